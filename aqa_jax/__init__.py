@@ -1,0 +1,1 @@
+"""Multitask action quality assessment in JAX and Flax."""

@@ -1,0 +1,1 @@
+"""Flax modules: trunks, heads and the captioner."""

@@ -1,0 +1,68 @@
+"""The features that every dive dataset of this package has."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from tfds_mtl_aqa import labels
+
+NUM_JUDGES = 7
+# The paper's window: the 103 frames that end at `end_frame`.
+WINDOW_FRAMES = 103
+# Frames stored on each side of the window, for the temporal augmentation.
+MARGIN_FRAMES = 3
+
+
+def dive_features(
+  frame_size: tuple[int, int] | None,
+  num_frames: int = WINDOW_FRAMES + 2 * MARGIN_FRAMES,
+  extra: Mapping[str, object] | None = None,
+) -> tfds.features.FeaturesDict:
+  """Returns the features of one dive.
+
+  Args:
+    frame_size: (width, height) of the stored frames in pixels; None for a
+      dataset without video.
+    num_frames: stored frames a dive.
+    extra: further features, by name.
+
+  Returns:
+    A FeaturesDict with:
+      video: uint8 [num_frames, height, width, 3], JPEG frames, RGB.
+      padded_frames: int32 [2], how many frames at the head and at the tail
+        repeat the nearest real frame, because the source had no more.
+      event, sample: int32, the two parts of the MTL-AQA key.
+      start_frame, end_frame: int32, in the event's video, 1-based inclusive.
+      final_score: float32, points, as announced (0 to about 105).
+      difficulty: float32, the dive's degree of difficulty (1.5 to 4.1).
+      position, armstand, rotation_type, somersaults, twists: class labels.
+      judge_scores: float32 [7], half points 0 to 10; NaN where unknown.
+      dive_number: text such as '5253B'; '' where unknown.
+      caption: text, the commentary without <sos> and <eos>.
+      caption_ids: int32 [tokens], with <sos> = 1 first and <eos> = 0 last; the
+        vocabulary is in the dataset's metadata, under 'vocabulary'.
+  """
+  features: dict[str, object] = {}
+  if frame_size is not None:
+    width, height = frame_size
+    features['video'] = tfds.features.Sequence(
+      tfds.features.Image(shape=(height, width, 3), encoding_format='jpeg'),
+      length=num_frames,
+    )
+    features['padded_frames'] = tfds.features.Tensor(shape=(2,), dtype=np.int32)
+  features |= {
+    'event': np.int32,
+    'sample': np.int32,
+    'start_frame': np.int32,
+    'end_frame': np.int32,
+    'final_score': np.float32,
+    'difficulty': np.float32,
+    'judge_scores': tfds.features.Tensor(shape=(NUM_JUDGES,), dtype=np.float32),
+    'dive_number': tfds.features.Text(),
+    'caption': tfds.features.Text(),
+    'caption_ids': tfds.features.Tensor(shape=(None,), dtype=np.int32),
+  }
+  for name, class_names in labels.CLASS_NAMES.items():
+    features[name] = tfds.features.ClassLabel(names=class_names)
+  return tfds.features.FeaturesDict(features | dict(extra or {}))
