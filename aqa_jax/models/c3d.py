@@ -1,0 +1,70 @@
+"""C3D, the 3D-convolutional trunk (Tran et al., ICCV 2015)."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from aqa_jax.models.convolution import convolution, max_pool
+
+# (name, channels as a multiple of the width) of each convolution, and the
+# window and padding of the pooling after it.
+_STAGES = (
+  ((('conv1', 1),), (1, 2, 2), (0, 0, 0)),
+  ((('conv2', 2),), (2, 2, 2), (0, 0, 0)),
+  ((('conv3a', 4), ('conv3b', 4)), (2, 2, 2), (0, 0, 0)),
+  ((('conv4a', 8), ('conv4b', 8)), (2, 2, 2), (0, 0, 0)),
+  ((('conv5a', 8), ('conv5b', 8)), (2, 2, 2), (0, 1, 1)),
+)
+
+
+class C3D(nn.Module):
+  """C3D up to pool5.
+
+  Attributes:
+    width: channels of the first convolution; 64 in the paper. The others have
+      2, 4, 4, 8, 8, 8 and 8 times as many.
+    batch_norm: a BatchNorm behind every convolution. The paper's network has
+      none; a toy trained from scratch needs it.
+    by_time_shifts: how to run the convolutions; see `convolution`.
+    dtype: of the computation.
+  """
+
+  width: int = 64
+  batch_norm: bool = False
+  by_time_shifts: bool = False
+  dtype: object = jnp.float32
+
+  @nn.compact
+  def __call__(self, video: jax.Array, train: bool) -> jax.Array:
+    """Returns the pool5 features.
+
+    Args:
+      video: float [batch, time, height, width, 3]. Time 16 and 112 x 112
+        pixels in the paper.
+      train: use the batch's own statistics in BatchNorm.
+
+    Returns:
+      float [batch, channels * time' * height' * width'], flattened channels
+      first, which is the order that the official weights of the layers above
+      expect: [batch, 8192] in the paper, from 512 x 1 x 4 x 4.
+    """
+    features = video.astype(self.dtype)
+    for convolutions, window, padding in _STAGES:
+      for name, multiple in convolutions:
+        features = convolution(
+          multiple * self.width, self.by_time_shifts, self.dtype, name
+        )(features)
+        if self.batch_norm:
+          features = nn.BatchNorm(
+            use_running_average=not train,
+            momentum=0.9,
+            dtype=self.dtype,
+            name=name.replace('conv', 'bn'),
+          )(features)
+        features = nn.relu(features)
+      # A short clip is down to one frame before pool5.
+      window = (min(window[0], features.shape[1]), *window[1:])
+      features = max_pool(features, window, padding)
+    # [batch, channels, time', height', width']
+    features = features.transpose(0, 4, 1, 2, 3)
+    return features.reshape(features.shape[0], -1)

@@ -1,0 +1,110 @@
+"""C3D-AVG-MTL: the paper's network (Parmar & Morris, section 4, figure 3)."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from aqa_jax.models.c3d import C3D
+from aqa_jax.models.captioner import Captioner
+from aqa_jax.models.heads import DiveClassifier, ScoreRegressor
+
+
+class C3DAVG(nn.Module):
+  """C3D on each clip, the element-wise average, and a head for each task.
+
+  Attributes:
+    tasks: which of 'score', 'classes' and 'captions' it learns. A task that is
+      not named has no parameters.
+    vocabulary_size: words of the captions, <eos> and <sos> included.
+    clips: clips a video is cut into; 6 in the paper.
+    width: channels of C3D's first convolution; 64 in the paper.
+    fc6: units of the fully connected layer; 4096 in the paper.
+    batch_norm: BatchNorm in the trunk and on the averaged feature. The paper's
+      network has none, and starts from a trained C3D; a toy that is trained
+      from scratch needs it.
+    by_time_shifts: how to run the convolutions; see `convolution`.
+    caption_length: longest caption in tokens, specials included.
+    caption_hidden: units of the caption GRUs.
+    caption_embedding: size of the word embedding.
+    caption_dropout: between the layers of the caption GRUs.
+    dtype: of the trunk's computation. Heads and captioner are float32.
+  """
+
+  tasks: Sequence[str]
+  vocabulary_size: int
+  clips: int = 6
+  width: int = 64
+  fc6: int = 4096
+  batch_norm: bool = False
+  by_time_shifts: bool = False
+  caption_length: int = 100
+  caption_hidden: int = 512
+  caption_embedding: int = 512
+  caption_dropout: float = 0.2
+  dtype: object = jnp.float32
+
+  @nn.compact
+  def __call__(
+    self,
+    video: jax.Array,
+    words: jax.Array | None = None,
+    train: bool = False,
+  ) -> dict[str, object]:
+    """Returns what the network says of each video.
+
+    Args:
+      video: float [batch, time, height, width, 3], normalised; time is a
+        multiple of `clips`. 96 frames of 112 x 112 pixels in the paper.
+      words: int [batch, caption_length], the true captions for teacher forcing;
+        None to decode greedily instead.
+      train: apply dropout, and the batch's own statistics in BatchNorm.
+
+    Returns:
+      A dict with, for each task in `tasks`:
+        score: float32 [batch], in units of `losses.SCORE_UNIT` points.
+        classes: by task, float32 [batch, classes] logits.
+        captions: float32 [batch, caption_length - 1, vocabulary_size] logits,
+          given `words`; or int32 [batch, caption_length - 1] word ids.
+    """
+    batch, time, height, width, channels = video.shape
+    clips = video.reshape(
+      batch * self.clips, time // self.clips, height, width, channels
+    )
+    features = C3D(
+      self.width, self.batch_norm, self.by_time_shifts, self.dtype, name='c3d'
+    )(clips, train)
+    # [batch, clips, features]
+    clip_features = features.reshape(batch, self.clips, -1)
+    outputs: dict[str, object] = {}
+    if 'score' in self.tasks or 'classes' in self.tasks:
+      average = clip_features.mean(axis=1)
+      if self.batch_norm:
+        average = nn.BatchNorm(
+          use_running_average=not train,
+          momentum=0.9,
+          dtype=self.dtype,
+          name='bn_average',
+        )(average)
+      fc6 = nn.relu(nn.Dense(self.fc6, dtype=self.dtype, name='fc6')(average))
+      if 'score' in self.tasks:
+        outputs['score'] = ScoreRegressor(name='score_regressor')(fc6)
+      if 'classes' in self.tasks:
+        outputs['classes'] = DiveClassifier(name='dive_classifier')(fc6)
+    if 'captions' in self.tasks:
+      captioner = Captioner(
+        self.vocabulary_size,
+        max_length=self.caption_length,
+        hidden=self.caption_hidden,
+        embedding=self.caption_embedding,
+        dropout=self.caption_dropout,
+        name='captioner',
+      )
+      if words is None:
+        outputs['captions'] = captioner.greedy(clip_features)
+      else:
+        outputs['captions'] = captioner.teacher_forced(
+          clip_features, words, train
+        )
+    return outputs

@@ -1,0 +1,44 @@
+"""The heads on the averaged feature: score and dive class."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from tfds_mtl_aqa.labels import CLASS_NAMES
+
+
+class ScoreRegressor(nn.Module):
+  """One linear layer to the score."""
+
+  @nn.compact
+  def __call__(self, features: jax.Array) -> jax.Array:
+    """Returns the score in units of `losses.SCORE_UNIT` points.
+
+    Args:
+      features: float [batch, features].
+
+    Returns:
+      float32 [batch].
+    """
+    features = features.astype(jnp.float32)
+    return nn.Dense(1, name='final_score')(features)[:, 0]
+
+
+class DiveClassifier(nn.Module):
+  """One linear layer for each of the five classification tasks."""
+
+  @nn.compact
+  def __call__(self, features: jax.Array) -> dict[str, jax.Array]:
+    """Returns the logits of each task.
+
+    Args:
+      features: float [batch, features].
+
+    Returns:
+      By task, float32 [batch, classes].
+    """
+    features = features.astype(jnp.float32)
+    return {
+      task: nn.Dense(len(names), name=task)(features)
+      for task, names in CLASS_NAMES.items()
+    }
