@@ -55,9 +55,7 @@ def caption_loss(
     words: int [batch, length], beginning with <sos>.
     mask: float [batch, length], 1 for <sos> through the first <eos>.
   """
-  losses = optax.softmax_cross_entropy_with_integer_labels(
-    logits, words[:, 1:]
-  )
+  losses = optax.softmax_cross_entropy_with_integer_labels(logits, words[:, 1:])
   return jnp.sum(losses * mask[:, 1:]) / words.shape[0]
 
 

@@ -65,7 +65,8 @@ class Captioner(nn.Module):
   embedding: int = 512
   dropout: float = 0.2
 
-  def setup(self):
+  def setup(self) -> None:
+    """Makes the embedding, the GRUs and the layer that chooses words."""
     self.embed = nn.Embed(
       self.vocabulary_size,
       self.embedding,

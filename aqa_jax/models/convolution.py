@@ -158,8 +158,6 @@ def max_pool(
   pads.append((0, 0, 0))
   minus_infinity = jnp.array(-jnp.inf, inputs.dtype)
   inputs = lax.pad(inputs, minus_infinity, pads)
-  split = [
-    size for pair in zip(counts, window, strict=True) for size in pair
-  ]
+  split = [size for pair in zip(counts, window, strict=True) for size in pair]
   # [batch, time', window, height', window, width', window, channels]
   return inputs.reshape(batch, *split, channels).max(axis=(2, 4, 6))

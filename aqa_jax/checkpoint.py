@@ -1,0 +1,169 @@
+"""Checkpoints: the latest, to go on from, and the best, to use."""
+
+import json
+import pathlib
+from collections.abc import Mapping
+
+import jax
+import orbax.checkpoint as ocp
+
+from aqa_jax.train_state import TrainState
+from aqa_jax.writers import write_atomically
+from tfds_mtl_aqa.input_error import InputError
+
+# What may differ between the run that wrote a workdir and the one that goes on.
+_FREE = ('dataset.data_dir', 'progress_seconds', 'test_splits', 'mesh')
+
+
+class Checkpoints:
+  """The checkpoints of a workdir.
+
+  Orbax writes a checkpoint under another name and renames it when it is whole,
+  so that a killed run never leaves half of one.
+  """
+
+  def __init__(self, workdir: pathlib.Path):
+    """Opens them.
+
+    Args:
+      workdir: of the run.
+    """
+    self._latest = _manager(workdir / 'checkpoints', max_to_keep=2)
+    self._best = _manager(workdir / 'best', max_to_keep=1)
+
+  def latest_step(self) -> int | None:
+    """Returns the step to go on from; None where there is none."""
+    return self._latest.latest_step()
+
+  def best_step(self) -> int | None:
+    """Returns the step of the best checkpoint; None where there is none."""
+    return self._best.latest_step()
+
+  def best_value(self) -> float | None:
+    """Returns what the best checkpoint was chosen for; higher is better."""
+    step = self.best_step()
+    if step is None:
+      return None
+    restored = self._best.restore(
+      step, args=ocp.args.Composite(chosen_for=ocp.args.JsonRestore())
+    )
+    return restored['chosen_for']['value']
+
+  def save(self, state: TrainState) -> None:
+    """Saves the state as the latest; returns when it is on the disk."""
+    self._latest.save(
+      int(state.step),
+      args=ocp.args.Composite(state=ocp.args.StandardSave(state)),
+    )
+    self._latest.wait_until_finished()
+
+  def save_best(self, state: TrainState, value: float) -> None:
+    """Saves the state as the best so far.
+
+    Args:
+      state: to save.
+      value: what it was chosen for.
+    """
+    self._best.save(
+      int(state.step),
+      args=ocp.args.Composite(
+        state=ocp.args.StandardSave(state),
+        chosen_for=ocp.args.JsonSave({'value': value}),
+      ),
+    )
+    self._best.wait_until_finished()
+
+  def restore_latest(self, state: TrainState) -> TrainState:
+    """Returns the latest checkpoint.
+
+    Args:
+      state: of the same shapes and shardings; its values are not used.
+    """
+    return _restore(self._latest, state)
+
+  def restore_best(self, state: TrainState) -> TrainState:
+    """Returns the best checkpoint; see `restore_latest`.
+
+    Raises:
+      InputError: there is none.
+    """
+    return _restore(self._best, state)
+
+  def close(self) -> None:
+    """Waits for what is being written."""
+    self._latest.close()
+    self._best.close()
+
+
+def _manager(folder: pathlib.Path, max_to_keep: int) -> ocp.CheckpointManager:
+  return ocp.CheckpointManager(
+    folder.absolute(),
+    options=ocp.CheckpointManagerOptions(
+      max_to_keep=max_to_keep,
+      create=True,
+      cleanup_tmp_directories=True,
+    ),
+  )
+
+
+def _restore(manager: ocp.CheckpointManager, state: TrainState) -> TrainState:
+  step = manager.latest_step()
+  if step is None:
+    raise InputError(
+      f'{manager.directory}: holds no checkpoint; train first, or give the '
+      '--workdir of a training.'
+    )
+  abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
+  restored = manager.restore(
+    step, args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
+  )
+  return restored['state']
+
+
+def check_workdir(workdir: pathlib.Path, config: Mapping[str, object]) -> None:
+  """Records the config in a new workdir; compares it in a used one.
+
+  Args:
+    workdir: of the run; made if it is not there.
+    config: of the run, plain values.
+
+  Raises:
+    InputError: the workdir is no folder, or belongs to another config.
+  """
+  path = workdir / 'config.json'
+  try:
+    workdir.mkdir(parents=True, exist_ok=True)
+    recorded = json.loads(path.read_text()) if path.exists() else None
+  except OSError as e:
+    raise InputError(
+      f'--workdir={workdir}: {e.strerror}; give a folder that can be written.'
+    ) from e
+  except json.JSONDecodeError as e:
+    raise InputError(
+      f'{path}: is damaged; give another --workdir, or remove this one.'
+    ) from e
+  if recorded is None:
+    if jax.process_index() == 0:
+      write_atomically(path, json.dumps(config, indent=2) + '\n')
+    return
+  differences = _differences(recorded, json.loads(json.dumps(config)))
+  if differences:
+    raise InputError(
+      f'--workdir={workdir} belongs to another config ('
+      + '; '.join(differences)
+      + '); give another --workdir, or the config that made it.'
+    )
+
+
+def _differences(recorded: object, given: object, name: str = '') -> list[str]:
+  """Lists 'field: recorded, now given' for all that matters."""
+  if isinstance(recorded, dict) and isinstance(given, dict):
+    lines = []
+    for key in sorted(recorded.keys() | given.keys()):
+      field = f'{name}.{key}' if name else key
+      if field not in _FREE:
+        lines += _differences(recorded.get(key), given.get(key), field)
+    return lines
+  if recorded == given:
+    return []
+  return [f'{name}: {recorded!r} there, {given!r} now']

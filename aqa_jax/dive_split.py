@@ -1,0 +1,196 @@
+"""A split of a prepared dataset: random access, with the labels in memory."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+import tfds_mtl_aqa  # noqa: F401  (registers the datasets)
+from aqa_jax.vocabulary import Vocabulary
+from tfds_mtl_aqa.input_error import InputError
+from tfds_mtl_aqa.labels import CLASS_NAMES
+
+_LABELS = (
+  'event',
+  'sample',
+  'dive_number',
+  'start_frame',
+  'end_frame',
+  'final_score',
+  'difficulty',
+  'judge_scores',
+  'caption_ids',
+  *CLASS_NAMES,
+)
+
+
+class EncodedFrames(tfds.decode.SkipDecoding):
+  """Leaves the frames of a video as JPEG, so that only those used are decoded.
+
+  TFDS's own decoder of that kind lacks the method for sequences.
+  """
+
+  def decode_batch_example_np(
+    self, serialized_example: Sequence[bytes]
+  ) -> list[bytes]:
+    """Returns the JPEG files as they are stored."""
+    return list(serialized_example)
+
+
+class DiveSplit:
+  """Some of the dives of a split.
+
+  Attributes:
+    labels: feature name -> array [dives]; caption_ids is a list of arrays.
+  """
+
+  def __init__(
+    self, source: Sequence[Mapping[str, object]], indices: Sequence[int]
+  ):
+    """Reads the labels of all dives.
+
+    Args:
+      source: of examples with encoded frames.
+      indices: the dives that belong to it, in order.
+    """
+    self._source = source
+    self._indices = np.asarray(indices, np.int64)
+    rows = [source[int(index)] for index in self._indices]
+    self.labels = {
+      name: np.array([row[name] for row in rows])
+      for name in _LABELS
+      if name not in ('caption_ids', 'dive_number')
+    }
+    self.labels['dive_number'] = np.array(
+      [_text(row['dive_number']) for row in rows]
+    )
+    self.labels['caption_ids'] = [row['caption_ids'] for row in rows]
+
+  def __len__(self) -> int:
+    return len(self._indices)
+
+  def __getitem__(self, index: int) -> Mapping[str, object]:
+    """Returns a dive; `video` is a list of JPEG files."""
+    return self._source[int(self._indices[index])]
+
+  def __repr__(self) -> str:
+    return f'{type(self).__name__}({len(self)} dives)'
+
+  def select(self, indices: Sequence[int]) -> 'DiveSplit':
+    """Returns the split of some of these dives, by their place in this one."""
+    return DiveSplit(self._source, self._indices[np.asarray(indices, int)])
+
+
+def _text(value: str | bytes) -> str:
+  return value.decode() if isinstance(value, bytes) else value
+
+
+def open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+  """Opens a prepared dataset.
+
+  Args:
+    name: such as 'mtl_aqa/clips_171x128'.
+    data_dir: where datasets are kept; None for TFDS's default.
+
+  Raises:
+    InputError: there is no such dataset, or it is not prepared.
+  """
+  try:
+    builder = tfds.builder(name, data_dir=data_dir or None)
+  except (tfds.core.DatasetNotFoundError, ValueError) as e:
+    raise InputError(
+      f'config.dataset.name={name!r} is no dataset: {str(e).splitlines()[0]} '
+      'Give mtl_aqa/clips_171x128 or simulated_dives/quickstart, for example.'
+    ) from e
+  if not builder.is_prepared():
+    raise InputError(
+      f'{builder.data_path}: the dataset is not prepared; run python -m '
+      f'tfds_mtl_aqa.prepare {name} --data_dir={data_dir or "..."}'
+    )
+  if 'video' not in builder.info.features:
+    raise InputError(
+      f'config.dataset.name={name!r} holds labels only; training needs videos.'
+    )
+  return builder
+
+
+def load_split(builder: tfds.core.DatasetBuilder, split: str) -> DiveSplit:
+  """Opens a split.
+
+  Args:
+    builder: of a prepared dataset.
+    split: its name.
+
+  Raises:
+    InputError: there is no such split, it is empty, or a caption has a word
+      that the vocabulary lacks.
+  """
+  if split not in builder.info.splits:
+    raise InputError(
+      f'{builder.info.full_name} has no split {split!r}; it has '
+      f'{", ".join(sorted(builder.info.splits))}.'
+    )
+  source = builder.as_data_source(split, decoders={'video': EncodedFrames()})
+  if not len(source):
+    raise InputError(
+      f'{builder.data_path}: the split {split!r} holds no dive; prepare the '
+      'dataset with more videos.'
+    )
+  dives = DiveSplit(source, range(len(source)))
+  vocabulary = load_vocabulary(builder)
+  for event, sample, ids in zip(
+    dives.labels['event'],
+    dives.labels['sample'],
+    dives.labels['caption_ids'],
+    strict=True,
+  ):
+    vocabulary.check_ids(ids, f'the caption of dive ({event}, {sample})')
+  return dives
+
+
+def load_vocabulary(builder: tfds.core.DatasetBuilder) -> Vocabulary:
+  """Returns the vocabulary of a dataset's captions."""
+  return Vocabulary(builder.info.metadata['vocabulary'])
+
+
+def hold_out(
+  split: DiveSplit, fraction: float, whole_events: bool, seed: int
+) -> tuple[DiveSplit, DiveSplit]:
+  """Divides a split into one to train on and one to choose checkpoints by.
+
+  Args:
+    split: to divide.
+    fraction: of the dives (or events) to hold out; 0 to 1, ends excluded.
+    whole_events: hold out events, as a test on events never seen does;
+      otherwise dives of every event, as MTL-AQA's test split does.
+    seed: of the draw. It is not the seed of training, so that every run
+      chooses by the same dives.
+
+  Returns:
+    (train, validation), both in the order of `split`.
+
+  Raises:
+    InputError: one of them would be empty.
+  """
+  events = split.labels['event']
+  rng = np.random.default_rng(seed)
+  held_out = np.zeros(len(split), bool)
+  if whole_events:
+    names = np.unique(events)
+    number = round(fraction * len(names))
+    held_out = np.isin(events, rng.permutation(names)[:number])
+  else:
+    for event in np.unique(events):
+      dives = np.flatnonzero(events == event)
+      number = round(fraction * len(dives))
+      held_out[rng.permutation(dives)[:number]] = True
+  if held_out.all() or not held_out.any():
+    raise InputError(
+      f'config.validation.fraction={fraction} of {len(split)} dives leaves '
+      f'{held_out.sum()} to validate on; give another fraction, or a dataset '
+      'with more dives.'
+    )
+  return (
+    split.select(np.flatnonzero(~held_out)),
+    split.select(np.flatnonzero(held_out)),
+  )

@@ -1,0 +1,70 @@
+"""Predictions of a trained model for every dive of a split."""
+
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from aqa_jax import sharding
+from aqa_jax.dive_split import DiveSplit
+from aqa_jax.evaluation_files import Predictions
+from aqa_jax.input_pipeline import VideoInput, evaluation_batches
+from aqa_jax.train_state import TrainState
+from aqa_jax.vocabulary import Vocabulary
+
+
+def predict(
+  predict_step: Callable,
+  state: TrainState,
+  split: DiveSplit,
+  video_input: VideoInput,
+  vocabulary: Vocabulary,
+  caption_length: int,
+  batch_size: int,
+  mesh: Mesh,
+) -> Predictions:
+  """Returns what the model says about every dive of a split, each once.
+
+  Args:
+    predict_step: from `steps.make_predict_step`.
+    state: with the parameters to use.
+    split: to predict for.
+    video_input: which pixels the model sees.
+    vocabulary: of its captions.
+    caption_length: tokens of a padded caption.
+    batch_size: dives at once; rounded up to a multiple of the devices.
+    mesh: of devices.
+  """
+  batch_size = -(-batch_size // mesh.size) * mesh.size
+  batches = evaluation_batches(split, video_input, caption_length, batch_size)
+  seen = []
+  collected = []
+  for batch in batches:
+    outputs = predict_step(
+      state.params, state.batch_stats, sharding.to_devices(batch, mesh)
+    )
+    outputs = jax.device_get(outputs)
+    real = outputs.pop('is_real')
+    seen.append(outputs.pop('index')[real])
+    collected.append(jax.tree.map(lambda rows, real=real: rows[real], outputs))
+  index = np.concatenate(seen)
+  if not np.array_equal(np.sort(index), np.arange(len(split))):
+    raise RuntimeError('a dive was evaluated never or twice')
+  order = np.argsort(index)
+  outputs = jax.tree.map(lambda *rows: np.concatenate(rows)[order], *collected)
+  captions = references = None
+  if 'captions' in outputs:
+    captions = [vocabulary.decode(ids) for ids in outputs['captions']]
+    references = [vocabulary.decode(ids) for ids in split.labels['caption_ids']]
+  return Predictions(
+    labels={
+      name: values
+      for name, values in split.labels.items()
+      if name != 'caption_ids'
+    },
+    scores=outputs.get('score'),
+    classes=outputs.get('classes', {}),
+    captions=captions,
+    reference_captions=references,
+  )

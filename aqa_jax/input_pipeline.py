@@ -1,0 +1,226 @@
+"""From a prepared dataset to batches: a pure function of (seed, step).
+
+A batch is a dict of arrays, this process's rows of it:
+  video: uint8 [batch, frames, crop, crop, 3], RGB.
+  flip: bool [batch], whether to mirror the video.
+  score: float32 [batch], points.
+  difficulty: float32 [batch].
+  position, armstand, rotation_type, somersaults, twists: int32 [batch].
+  words: int32 [batch, caption_length], caption ids, padded with <eos>.
+  word_mask: float32 [batch, caption_length], 1 through the first <eos>.
+Evaluation adds:
+  index: int32 [batch], the dive's place in the split.
+  is_real: bool [batch], False where the last batch was filled up.
+"""
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+
+import cv2
+import grain
+import jax
+import numpy as np
+
+from aqa_jax.dive_split import DiveSplit
+from aqa_jax.vocabulary import pad_caption
+from tfds_mtl_aqa.input_error import InputError
+from tfds_mtl_aqa.labels import CLASS_NAMES
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoInput:
+  """Which pixels of a stored dive the network sees.
+
+  Attributes:
+    window_frames: stored frames without the margins; 103 in the paper.
+    frames: how many of the window's frames are used; 96 in the paper.
+    anchor: which ones: 'end', the last, which hold the entry and the splash;
+      or 'start', the first, as in the official code.
+    max_shift: temporal augmentation in frames; 3 in the paper.
+    crop: side of the centred square crop in pixels; 112 in the paper.
+    flip: mirror half of the training videos, as in the paper.
+  """
+
+  window_frames: int
+  frames: int
+  anchor: str
+  max_shift: int
+  crop: int
+  flip: bool
+
+  def check(self, num_frames: int, height: int, width: int) -> None:
+    """Checks that stored dives can be used so.
+
+    Args:
+      num_frames: stored frames.
+      height: of the stored frames.
+      width: likewise.
+
+    Raises:
+      InputError: naming the field that does not fit.
+    """
+    margin = (num_frames - self.window_frames) // 2
+    problems = {
+      f'anchor={self.anchor!r}: give start or end': (
+        self.anchor not in ('start', 'end')
+      ),
+      f'window_frames={self.window_frames}: the dataset stores {num_frames} '
+      'frames a dive': margin < 0,
+      f'frames={self.frames}: the window has {self.window_frames}': (
+        not 1 <= self.frames <= self.window_frames
+      ),
+      f'max_shift={self.max_shift}: {margin} frames are stored on each side of '
+      'the window': (not 0 <= self.max_shift <= max(margin, 0)),
+      f'crop={self.crop}: the frames are {width} x {height} pixels': (
+        not 1 <= self.crop <= min(height, width)
+      ),
+    }
+    for message, is_problem in problems.items():
+      if is_problem:
+        raise InputError(f'config.input.{message}.')
+
+
+def crop_offset(size: int, crop: int) -> int:
+  """Returns where a centred crop begins, rounded as torchvision does it."""
+  return round((size - crop) / 2)
+
+
+def make_inputs(
+  example: Mapping[str, object],
+  video_input: VideoInput,
+  caption_length: int,
+  rng: np.random.Generator | None,
+) -> dict[str, np.ndarray]:
+  """Returns one row of a batch.
+
+  Args:
+    example: a dive, `video` still JPEG.
+    video_input: which pixels to take.
+    caption_length: tokens to pad or cut the caption to.
+    rng: draws the augmentation, once for the whole dive; None for none.
+
+  Raises:
+    InputError: a stored frame can't be decoded.
+  """
+  encoded = example['video']
+  margin = (len(encoded) - video_input.window_frames) // 2
+  head, tail = (int(count) for count in example['padded_frames'])
+  shift, flip = 0, False
+  if rng is not None:
+    # Frames that only repeat their neighbour are no augmentation.
+    low = -min(video_input.max_shift, max(margin - head, 0))
+    high = min(video_input.max_shift, max(margin - tail, 0))
+    shift = int(rng.integers(low, high + 1))
+    flip = bool(rng.random() < 0.5) and video_input.flip
+  first = margin + shift
+  if video_input.anchor == 'end':
+    first += video_input.window_frames - video_input.frames
+  caption, word_mask = pad_caption(example['caption_ids'], caption_length)
+  inputs = {
+    'video': _decode_frames(
+      encoded[first : first + video_input.frames], video_input.crop, example
+    ),
+    'flip': np.bool_(flip),
+    'score': np.float32(example['final_score']),
+    'difficulty': np.float32(example['difficulty']),
+    'words': caption,
+    'word_mask': word_mask,
+  }
+  return inputs | {task: np.int32(example[task]) for task in CLASS_NAMES}
+
+
+def _decode_frames(
+  encoded: list[bytes], crop: int, example: Mapping[str, object]
+) -> np.ndarray:
+  """Returns the centred crops, uint8 [frames, crop, crop, 3]."""
+  frames = np.empty((len(encoded), crop, crop, 3), np.uint8)
+  for index, data in enumerate(encoded):
+    frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if frame is None:
+      raise InputError(
+        f'dive ({example["event"]}, {example["sample"]}): a stored frame is no '
+        'JPEG; remove the prepared dataset and prepare it again.'
+      )
+    top = crop_offset(frame.shape[0], crop)
+    left = crop_offset(frame.shape[1], crop)
+    frames[index] = frame[top : top + crop, left : left + crop]
+  return frames
+
+
+def training_batches(
+  split: DiveSplit,
+  video_input: VideoInput,
+  caption_length: int,
+  batch_size: int,
+  seed: int,
+  first_step: int,
+) -> Iterator[dict[str, np.ndarray]]:
+  """Yields this process's rows of the batch of each step, for ever.
+
+  The batch of a step depends on seed and step alone: not on how many processes
+  there are, nor on where training was interrupted.
+
+  Args:
+    split: to train on.
+    video_input: which pixels to take.
+    caption_length: tokens of a padded caption.
+    batch_size: rows of the whole batch, over all processes.
+    seed: of shuffling and augmentation.
+    first_step: step to begin at.
+  """
+  dataset = (
+    grain.MapDataset.source(split)
+    .seed(seed)
+    .shuffle()
+    .repeat()
+    .random_map(
+      lambda example, rng: make_inputs(
+        example, video_input, caption_length, rng
+      )
+    )
+  )
+  iterator = iter(_local_rows(dataset, batch_size))
+  grain.experimental.set_next_index(iterator, first_step)
+  return iterator
+
+
+def evaluation_batches(
+  split: DiveSplit,
+  video_input: VideoInput,
+  caption_length: int,
+  batch_size: int,
+) -> Iterator[dict[str, np.ndarray]]:
+  """Yields this process's rows of every batch; every dive comes exactly once.
+
+  The last batch is filled up with the last dive, marked in `is_real`.
+
+  Args:
+    split: to evaluate on.
+    video_input: which pixels to take.
+    caption_length: tokens of a padded caption.
+    batch_size: rows of the whole batch, over all processes.
+  """
+
+  def inputs_at(index: int) -> dict[str, np.ndarray]:
+    example = split[min(index, len(split) - 1)]
+    inputs = make_inputs(example, video_input, caption_length, rng=None)
+    inputs['index'] = np.int32(index)
+    inputs['is_real'] = np.bool_(index < len(split))
+    return inputs
+
+  num_batches = -(-len(split) // batch_size)
+  dataset = grain.MapDataset.range(num_batches * batch_size).map(inputs_at)
+  return iter(_local_rows(dataset, batch_size))
+
+
+def _local_rows(
+  dataset: grain.MapDataset, batch_size: int
+) -> grain.IterDataset:
+  """Batches, and keeps every num_processes-th piece of a batch."""
+  processes = jax.process_count()
+  pieces = dataset.batch(batch_size // processes)
+  # Slicing before batching would give the rows another order.
+  return pieces[jax.process_index() :: processes].to_iter_dataset(
+    grain.ReadOptions(num_threads=os.cpu_count() or 1, prefetch_buffer_size=4)
+  )

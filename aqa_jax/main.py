@@ -1,0 +1,89 @@
+"""Trains or evaluates: `python -m aqa_jax.main --config=... --workdir=...`."""
+
+import pathlib
+import sys
+from collections.abc import Sequence
+
+import jax
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from aqa_jax import train
+from tfds_mtl_aqa.input_error import InputError
+
+_CONFIG = config_flags.DEFINE_config_file(
+  'config', None, 'Path of the config, such as configs/c3davg.py.'
+)
+_WORKDIR = flags.DEFINE_string(
+  'workdir', None, 'Folder for checkpoints, metrics and evaluations.'
+)
+_MODE = flags.DEFINE_enum(
+  'mode',
+  'train',
+  ['train', 'eval'],
+  'train: train (or go on) and evaluate; eval: evaluate the best checkpoint.',
+)
+_COORDINATOR = flags.DEFINE_string(
+  'coordinator_address', None, 'host:port of process 0, for several processes.'
+)
+_NUM_PROCESSES = flags.DEFINE_integer(
+  'num_processes', None, 'How many processes there are.'
+)
+_PROCESS_ID = flags.DEFINE_integer(
+  'process_id', None, 'Which of them this is, from 0.'
+)
+
+
+def main(argv: Sequence[str]) -> None:
+  """Runs the mode that the flags ask for."""
+  if len(argv) > 1:
+    raise InputError(f'unknown argument {argv[1]!r}; flags begin with --.')
+  for flag in (_CONFIG, _WORKDIR):
+    if flag.value is None:
+      raise InputError(f'--{flag.name} is missing.')
+  if _COORDINATOR.value is not None:
+    jax.distributed.initialize(
+      _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
+    )
+  config, workdir = _CONFIG.value, pathlib.Path(_WORKDIR.value)
+  if _MODE.value == 'train':
+    train.train_and_evaluate(config, workdir)
+  else:
+    train.evaluate_best(train.set_up(config, workdir))
+
+
+def _parse_flags(argv: Sequence[str]) -> list[str]:
+  """Parses the flags; a typo becomes an InputError."""
+  try:
+    rest = flags.FLAGS(list(argv))
+  except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as e:
+    message = str(e)
+    if isinstance(e, KeyError):  # Its text is quoted, once or twice.
+      message = message.replace('\\n', ' ').replace("\\'", "'").strip('"\'')
+    overrides = [flag for flag in argv if flag.startswith('--config.')]
+    where = f' (in {" ".join(overrides)})' if overrides else ''
+    raise InputError(' '.join(str(message).split()) + where) from e
+  try:
+    # A config that could not be read raises when it is first looked into.
+    _ = _CONFIG.value is not None and _CONFIG.value.is_locked
+  except OSError as e:
+    path = next((a for a in argv if a.startswith('--config=')), '--config')
+    reason = str(e).strip().splitlines()[-1].strip()
+    raise InputError(
+      f'{path} is no config that can be read ({reason}); see configs/.'
+    ) from e
+  return rest
+
+
+def run() -> None:
+  """Runs `main`; what the user can mend ends in one line and exit code 2."""
+  logging.set_verbosity(logging.WARNING)
+  try:
+    app.run(main, flags_parser=_parse_flags)
+  except InputError as e:
+    print(f'aqa_jax: {e}', file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == '__main__':
+  run()

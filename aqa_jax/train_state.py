@@ -1,0 +1,74 @@
+"""What training carries from step to step."""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+
+from aqa_jax import sharding
+
+
+class TrainState(flax.struct.PyTreeNode):
+  """All that a checkpoint holds; no random key, which step and seed give.
+
+  Attributes:
+    step: int32 [], steps done.
+    params: of the model.
+    batch_stats: BatchNorm's running statistics; empty without BatchNorm.
+    opt_state: of the optimizer.
+  """
+
+  step: jax.Array
+  params: dict
+  batch_stats: dict
+  opt_state: optax.OptState
+
+
+def _initializer(
+  model: nn.Module,
+  optimizer: optax.GradientTransformation,
+  video_shape: tuple[int, ...],
+  caption_length: int,
+) -> Callable[[jax.Array], TrainState]:
+  def initialize(key: jax.Array) -> TrainState:
+    variables = model.init(
+      key,
+      jnp.zeros((1, *video_shape), jnp.float32),
+      jnp.zeros((1, caption_length), jnp.int32),
+    )
+    return TrainState(
+      step=jnp.zeros((), jnp.int32),
+      params=variables['params'],
+      batch_stats=variables.get('batch_stats', {}),
+      opt_state=optimizer.init(variables['params']),
+    )
+
+  return initialize
+
+
+def create_train_state(
+  model: nn.Module,
+  optimizer: optax.GradientTransformation,
+  seed: int,
+  video_shape: tuple[int, ...],
+  caption_length: int,
+  mesh: Mesh,
+) -> TrainState:
+  """Returns the state before the first step, born on the mesh.
+
+  Args:
+    model: that is to be trained.
+    optimizer: of its parameters.
+    seed: of the parameters.
+    video_shape: (time, height, width, 3) of one video.
+    caption_length: tokens of a padded caption.
+    mesh: of devices; every one of them gets the whole state.
+  """
+  initialize = _initializer(model, optimizer, video_shape, caption_length)
+  return jax.jit(initialize, out_shardings=sharding.replicated(mesh))(
+    jax.random.key(seed)
+  )

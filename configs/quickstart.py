@@ -1,0 +1,44 @@
+"""A toy C3D-AVG-MTL on simulated dives, for two CPU cores and four minutes.
+
+  make quickstart
+
+or, once simulated_dives/quickstart is prepared,
+
+  python -m aqa_jax.main --config=configs/quickstart.py --workdir=workdir/toy
+"""
+
+import ml_collections
+
+from configs import c3davg
+
+
+def get_config() -> ml_collections.ConfigDict:
+  config = c3davg.get_config().unlock()
+  config.num_epochs = 1.0
+  config.batch_size = 16
+  config.eval_batch_size = 20
+
+  config.dataset.name = 'simulated_dives/quickstart'
+  config.validation.fraction = 0.05
+  config.validation.whole_events = True
+
+  config.input.window_frames = 48
+  config.input.frames = 48
+  config.input.max_shift = 2
+  config.input.crop = 32
+
+  config.model.clips = 3
+  config.model.width = 8
+  config.model.fc6 = 256
+  config.model.batch_norm = True
+  config.model.caption_length = 60
+  config.model.caption_hidden = 96
+  config.model.caption_embedding = 64
+
+  config.optimizer.learning_rate = 2e-3
+  config.optimizer.schedule = 'cosine'
+  config.optimizer.warmup_steps = 50
+  config.optimizer.clip_norm = 10.0
+
+  config.checkpoint_epochs = 0.5
+  return config.lock()

@@ -1,0 +1,238 @@
+"""One simulated dive: what happened, how it was judged and described."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from tfds_mtl_aqa.simulated_dives import judging, motion
+from tfds_mtl_aqa.simulated_dives.camera import Camera
+from tfds_mtl_aqa.simulated_dives.commentary import comment
+from tfds_mtl_aqa.simulated_dives.dive_numbers import DiveNumber, dive_table
+from tfds_mtl_aqa.simulated_dives.events import Colour, Event, draw_event
+from tfds_mtl_aqa.simulated_dives.faults import Faults, draw_faults
+from tfds_mtl_aqa.simulated_dives.simulation_config import (
+  MTL_AQA_FRAMES_PER_SECOND,
+  SPLITS,
+  SimulationConfig,
+)
+
+# Rarely everything goes wrong, which skews the scores as the real ones are.
+_FAILURE_RATE = 0.02
+# The better divers choose the harder dives.
+_MEAN_DIFFICULTY, _STD_DIFFICULTY = 3.13, 0.42
+_QUALITY_FROM_DIFFICULTY = 0.35
+_SKINS: tuple[Colour, ...] = (
+  (236, 198, 170),
+  (224, 178, 144),
+  (206, 156, 118),
+  (190, 138, 100),
+  (164, 114, 80),
+)
+# Purposes of the streams of chance of one dive.
+_LABELS, _COMMENTARY, SPLASH_STREAM = range(3)
+
+
+@dataclasses.dataclass(frozen=True)
+class SimulatedDive:
+  """A dive with everything that is known of it.
+
+  Attributes:
+    config: of the set that it belongs to.
+    split: one of SPLITS.
+    index: in its split, from 0.
+    event: where it takes place.
+    sample: its number in the event, from 1.
+    flight: the announced dive, its faults and its motion.
+    awards: float32 [7], half points.
+    start_frame: 1-based, in the event's video.
+    end_frame: 1-based, inclusive: the last frame of the window.
+    caption: the commentary, words between single spaces.
+    skin: RGB.
+    suit: RGB.
+    seconds_after_entry: from first contact with the water to `end_frame`.
+  """
+
+  config: SimulationConfig
+  split: str
+  index: int
+  event: Event
+  sample: int
+  flight: motion.Flight
+  awards: np.ndarray
+  start_frame: int
+  end_frame: int
+  caption: str
+  skin: Colour
+  suit: Colour
+  seconds_after_entry: float
+
+  @property
+  def number(self) -> DiveNumber:
+    """The announced dive."""
+    return self.flight.dive
+
+  @property
+  def faults(self) -> Faults:
+    """What went wrong."""
+    return self.flight.faults
+
+  @property
+  def execution(self) -> float:
+    """The sum of the middle three awards, 0 to 30."""
+    return judging.execution_score(self.awards)
+
+  @property
+  def final_score(self) -> float:
+    """Points as announced."""
+    return judging.final_score(self.awards, self.number.difficulty)
+
+  @functools.cached_property
+  def frame_times(self) -> np.ndarray:
+    """Seconds from take-off of each stored frame, float64 [num_frames]."""
+    config = self.config
+    last = self.flight.seconds + self.seconds_after_entry
+    steps = np.arange(config.num_frames) - (
+      config.window_frames + config.margin_frames - 1
+    )
+    return last + steps / config.frames_per_second
+
+  @functools.cached_property
+  def joints(self) -> np.ndarray:
+    """The joints in metres, float64 [num_frames, 17, 3]."""
+    return motion.joint_positions(self.flight, self.frame_times)
+
+  def camera(self, width: int, height: int) -> Camera:
+    """Returns the camera that films the dive in frames of this size."""
+    centre = motion.filmed_centre(self.flight, self.frame_times, self.joints)
+    return Camera.follow(
+      self.event, *centre, width, height, self.config.frames_per_second
+    )
+
+  def poses(self) -> np.ndarray:
+    """Returns pixel coordinates of the joints, float32 [num_frames, 17, 2]."""
+    camera = self.camera(self.config.width, self.config.height)
+    return camera.project(self.joints).astype(np.float32)
+
+  def rng(self, purpose: int) -> np.random.Generator:
+    """Returns the stream of chance for one purpose of this dive."""
+    return _stream(self.config, self.split, self.index, purpose)
+
+
+def _stream(
+  config: SimulationConfig, split: str, index: int, purpose: int
+) -> np.random.Generator:
+  # Stream 0 belongs to the events.
+  stream = 1 + SPLITS.index(split)
+  return np.random.default_rng((config.seed, stream, index, purpose))
+
+
+def event_and_sample(
+  config: SimulationConfig, split: str, index: int
+) -> tuple[int, int]:
+  """Returns a dive's event id and its number in the event, both from 1."""
+  if split == 'test':
+    rank, place = divmod(index, config.num_test_events)
+    return config.num_train_events + place + 1, rank + 1
+  rank, place = divmod(index, config.num_train_events)
+  if split == 'test_shared_events':
+    rank += -(-config.num_train // config.num_train_events)
+  return place + 1, rank + 1
+
+
+def simulate_dive(
+  config: SimulationConfig,
+  split: str,
+  index: int,
+  number: DiveNumber | None = None,
+  faults: Faults | None = None,
+) -> SimulatedDive:
+  """Returns a dive: a pure function of (config, split, index).
+
+  Args:
+    config: of the set of dives.
+    split: one of SPLITS.
+    index: in the split, from 0.
+    number: performs this dive instead of the one drawn.
+    faults: makes these faults instead of those drawn.
+
+  Returns:
+    The dive; its joints are worked out when first asked for.
+  """
+  event_id, sample = event_and_sample(config, split, index)
+  event = draw_event(config.seed, event_id)
+  rng = _stream(config, split, index, _LABELS)
+  dives, shares = dive_table(event.springboard)
+  drawn = dives[rng.choice(len(dives), p=shares)]
+  number = number or drawn
+
+  failed = rng.random() < _FAILURE_RATE
+  quality = -rng.uniform(4, 9) if failed else rng.standard_normal()
+  quality += _QUALITY_FROM_DIFFICULTY * (
+    (number.difficulty - _MEAN_DIFFICULTY) / _STD_DIFFICULTY
+  )
+  drawn_faults = draw_faults(quality, rng)
+  faults = faults or drawn_faults
+  awards = judging.judge_awards(faults, rng)
+  flight = motion.plan_flight(
+    number,
+    faults,
+    event.springboard,
+    event.board_height,
+    jump_speed=_jump_speed(number, event.springboard, rng),
+  )
+  start_frame, end_frame = _frames(config, number, sample, rng)
+  skin = _SKINS[rng.integers(len(_SKINS))]
+  suit = np.clip(np.array(event.suit) + rng.integers(-30, 31, 3), 20, 235)
+  return SimulatedDive(
+    config=config,
+    split=split,
+    index=index,
+    event=event,
+    sample=sample,
+    flight=flight,
+    awards=awards,
+    start_frame=start_frame,
+    end_frame=end_frame,
+    caption=comment(
+      number,
+      faults,
+      judging.deserved_award(faults),
+      event.springboard,
+      _stream(config, split, index, _COMMENTARY),
+    ),
+    skin=skin,
+    suit=(int(suit[0]), int(suit[1]), int(suit[2])),
+    seconds_after_entry=float(rng.uniform(0.5, 0.8)),
+  )
+
+
+def _jump_speed(
+  number: DiveNumber, springboard: bool, rng: np.random.Generator
+) -> float:
+  """Draws the vertical speed at take-off, m/s."""
+  if number.armstand:
+    mean = 0.8
+  elif springboard:
+    mean = 5.3
+  else:
+    mean = 2.4
+  return mean + 0.1 * float(np.clip(rng.standard_normal(), -2, 2))
+
+
+def _frames(
+  config: SimulationConfig,
+  number: DiveNumber,
+  sample: int,
+  rng: np.random.Generator,
+) -> tuple[int, int]:
+  """Draws the first and last frame of the natural clip in its video.
+
+  MTL-AQA's clips take 54 to 273 frames, 106 on average, at 25 a second.
+  """
+  length = 106 + 5 * (number.difficulty - _MEAN_DIFFICULTY)
+  length = np.clip(length * np.exp(0.2 * rng.standard_normal()), 54, 273)
+  # A dive a minute.
+  end = 1500 * sample + rng.integers(-150, 151)
+  scale = config.frames_per_second / MTL_AQA_FRAMES_PER_SECOND
+  return round((end - length) * scale), round(end * scale)

@@ -1,0 +1,95 @@
+"""Events: each its own pool, backdrop, colours and camera."""
+
+import dataclasses
+
+import numpy as np
+
+from tfds_mtl_aqa.simulated_dives.dive_numbers import springboard_share
+
+PLATFORM_HEIGHT = 10.0
+SPRINGBOARD_HEIGHT = 3.0
+PATTERNS = ('tiles', 'crowd', 'banners', 'beams', 'plain')
+
+# A stream of its own, apart from those of the dives.
+_EVENT_STREAM = 0
+
+Colour = tuple[int, int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+  """One competition, filmed by one camera.
+
+  Attributes:
+    event_id: from 1; ids of 'test' follow those of 'train'.
+    springboard: 3 m springboard instead of 10 m platform.
+    away_to_right: whether the divers travel to the right in the image.
+    view_height: metres that a frame's height shows.
+    camera_x: metres from the board's edge to the middle of the pan.
+    yaw: of the camera about the vertical, radians; 0 looks along the board's
+      edge.
+    pattern: of the backdrop, one of PATTERNS.
+    wall: RGB of the backdrop.
+    pattern_contrast: 0..1.
+    water: RGB.
+    board: RGB of the board or platform.
+    suit: RGB of the home team's suits; the others vary around it.
+    seed: of the backdrop's texture.
+  """
+
+  event_id: int
+  springboard: bool
+  away_to_right: bool
+  view_height: float
+  camera_x: float
+  yaw: float
+  pattern: str
+  wall: Colour
+  pattern_contrast: float
+  water: Colour
+  board: Colour
+  suit: Colour
+  seed: int
+
+  @property
+  def board_height(self) -> float:
+    """Metres above the water."""
+    return SPRINGBOARD_HEIGHT if self.springboard else PLATFORM_HEIGHT
+
+
+def draw_event(seed: int, event_id: int) -> Event:
+  """Returns the event with this id: a pure function of (seed, event_id)."""
+  rng = np.random.default_rng((seed, _EVENT_STREAM, event_id))
+  share = springboard_share()
+  # Spread evenly over the ids, so that small sets have both.
+  springboard = int((event_id + 1) * share) > int(event_id * share)
+  return Event(
+    event_id=event_id,
+    springboard=springboard,
+    away_to_right=bool(rng.random() < 0.5),
+    view_height=float(rng.uniform(4.1, 4.9)),
+    camera_x=float(rng.uniform(0.95, 1.35)),
+    yaw=float(np.deg2rad(rng.uniform(-18, 18))),
+    pattern=str(PATTERNS[rng.integers(len(PATTERNS))]),
+    wall=_colour(rng, hue=(0.45, 0.8), saturation=(0.25, 0.7), value=(60, 105)),
+    pattern_contrast=float(rng.uniform(0.1, 0.3)),
+    water=_colour(
+      rng, hue=(0.48, 0.6), saturation=(0.6, 0.85), value=(95, 150)
+    ),
+    board=_colour(rng, hue=(0.0, 1.0), saturation=(0.0, 0.2), value=(120, 190)),
+    suit=_colour(rng, hue=(0.0, 1.0), saturation=(0.7, 0.95), value=(130, 215)),
+    seed=int(rng.integers(2**31)),
+  )
+
+
+def _colour(
+  rng: np.random.Generator,
+  hue: tuple[float, float],
+  saturation: tuple[float, float],
+  value: tuple[float, float],
+) -> Colour:
+  """Draws an RGB colour; hue and saturation in 0..1, value in 0..255."""
+  h, s, v = (rng.uniform(*bounds) for bounds in (hue, saturation, value))
+  weights = np.clip(np.abs((h * 6 + np.array([0, 4, 2])) % 6 - 3) - 1, 0, 1)
+  red, green, blue = np.round(v * (1 - s + s * weights)).astype(int)
+  return int(red), int(green), int(blue)

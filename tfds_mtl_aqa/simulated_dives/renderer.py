@@ -1,0 +1,179 @@
+"""Draws a simulated dive: OpenCV limbs in front of an event's panorama."""
+
+import cv2
+import numpy as np
+
+from tfds_mtl_aqa.simulated_dives import motion
+from tfds_mtl_aqa.simulated_dives.body import INDEX
+from tfds_mtl_aqa.simulated_dives.camera import Camera
+from tfds_mtl_aqa.simulated_dives.dive import SimulatedDive
+from tfds_mtl_aqa.simulated_dives.events import Colour
+from tfds_mtl_aqa.simulated_dives.splash import SplashPainter
+from tfds_mtl_aqa.simulated_dives.venue import Venue
+
+# Frames lower than this are drawn larger and averaged down.
+_MIN_DRAWN_HEIGHT = 96
+_JPEG_QUALITY = 92
+# OpenCV takes coordinates in 1/16 pixels.
+_SHIFT = 4
+_ONE = 1 << _SHIFT
+
+# Joints along each stroke of a leg and of an arm, and its width in metres.
+_LEG = ((('hip', 'knee'), 0.165), (('knee', 'ankle', 'toes'), 0.115))
+_ARM = ((('shoulder', 'elbow', 'wrist'), 0.105),)
+_HEAD_RADIUS = 0.13
+_TRUNK_WIDTH = 0.22
+_HIP_WIDTH = 0.2
+_HAIR: Colour = (48, 34, 28)
+
+
+def render_dive(
+  dive: SimulatedDive, width: int | None = None, height: int | None = None
+) -> np.ndarray:
+  """Returns the stored frames of a dive.
+
+  Args:
+    dive: what to draw.
+    width: pixels; None for the configuration's.
+    height: pixels; None for the configuration's.
+
+  Returns:
+    uint8 [num_frames, height, width, 3], RGB.
+  """
+  width = width or dive.config.width
+  height = height or dive.config.height
+  finer = -(-_MIN_DRAWN_HEIGHT // height)
+  camera = dive.camera(width * finer, height * finer)
+  venue = Venue.of_event(dive.event, camera.pixels_per_metre)
+  diver = _DiverPainter(dive, camera)
+  splash = SplashPainter(dive, camera)
+  board_tips = motion.board_tip(dive.flight, dive.frame_times)
+  since_entry = dive.frame_times - dive.flight.seconds
+  frames = np.empty((len(since_entry), height, width, 3), np.uint8)
+  for i, seconds in enumerate(since_entry):
+    image = venue.draw(camera, i, float(board_tips[i]))
+    line = max(venue.water_line(camera, i), 0)
+    water = image[line:].copy()
+    diver.draw(image, i)
+    image[line:] = water
+    if seconds > 0:
+      splash.draw(image, i, float(seconds))
+    if finer > 1:
+      image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    frames[i] = image
+  return frames
+
+
+def encode_frames(frames: np.ndarray) -> list[bytes]:
+  """Returns each frame of uint8 [n, h, w, 3] RGB as JPEG."""
+  options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+  encoded = []
+  for frame in frames:
+    done, data = cv2.imencode(
+      '.jpg', cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options
+    )
+    if not done:
+      raise RuntimeError('OpenCV could not encode a frame as JPEG.')
+    encoded.append(data.tobytes())
+  return encoded
+
+
+def _shade(colour: Colour, factor: float) -> Colour:
+  """Returns the colour made darker (factor < 1) or lighter."""
+  red, green, blue = (int(min(255, factor * part)) for part in colour)
+  return red, green, blue
+
+
+def _mix(first: Colour, second: Colour, share: float) -> Colour:
+  """Returns `first` with a share (0..1) of `second`."""
+  red, green, blue = (
+    int(a + share * (b - a)) for a, b in zip(first, second, strict=True)
+  )
+  return red, green, blue
+
+
+class _DiverPainter:
+  """Draws the diver of one dive, frame by frame."""
+
+  def __init__(self, dive: SimulatedDive, camera: Camera):
+    joints = dive.joints
+    self._dive = dive
+    self._scale = camera.pixels_per_metre
+    up = joints[:, INDEX['neck']] - joints[:, INDEX['pelvis']]
+    up = up / np.linalg.norm(up, axis=-1, keepdims=True)
+    left = (
+      joints[:, INDEX['shoulder_left']] - joints[:, INDEX['shoulder_right']]
+    )
+    front = np.cross(left, up)
+    front /= np.linalg.norm(front, axis=-1, keepdims=True)
+    self._front_to_camera = (camera.right * front[:, 2]).tolist()
+    self._left_is_near = (camera.right * left[:, 2] > 0).tolist()
+
+    self._strokes = {
+      (limb, side): [
+        (fixed_path, max(1, round(width * self._scale)))
+        for names, width in limb
+        for fixed_path in [
+          self._fixed(camera, [INDEX[f'{name}_{side}'] for name in names])
+        ]
+      ]
+      for limb in (_ARM, _LEG)
+      for side in ('left', 'right')
+    }
+    trunk = ('shoulder_left', 'shoulder_right', 'hip_right', 'hip_left')
+    self._trunk = self._fixed(camera, [INDEX[name] for name in trunk])
+    self._spine = self._fixed(camera, [INDEX['neck'], INDEX['pelvis']])
+    head = joints[:, INDEX['head']]
+    hair = head + 0.055 * up - 0.05 * front
+    face = head + 0.03 * front
+    marks = np.stack([hair, face], axis=1)
+    self._head = np.round(camera.project(marks) * _ONE).astype(int).tolist()
+
+  def _fixed(self, camera: Camera, indices: list[int]) -> np.ndarray:
+    """Returns the paths along some joints, int32 [n, k, 2], 1/16 pixels."""
+    pixels = camera.project(self._dive.joints[:, indices])
+    return np.ascontiguousarray(np.round(pixels * _ONE), np.int32)
+
+  def draw(self, image: np.ndarray, i: int) -> None:
+    """Draws the diver of frame i."""
+    near, far = 'left', 'right'
+    if not self._left_is_near[i]:
+      near, far = far, near
+    skin = self._dive.skin
+    self._draw_limb(image, i, (_ARM, far), _shade(skin, 0.72))
+    self._draw_limb(image, i, (_LEG, far), _shade(skin, 0.72))
+    self._draw_trunk(image, i)
+    self._draw_head(image, i)
+    self._draw_limb(image, i, (_LEG, near), skin)
+    self._draw_limb(image, i, (_ARM, near), skin)
+
+  def _draw_limb(
+    self, image: np.ndarray, i: int, limb: tuple, colour: Colour
+  ) -> None:
+    for path, thickness in self._strokes[limb]:
+      cv2.polylines(
+        image, [path[i]], False, colour, thickness, cv2.LINE_AA, _SHIFT
+      )
+
+  def _draw_trunk(self, image: np.ndarray, i: int) -> None:
+    suit, skin = self._dive.suit, self._dive.skin
+    # The suit covers the front; its back is low-cut.
+    bare = min(max(0.15 - 0.6 * self._front_to_camera[i], 0.0), 1.0)
+    colour = _mix(suit, skin, bare)
+    corners = self._trunk[i]
+    thickness = round(_TRUNK_WIDTH * self._scale)
+    cv2.polylines(
+      image, [self._spine[i]], False, colour, thickness, cv2.LINE_AA, _SHIFT
+    )
+    cv2.fillPoly(image, [corners], colour, cv2.LINE_AA, _SHIFT)
+    thickness = round(_HIP_WIDTH * self._scale)
+    cv2.polylines(
+      image, [corners[2:]], False, suit, thickness, cv2.LINE_AA, _SHIFT
+    )
+
+  def _draw_head(self, image: np.ndarray, i: int) -> None:
+    radius = round(_HEAD_RADIUS * self._scale * _ONE)
+    (hair, face), skin = self._head[i], self._dive.skin
+    cv2.circle(image, face, radius, skin, -1, cv2.LINE_AA, _SHIFT)
+    radius = round(0.85 * radius)
+    cv2.circle(image, hair, radius, _HAIR, -1, cv2.LINE_AA, _SHIFT)

@@ -1,0 +1,151 @@
+"""Simulated dives as a TensorFlow Dataset."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from tfds_mtl_aqa import frame_cache
+from tfds_mtl_aqa.dive_dataset_builder import DiveDatasetBuilder
+from tfds_mtl_aqa.features import dive_features
+from tfds_mtl_aqa.simulated_dives import faults as faults_lib
+from tfds_mtl_aqa.simulated_dives.body import JOINTS
+from tfds_mtl_aqa.simulated_dives.commentary import caption_ids, vocabulary
+from tfds_mtl_aqa.simulated_dives.dive import SimulatedDive, simulate_dive
+from tfds_mtl_aqa.simulated_dives.renderer import encode_frames, render_dive
+from tfds_mtl_aqa.simulated_dives.simulation_config import (
+  CONFIGS,
+  SimulationConfig,
+)
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class SimulatedDivesConfig(tfds.core.BuilderConfig):
+  """A named set of simulated dives.
+
+  Attributes:
+    simulation: sizes, numbers and seed.
+  """
+
+  simulation: SimulationConfig = SimulationConfig()
+
+
+def _describe(config: SimulationConfig) -> str:
+  return (
+    f'{config.num_frames} frames of {config.width}x{config.height} at '
+    f'{config.frames_per_second:g} a second; {config.num_train} dives of '
+    f'{config.num_train_events} events to train on.'
+  )
+
+
+class Builder(DiveDatasetBuilder):
+  """Rendered, judged and commented dives.
+
+  Pass `config=SimulatedDivesConfig(name=..., simulation=...)` for other sizes
+  than those of BUILDER_CONFIGS.
+  """
+
+  VERSION = tfds.core.Version('1.0.0')
+  RELEASE_NOTES = {'1.0.0': 'First release.'}
+  BUILDER_CONFIGS = [
+    SimulatedDivesConfig(
+      name=name, description=_describe(config), simulation=config
+    )
+    for name, config in CONFIGS.items()
+  ]
+
+  def _info(self) -> tfds.core.DatasetInfo:
+    config = self.builder_config.simulation
+    features = dive_features(
+      (config.width, config.height),
+      config.num_frames,
+      extra={
+        # Degrees but for the splash, 0..1, and the distance, metres.
+        'faults': tfds.features.FeaturesDict(
+          dict.fromkeys(faults_lib.NAMES, np.float32)
+        ),
+        # Pixels (x, y) of each joint, outside the frame at times.
+        'poses': tfds.features.Tensor(
+          shape=(config.num_frames, len(JOINTS), 2), dtype=np.float32
+        ),
+      },
+    )
+    return self.dive_info(
+      features,
+      metadata={
+        'vocabulary': vocabulary(),
+        'joints': list(JOINTS),
+        'frames_per_second': config.frames_per_second,
+        'window_frames': config.window_frames,
+        'margin_frames': config.margin_frames,
+      },
+    )
+
+  def _split_generators(
+    self, dl_manager: tfds.download.DownloadManager
+  ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
+    del dl_manager  # Nothing is downloaded.
+    num_dives = self.builder_config.simulation.num_dives
+    return {name: self._generate_examples(name) for name in num_dives}
+
+  def _generate_examples(
+    self, split: str
+  ) -> Iterator[tuple[str, dict[str, Any]]]:
+    config = self.builder_config.simulation
+    keys = [f'{split}-{index:06d}' for index in range(config.num_dives[split])]
+    frames_by_key = frame_cache.cached_frames(
+      keys,
+      functools.partial(_make_frames, config),
+      self.frames_dir,
+      fingerprint=functools.partial(_fingerprint, config),
+      num_processes=self.num_processes,
+      description=split,
+    )
+    for index, (key, frames) in enumerate(frames_by_key):
+      yield key, dive_example(simulate_dive(config, split, index), frames)
+
+
+def dive_example(dive: SimulatedDive, frames: list[bytes]) -> dict[str, Any]:
+  """Returns the features of a dive.
+
+  Args:
+    dive: what happened.
+    frames: its stored frames, as JPEG.
+
+  Returns:
+    An example for the features of `Builder`.
+  """
+  number = dive.number
+  return {
+    'video': frames,
+    'padded_frames': np.zeros(2, np.int32),
+    'event': dive.event.event_id,
+    'sample': dive.sample,
+    'start_frame': dive.start_frame,
+    'end_frame': dive.end_frame,
+    'final_score': dive.final_score,
+    'difficulty': number.difficulty,
+    'judge_scores': dive.awards,
+    'dive_number': number.number,
+    'caption': dive.caption,
+    'caption_ids': caption_ids(dive.caption),
+    'position': number.position,
+    'armstand': number.armstand,
+    'rotation_type': number.rotation_type,
+    'somersaults': number.somersaults,
+    'twists': number.twists,
+    'faults': dataclasses.asdict(dive.faults),
+    'poses': dive.poses(),
+  }
+
+
+def _make_frames(config: SimulationConfig, key: str) -> list[bytes]:
+  split, index = key.rsplit('-', 1)
+  return encode_frames(render_dive(simulate_dive(config, split, int(index))))
+
+
+def _fingerprint(config: SimulationConfig, key: str) -> str:
+  return f'{Builder.VERSION} {config} {key}'
