@@ -1,0 +1,224 @@
+import cv2
+import fake_mtl_aqa
+import numpy as np
+import pytest
+
+from tfds_mtl_aqa import input_error
+from tfds_mtl_aqa.mtl_aqa import clip, frame_sources
+
+EVENT = list(range(1, fake_mtl_aqa.EVENT_FRAMES + 1))
+# What is stored of a dive that ends at frame 150: 103 frames and 3 each side.
+AT_150 = list(range(45, 154))
+
+
+def _stored(folder, key=(3, 2), end_frame=150):
+  found = frame_sources.FrameSources(folder).find(key, end_frame)
+  assert isinstance(found, clip.Clip), found
+  encoder = clip.ClipEncoder({'a': found}, (171, 128))
+  padding, jpegs = clip.split_record(encoder('a'))
+  return padding, fake_mtl_aqa.numbers(jpegs)
+
+
+@pytest.mark.parametrize(
+  'folder, pattern',
+  [
+    ('whole_videos_frames/03', '%06d.jpg'),  # A, official
+    ('MTL-AQA/new/new_total_frames_256s/03', '%08d.jpg'),  # D, CoRe
+    ('MTL-AQA/new/03', '%08d.jpg'),  # D
+    ('new_total_frames_256s/3', '%08d.jpg'),  # D, as its documentation says
+    ('video3_frames', '%d.jpg'),  # F, not padded
+    ('03', 'img_%05d.png'),
+  ],
+)
+def test_frames_of_an_event(tmp_path, folder, pattern):
+  fake_mtl_aqa.write_frames(tmp_path / folder, EVENT, pattern)
+  assert _stored(tmp_path) == ((0, 0), AT_150)
+
+
+def test_frames_counted_from_zero(tmp_path):
+  fake_mtl_aqa.write_frames(tmp_path / '03', EVENT, '%06d.jpg', first=0)
+  assert _stored(tmp_path) == ((0, 0), AT_150)
+
+
+def test_only_the_frames_of_the_dive_are_there(tmp_path):
+  fake_mtl_aqa.write_frames(
+    tmp_path / '03', list(range(48, 151)), '%06d.jpg', first=48
+  )
+  window = list(range(48, 151))
+  assert _stored(tmp_path) == ((3, 3), [48] * 3 + window + [150] * 3)
+
+
+@pytest.mark.parametrize('name', ['03.mp4', 'videos/3.mkv', 'video3.MP4'])
+def test_video_of_an_event(tmp_path, name):
+  fake_mtl_aqa.write_video(tmp_path / name, EVENT)
+  assert _stored(tmp_path) == ((0, 0), AT_150)
+
+
+@pytest.mark.parametrize('as_video', [True, False])
+def test_the_window_at_the_ends_of_an_event(tmp_path, as_video):
+  if as_video:
+    fake_mtl_aqa.write_video(tmp_path / '03.mp4', EVENT)
+  else:
+    fake_mtl_aqa.write_frames(tmp_path / '03', EVENT, '%06d.jpg')
+  assert _stored(tmp_path, end_frame=200) == (
+    (0, 1),
+    [*range(95, 203), 202],
+  )
+  assert _stored(tmp_path, end_frame=104) == (
+    (2, 0),
+    [1, 1, *range(1, 108)],
+  )
+
+
+@pytest.mark.parametrize(
+  'folder',
+  ['data/frames/03_02', 'MTL_AQA/frames_long/03_02', '03_02', 'frames/03_02'],
+)
+@pytest.mark.parametrize(
+  'num_frames, padding, expected',
+  [
+    (103, (3, 3), [1] * 3 + list(range(1, 104)) + [103] * 3),
+    (104, (2, 3), [1] * 2 + list(range(1, 105)) + [104] * 3),
+    (107, (1, 1), [1] + list(range(1, 108)) + [107]),
+    (109, (0, 0), list(range(1, 110))),
+    (150, (0, 0), list(range(1, 110))),
+  ],
+)
+def test_frames_of_a_dive(tmp_path, folder, num_frames, padding, expected):
+  fake_mtl_aqa.write_frames(
+    tmp_path / folder, list(range(1, num_frames + 1)), '%08d.jpg', first=7
+  )
+  assert _stored(tmp_path) == (padding, expected)
+
+
+@pytest.mark.parametrize(
+  'name, codec',
+  [
+    ('03_02.avi', 'mjpeg'),
+    ('mtl_aqa_03_02.avi', 'mpeg4'),
+    ('dives/03_02.mp4', 'libx264'),
+    ('diving/002.avi', 'mjpeg'),  # AQA-7
+  ],
+)
+def test_video_of_a_dive(tmp_path, name, codec):
+  shown = list(range(1, 104))
+  fake_mtl_aqa.write_video(tmp_path / name, shown, codec)
+  assert _stored(tmp_path) == ((3, 3), [1] * 3 + shown + [103] * 3)
+
+
+def test_aqa7_frames_go_to_the_right_dive(tmp_path):
+  # Id 9 is (3, 10): MTL-AQA's (3, 9) is not in AQA-7.
+  folder = tmp_path / 'diving-out' / '009'
+  fake_mtl_aqa.write_frames(folder, list(range(1, 104)), 'img_%05d.jpg')
+  assert _stored(tmp_path, key=(3, 10))[0] == (3, 3)
+  assert frame_sources.FrameSources(tmp_path).find((3, 9), 150) == ''
+
+
+def test_sample_numbers_above_99(tmp_path):
+  fake_mtl_aqa.write_video(tmp_path / '01_105.avi', EVENT[:103], 'mjpeg')
+  assert _stored(tmp_path, key=(1, 105))[0] == (3, 3)
+
+
+def test_an_event_comes_before_its_dives(tmp_path):
+  fake_mtl_aqa.write_frames(tmp_path / '03', EVENT, '%06d.jpg')
+  fake_mtl_aqa.write_frames(tmp_path / '03_02', [7] * 109, '%06d.jpg')
+  assert _stored(tmp_path) == ((0, 0), AT_150)
+
+
+def test_a_dive_that_the_event_lacks_is_taken_from_its_own_frames(tmp_path):
+  fake_mtl_aqa.write_frames(tmp_path / '03', EVENT[:140], '%06d.jpg')
+  fake_mtl_aqa.write_frames(tmp_path / '03_02', [7] * 109, '%06d.jpg')
+  assert _stored(tmp_path) == ((0, 0), [7] * 109)
+
+
+def test_says_why_sources_do_not_do(tmp_path):
+  fake_mtl_aqa.write_frames(tmp_path / '03', EVENT[:140], '%06d.jpg')
+  fake_mtl_aqa.write_video(tmp_path / '03.mp4', EVENT[:149])
+  fake_mtl_aqa.write_frames(tmp_path / '03_02', EVENT[:102], '%06d.jpg')
+  fake_mtl_aqa.write_video(tmp_path / '03_02.avi', EVENT[:60], 'mjpeg')
+  reasons = frame_sources.FrameSources(tmp_path).find((3, 2), 150).split('; ')
+  assert 'holds 140 frames, 1 to 140; frame 141 is not there' in (
+    '; '.join(reasons[:2])
+  )
+  assert '03.mp4: has 149 frames' in '; '.join(reasons)
+  assert f'{tmp_path / "03_02"}: has 102 frames, 103 are needed' in reasons
+  assert f'{tmp_path / "03_02.avi"}: has 60 frames, 103 are needed' in reasons
+
+
+def test_a_gap_in_a_dive(tmp_path):
+  fake_mtl_aqa.write_frames(tmp_path / '03_02', EVENT[:120], '%d.jpg')
+  (tmp_path / '03_02' / '60.jpg').unlink()
+  reason = frame_sources.FrameSources(tmp_path).find((3, 2), 150)
+  assert reason.endswith('03_02: frame 60 is not there')
+
+
+def test_refuses_ambiguous_files(tmp_path):
+  fake_mtl_aqa.write_video(tmp_path / '03.mp4', EVENT)
+  (tmp_path / '03.mkv').write_bytes((tmp_path / '03.mp4').read_bytes())
+  with pytest.raises(input_error.InputError, match='03.mkv and 03.mp4: both'):
+    frame_sources.FrameSources(tmp_path).find((3, 2), 150)
+
+
+def test_refuses_a_frame_number_twice(tmp_path):
+  fake_mtl_aqa.write_frames(tmp_path / '03', EVENT, '%06d.jpg')
+  fake_mtl_aqa.write_frames(tmp_path / '03', [1], '%d.jpg', first=77)
+  with pytest.raises(input_error.InputError, match='both frame 77'):
+    frame_sources.FrameSources(tmp_path).find((3, 2), 150)
+
+
+def test_nothing_there(tmp_path):
+  assert frame_sources.FrameSources(tmp_path).find((3, 2), 150) == ''
+  assert frame_sources.FrameSources(None).find((3, 2), 150) == ''
+
+
+def _damage_half(data):
+  return data[: len(data) // 2]
+
+
+@pytest.mark.parametrize(
+  'damage', [_damage_half, lambda data: b'', lambda data: b'x' * len(data)]
+)
+def test_names_a_corrupt_jpeg(tmp_path, damage):
+  fake_mtl_aqa.write_frames(tmp_path / '03', EVENT, '%06d.jpg')
+  path = tmp_path / '03' / '000100.jpg'
+  path.write_bytes(damage(path.read_bytes()))
+  with pytest.raises(
+    input_error.InputError, match='000100.jpg: is not a whole image'
+  ):
+    _stored(tmp_path)
+
+
+def test_stored_frames_have_the_size_and_the_quality(tmp_path):
+  rng = np.random.default_rng(0)
+  noise = rng.integers(0, 256, (360, 640, 3)).astype(np.uint8)
+  image = cv2.GaussianBlur(noise, (0, 0), 5)
+  (tmp_path / '03').mkdir()
+  for k in range(1, 110):
+    assert cv2.imwrite(str(tmp_path / '03' / f'{k}.png'), image)
+  for size in [(171, 128), (640, 360), (1280, 720)]:
+    found = frame_sources.FrameSources(tmp_path).find((3, 1), 106)
+    encoder = clip.ClipEncoder({'a': found}, size)
+    _, jpegs = clip.split_record(encoder('a'))
+    stored = cv2.imdecode(np.frombuffer(jpegs[50], np.uint8), 1).astype(float)
+    assert stored.shape == (size[1], size[0], 3)
+    error = stored - cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    assert np.abs(error).mean() < 2
+    # The three components' sampling factors: 2x2, 1x1, 1x1 (4:2:0).
+    start = jpegs[50].index(b'\xff\xc0')
+    assert [jpegs[50][start + k] for k in (11, 14, 17)] == [0x22, 0x11, 0x11]
+
+
+def test_the_fingerprint_follows_the_files(tmp_path):
+  fake_mtl_aqa.write_frames(tmp_path / '03', EVENT, '%06d.jpg')
+
+  def fingerprint(size=(171, 128)):
+    found = frame_sources.FrameSources(tmp_path).find((3, 2), 150)
+    return clip.ClipEncoder({'a': found}, size).fingerprint('a')
+
+  before = fingerprint()
+  assert fingerprint() == before
+  assert fingerprint((640, 360)) != before
+  cv2.imwrite(str(tmp_path / '03' / '000001.jpg'), fake_mtl_aqa.frame(9))
+  assert fingerprint() == before  # Not a frame of this dive.
+  cv2.imwrite(str(tmp_path / '03' / '000100.jpg'), fake_mtl_aqa.frame(9))
+  assert fingerprint() != before

@@ -1,0 +1,265 @@
+"""The dives of MTL-AQA with everything that is known about each of them."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tfds_mtl_aqa import features, input_error, labels
+from tfds_mtl_aqa.mtl_aqa import restricted_pickle, unlv_dive
+
+Key = tuple[int, int]  # event, sample
+
+EOS = '<eos>'
+SOS = '<sos>'
+
+# Our names of the released fields.
+_FIELDS = {
+  'start_frame': 'start_frame',
+  'end_frame': 'end_frame',
+  'final_score': 'final_score',
+  'difficulty': 'difficulty',
+  'position': 'position',
+  'armstand': 'armstand',
+  'rotation_type': 'rotation_type',
+  'ss_no': 'somersaults',
+  'tw_no': 'twists',
+}
+# The smaller training sets, by their real sizes; the names by which the paper
+# and the release call them say 450, 280 and 140.
+SUBSETS = ('443', '279', '143')
+UNLV_SPLITS = ('none', 'train', 'test')
+
+
+@dataclasses.dataclass(frozen=True)
+class Dive:
+  """One labelled dive.
+
+  Attributes:
+    key: event and sample.
+    labels: start_frame, end_frame, final_score, difficulty, and the integer
+      code of each of the five classes.
+    judge_scores: of the seven judges.
+    dive_number: such as '407C'.
+    caption: the words of the commentary, from <sos> to <eos>.
+    caption_ids: their ids in the vocabulary.
+    subsets: those of `SUBSETS` in whose released training list the dive is.
+    in_main_train: whether the dive is in MTL-AQA's training split.
+    unlv_split: one of `UNLV_SPLITS`.
+  """
+
+  key: Key
+  labels: Mapping[str, int | float]
+  judge_scores: tuple[float, ...]
+  dive_number: str
+  caption: tuple[str, ...]
+  caption_ids: tuple[int, ...]
+  subsets: frozenset[str]
+  in_main_train: bool
+  unlv_split: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+  """The whole annotation release.
+
+  Attributes:
+    dives: by key.
+    splits: the keys of 'train' and 'test', in the official order.
+    vocabulary: the words, by id.
+  """
+
+  dives: Mapping[Key, Dive]
+  splits: Mapping[str, tuple[Key, ...]]
+  vocabulary: tuple[str, ...]
+
+
+def read_release(paths: Mapping[str, pathlib.Path]) -> Release:
+  """Reads the files of the release.
+
+  Captions of dives without labels (the release has four) are left out.
+
+  Args:
+    paths: of every role in `release.URLS`.
+
+  Raises:
+    InputError: a file is damaged, or two do not fit together.
+  """
+  annotations = _read_by_key(paths['annotations'])
+  captions = _read_by_key(paths['captions'])
+  judges = _read_by_key(paths['judges'])
+  vocabulary = _read_vocabulary(paths['vocabulary'])
+  splits = {
+    split: _read_split(paths[split], annotations) for split in ('train', 'test')
+  }
+  train = set(splits['train'])
+  if train & set(splits['test']):
+    raise input_error.InputError(
+      f'{paths["test"]}: shares dives with {paths["train"]}; get the released '
+      'files again.'
+    )
+  subsets = {
+    name: set(_read_split(paths[f'subset_{name}'], annotations))
+    for name in SUBSETS
+  }
+  unlv = {
+    key: split
+    for split in UNLV_SPLITS[1:]
+    for key in _read_unlv_split(paths[f'unlv_{split}'])
+  }
+
+  ids = {word: index for index, word in enumerate(vocabulary)}
+  dives = {}
+  for key in splits['train'] + splits['test']:
+    caption = _entry(captions, key, paths['captions'])
+    if tuple(caption[:1]) != (SOS,) or tuple(caption[-1:]) != (EOS,):
+      raise _malformed(
+        paths['captions'],
+        f'the caption of dive {key} does not run from {SOS} to {EOS}',
+      )
+    unknown = sorted({str(word) for word in caption if word not in ids})
+    if unknown:
+      raise input_error.InputError(
+        f'{paths["captions"]}: the caption of dive {key} has words that '
+        f'{paths["vocabulary"]} lacks: {", ".join(unknown[:5])}; the two files '
+        'must be of the same release.'
+      )
+    judged = _entry(judges, key, paths['judges'])
+    dives[key] = Dive(
+      key=key,
+      labels=_read_labels(annotations, key, paths['annotations']),
+      judge_scores=_read_judge_scores(judged, key, paths['judges']),
+      dive_number=str(judged.get('dive_number', '')),
+      caption=tuple(caption),
+      caption_ids=tuple(ids[word] for word in caption),
+      subsets=frozenset(name for name in SUBSETS if key in subsets[name]),
+      in_main_train=key in train,
+      unlv_split=unlv.get(key, UNLV_SPLITS[0]),
+    )
+  return Release(dives, splits, vocabulary)
+
+
+def example(dive: Dive) -> dict[str, Any]:
+  """Returns a dive as an example of the dataset, without its video."""
+  event, sample = dive.key
+  return {
+    'event': event,
+    'sample': sample,
+    **dive.labels,
+    'judge_scores': list(dive.judge_scores),
+    'dive_number': dive.dive_number,
+    'caption': ' '.join(dive.caption[1:-1]),
+    'caption_ids': list(dive.caption_ids),
+    'subsets': {
+      flag: value
+      for name in SUBSETS
+      for flag, value in (
+        (f'released_{name}', name in dive.subsets),
+        (f'clean_{name}', name in dive.subsets and dive.in_main_train),
+      )
+    },
+    'unlv_dive': dive.unlv_split,
+  }
+
+
+def _read_by_key(path: pathlib.Path) -> dict[Key, Any]:
+  """Reads a dictionary by dive; keys come as Python or NumPy integers."""
+  content = restricted_pickle.load(path)
+  if not isinstance(content, dict):
+    raise _malformed(path, 'it holds no dictionary')
+  return dict(zip(_plain_keys(content, path), content.values(), strict=True))
+
+
+def _plain_keys(keys: Iterable[Any], path: pathlib.Path) -> list[Key]:
+  try:
+    return [(int(event), int(sample)) for event, sample in keys]
+  except (TypeError, ValueError) as e:
+    raise _malformed(path, 'its keys are not pairs of numbers') from e
+
+
+def _read_split(
+  path: pathlib.Path, annotations: Mapping[Key, Any]
+) -> tuple[Key, ...]:
+  keys = _plain_keys(_read_list(path), path)
+  for key in keys:
+    if key not in annotations:
+      raise _malformed(path, f'it names dive {key}, which has no labels')
+  if len(set(keys)) != len(keys):
+    raise _malformed(path, 'it names a dive twice')
+  return tuple(keys)
+
+
+def _read_unlv_split(path: pathlib.Path) -> list[Key]:
+  released = _plain_keys(_read_list(path), path)
+  try:
+    return [
+      unlv_dive.key_of_id(dive_id)
+      for dive_id in unlv_dive.ids_of_released_list(released)
+    ]
+  except (KeyError, ValueError) as e:
+    raise _malformed(path, f'it names a dive outside UNLV-Dive ({e})') from e
+
+
+def _read_list(path: pathlib.Path) -> list[Any]:
+  content = restricted_pickle.load(path)
+  if not isinstance(content, list):
+    raise _malformed(path, 'it holds no list')
+  return content
+
+
+def _read_vocabulary(path: pathlib.Path) -> tuple[str, ...]:
+  try:
+    ids = json.loads(path.read_text(encoding='utf-8'))['word_to_ix']
+    words = tuple(sorted(ids, key=ids.__getitem__))
+    numbers = [ids[word] for word in words]
+  except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+    raise _malformed(path, 'it is no vocabulary') from e
+  if numbers != list(range(len(words))) or words[:2] != (EOS, SOS):
+    raise _malformed(path, f'ids do not count up from {EOS} = 0, {SOS} = 1')
+  return words
+
+
+def _read_labels(
+  annotations: Mapping[Key, Any], key: Key, path: pathlib.Path
+) -> dict[str, int | float]:
+  annotation = _entry(annotations, key, path)
+  try:
+    values = {ours: annotation[theirs] for theirs, ours in _FIELDS.items()}
+    for name, class_names in labels.CLASS_NAMES.items():
+      values[name] = int(values[name])
+      if not 0 <= values[name] < len(class_names):
+        raise ValueError(f'{name} is {values[name]}')
+    for name in ('start_frame', 'end_frame'):
+      values[name] = int(values[name])
+    for name in ('final_score', 'difficulty'):
+      values[name] = float(values[name])
+  except (TypeError, ValueError, KeyError) as e:
+    raise _malformed(path, f'the labels of dive {key} are wrong ({e})') from e
+  return values
+
+
+def _read_judge_scores(
+  judged: Mapping[str, Any], key: Key, path: pathlib.Path
+) -> tuple[float, ...]:
+  try:
+    scores = tuple(float(score) for score in judged['judge_scores'])
+  except (TypeError, ValueError, KeyError) as e:
+    raise _malformed(path, f"dive {key} has no judges' scores ({e})") from e
+  if len(scores) != features.NUM_JUDGES or not all(
+    0 <= score <= 10 and score % 0.5 == 0 for score in scores
+  ):
+    raise _malformed(path, f"the judges' scores of dive {key} are {scores}")
+  return scores
+
+
+def _entry(content: Mapping[Key, Any], key: Key, path: pathlib.Path) -> Any:
+  if key not in content:
+    raise _malformed(path, f'dive {key} is not in it')
+  return content[key]
+
+
+def _malformed(path: pathlib.Path, reason: str) -> input_error.InputError:
+  return input_error.InputError(
+    f'{path}: {reason}; get the released file again.'
+  )

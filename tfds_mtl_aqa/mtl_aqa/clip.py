@@ -1,0 +1,177 @@
+"""The frames of one dive: which they are in their source, and as JPEG files."""
+
+import dataclasses
+import os
+import pathlib
+import struct
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+
+from tfds_mtl_aqa import features, input_error
+from tfds_mtl_aqa.mtl_aqa import video_file
+
+JPEG_QUALITY = 95
+NUM_FRAMES = features.WINDOW_FRAMES + 2 * features.MARGIN_FRAMES
+_PADDING = struct.Struct('<ii')
+_END_OF_JPEG = b'\xff\xd9'
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameFiles:
+  """Frames of a dive that are image files, in order.
+
+  Attributes:
+    folder: that holds them.
+    names: of the files.
+  """
+
+  folder: pathlib.Path
+  names: tuple[str, ...]
+
+  def read(self) -> list[np.ndarray]:
+    """Decodes the frames: uint8 [height, width, 3], BGR."""
+    return [_read_image(self.folder / name) for name in self.names]
+
+  def fingerprint(self) -> str:
+    """Returns text that changes when a file does."""
+    return repr([_stamp(self.folder / name) for name in self.names])
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoFrames:
+  """Frames of a dive that are part of a video.
+
+  Attributes:
+    video: the file.
+    first: the first frame, counted from 0.
+    count: how many.
+  """
+
+  video: video_file.VideoFile
+  first: int
+  count: int
+
+  def read(self) -> list[np.ndarray]:
+    """Decodes the frames: uint8 [height, width, 3], BGR."""
+    return self.video.read(self.first, self.count)
+
+  def fingerprint(self) -> str:
+    """Returns text that changes when the file does."""
+    return repr((_stamp(self.video.path), self.first, self.count))
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+  """Where the stored frames of a dive come from.
+
+  Attributes:
+    frames: the real ones.
+    padding: how often the first and the last of them are repeated, so that
+      there are `NUM_FRAMES`.
+  """
+
+  frames: FrameFiles | VideoFrames
+  padding: tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipEncoder:
+  """Makes the stored form of the dives.
+
+  Attributes:
+    clips: by name of the dive.
+    frame_size: (width, height) in pixels.
+  """
+
+  clips: Mapping[str, Clip]
+  frame_size: tuple[int, int]
+
+  def __call__(self, name: str) -> list[bytes]:
+    """Returns a dive's padding, for `split_record`, and its JPEG files.
+
+    Raises:
+      InputError: a source is damaged.
+    """
+    clip = self.clips[name]
+    jpegs = [_encode(image, self.frame_size) for image in clip.frames.read()]
+    head, tail = clip.padding
+    return [
+      _PADDING.pack(head, tail),
+      *jpegs[:1] * head,
+      *jpegs,
+      *jpegs[-1:] * tail,
+    ]
+
+  def fingerprint(self, name: str) -> str:
+    """Returns what the stored form of a dive is made from, as text."""
+    clip = self.clips[name]
+    made_from = (
+      self.frame_size,
+      JPEG_QUALITY,
+      clip.padding,
+      clip.frames.fingerprint(),
+    )
+    return repr(made_from)
+
+
+def split_record(record: list[bytes]) -> tuple[tuple[int, int], list[bytes]]:
+  """Returns the padding and the JPEG files of what a `ClipEncoder` made."""
+  return _PADDING.unpack(record[0]), record[1:]
+
+
+def _encode(image: np.ndarray, frame_size: tuple[int, int]) -> bytes:
+  """Resizes, whatever the shape, and compresses one frame.
+
+  Args:
+    image: uint8 [height, width, 3], BGR.
+    frame_size: (width, height).
+  """
+  width, height = frame_size
+  if (image.shape[1], image.shape[0]) != frame_size:
+    shrinks = image.shape[1] >= width and image.shape[0] >= height
+    image = cv2.resize(
+      image,
+      frame_size,
+      interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
+    )
+  done, jpeg = cv2.imencode(
+    '.jpg',
+    image,
+    [
+      cv2.IMWRITE_JPEG_QUALITY,
+      JPEG_QUALITY,
+      cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+      cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+    ],
+  )
+  if not done:
+    raise RuntimeError(f'OpenCV cannot encode an image of {image.shape}.')
+  return jpeg.tobytes()
+
+
+def _read_image(path: pathlib.Path) -> np.ndarray:
+  try:
+    data = path.read_bytes()
+  except OSError as e:
+    raise input_error.InputError(f'{path}: {e.strerror}.') from e
+  image = None
+  # OpenCV fills in what a truncated JPEG lacks, with no more than a warning.
+  is_jpeg = path.suffix.lower() in ('.jpg', '.jpeg')
+  if data and not (is_jpeg and _END_OF_JPEG not in data[-4096:]):
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+  if image is None:
+    raise input_error.InputError(
+      f'{path}: is not a whole image ({len(data)} bytes); extract or copy it '
+      'again.'
+    )
+  return image
+
+
+def _stamp(path: pathlib.Path) -> tuple[str, int, int]:
+  try:
+    status = os.stat(path)
+  except OSError as e:
+    raise input_error.InputError(f'{path}: {e.strerror}.') from e
+  return str(path), status.st_size, status.st_mtime_ns

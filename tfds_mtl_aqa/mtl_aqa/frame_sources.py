@@ -1,0 +1,351 @@
+"""Finds the frames of the dives in the layouts that people have them in."""
+
+import functools
+import pathlib
+import re
+from collections.abc import Iterator, Mapping
+
+from tfds_mtl_aqa import features, input_error
+from tfds_mtl_aqa.mtl_aqa import annotations, clip, unlv_dive, video_file
+
+# Every layout is a list of places in the manual_dir, tried in this order.
+# {e} is the event, {s} the sample, {i} the AQA-7 diving id; ':02d' pads.
+EVENT_FOLDERS = (
+  'whole_videos_frames/{e:02d}',
+  'new_total_frames_256s/{e:02d}',
+  'new_total_frames_256s/{e}',
+  'new/new_total_frames_256s/{e:02d}',
+  'new/new_total_frames_256s/{e}',
+  'MTL-AQA/new/new_total_frames_256s/{e:02d}',
+  'MTL-AQA/new/new_total_frames_256s/{e}',
+  'new/{e:02d}',
+  'MTL-AQA/new/{e:02d}',
+  'frames/{e:02d}',
+  'video{e}_frames',
+  'video{e:02d}_frames',
+  '{e:02d}',
+)
+EVENT_VIDEOS = (
+  'whole_videos/{e:02d}',
+  'videos/{e:02d}',
+  '{e:02d}',
+  'whole_videos/{e}',
+  'videos/{e}',
+  '{e}',
+  'video{e}',
+  'video{e:02d}',
+)
+DIVE_FOLDERS = (
+  'frames/{e:02d}_{s:02d}',
+  'data/frames/{e:02d}_{s:02d}',
+  'frames_long/{e:02d}_{s:02d}',
+  'MTL_AQA/frames_long/{e:02d}_{s:02d}',
+  '{e:02d}_{s:02d}',
+)
+DIVE_VIDEOS = (
+  'dives/{e:02d}_{s:02d}',
+  'videos/{e:02d}_{s:02d}',
+  '{e:02d}_{s:02d}',
+  'mtl_aqa_{e:02d}_{s:02d}',
+)
+AQA7_FOLDERS = (
+  'diving-out/{i:03d}',
+  'diving_samples_lstm_103/frames/{i:03d}',
+)
+AQA7_VIDEOS = ('diving-out/{i:03d}', 'diving/{i:03d}')
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
+VIDEO_SUFFIXES = (
+  '.mp4', '.mkv', '.webm', '.avi', '.mov', '.m4v', '.flv', '.ts', '.mpg',
+)  # fmt: skip
+
+# The first and the last frame of the window, from end_frame.
+_WINDOW_START = 1 - features.WINDOW_FRAMES
+
+
+class _NotInSource(Exception):
+  """A source is there, but does not hold the dive; the text says why."""
+
+
+class FrameSources:
+  """The frames in a folder of the user's.
+
+  Every dive is looked for as part of an event's frames, of an event's video, as
+  frames of its own, as a video of its own, and then the same two ways in
+  AQA-7's numbering; the first that holds it is taken.
+
+  Attributes:
+    manual_dir: the folder; None where there is none.
+  """
+
+  def __init__(self, manual_dir: pathlib.Path | None):
+    self.manual_dir = manual_dir
+    self._aqa7_ids = unlv_dive.ids_by_key()
+    # Each event and folder is read once, for all its dives.
+    self._entries = functools.cache(_entries)
+    self._numbered_images = functools.cache(_numbered_images)
+    self._probe = functools.cache(video_file.probe)
+
+  def find(self, key: annotations.Key, end_frame: int) -> clip.Clip | str:
+    """Returns the frames of a dive, or why there are none ('' for not found).
+
+    Args:
+      key: event and sample.
+      end_frame: the last frame of the window in the event, counted from 1.
+
+    Raises:
+      InputError: a video is damaged or of variable frame rate, or two files
+        claim to be the same video.
+    """
+    if self.manual_dir is None:
+      return ''
+    reasons = []
+    for source in (
+      self._in_event_folder,
+      self._in_event_video,
+      self._in_dive_folder,
+      self._in_dive_video,
+    ):
+      try:
+        found = source(key, end_frame)
+      except _NotInSource as e:
+        reasons.append(str(e))
+        continue
+      if found is not None:
+        return found
+    return '; '.join(reasons)
+
+  def _in_event_folder(
+    self, key: annotations.Key, end_frame: int
+  ) -> clip.Clip | None:
+    for folder in self._folders(EVENT_FOLDERS, key):
+      names = self._numbered_images(folder)
+      if not names:
+        continue
+      # Frames are counted from 1, unless there is a file 0.
+      last = end_frame - (0 in names)
+      window = range(last + _WINDOW_START, last + 1)
+      absent = [number for number in window if number not in names]
+      if absent:
+        raise _NotInSource(
+          f'{folder}: holds {len(names)} frames, {min(names)} to {max(names)}; '
+          f"frame {absent[0]} is not there ({len(absent)} of the dive's are "
+          'not)'
+        )
+      numbers = list(window)
+      head = tail = features.MARGIN_FRAMES
+      while head and numbers[0] - 1 in names:
+        numbers.insert(0, numbers[0] - 1)
+        head -= 1
+      while tail and numbers[-1] + 1 in names:
+        numbers.append(numbers[-1] + 1)
+        tail -= 1
+      files = clip.FrameFiles(folder, tuple(names[n] for n in numbers))
+      return clip.Clip(files, (head, tail))
+    return None
+
+  def _in_event_video(
+    self, key: annotations.Key, end_frame: int
+  ) -> clip.Clip | None:
+    path = self._video(EVENT_VIDEOS, key)
+    if path is None:
+      return None
+    video = self._probe(path)
+    if video.num_frames < end_frame:
+      raise _NotInSource(
+        f'{path}: has {video.num_frames} frames; it is truncated, or another '
+        'cut of the event'
+      )
+    start = end_frame + _WINDOW_START - 1 - features.MARGIN_FRAMES
+    first = max(start, 0)
+    stop = min(start + clip.NUM_FRAMES, video.num_frames)
+    return clip.Clip(
+      clip.VideoFrames(video, first, stop - first),
+      (first - start, start + clip.NUM_FRAMES - stop),
+    )
+
+  def _in_dive_folder(
+    self, key: annotations.Key, end_frame: int
+  ) -> clip.Clip | None:
+    del end_frame  # The folder is the dive.
+    for folder in self._folders((*DIVE_FOLDERS, *AQA7_FOLDERS), key):
+      names = self._numbered_images(folder)
+      if not names:
+        continue
+      numbers = sorted(names)
+      if numbers[-1] - numbers[0] >= len(numbers):
+        gap = next(n for n in numbers if n + 1 not in names)
+        raise _NotInSource(f'{folder}: frame {gap + 1} is not there')
+      count, padding = _part_of_dive(len(numbers), folder)
+      files = tuple(names[number] for number in numbers[:count])
+      return clip.Clip(clip.FrameFiles(folder, files), padding)
+    return None
+
+  def _in_dive_video(
+    self, key: annotations.Key, end_frame: int
+  ) -> clip.Clip | None:
+    del end_frame  # The file is the dive.
+    path = self._video((*DIVE_VIDEOS, *AQA7_VIDEOS), key)
+    if path is None:
+      return None
+    # All its frames are taken in their order, so their times do not matter.
+    video = self._probe(path, check_rate=False)
+    count, padding = _part_of_dive(video.num_frames, path)
+    return clip.Clip(clip.VideoFrames(video, 0, count), padding)
+
+  def _places(
+    self, templates: tuple[str, ...], key: annotations.Key
+  ) -> Iterator[pathlib.Path]:
+    event, sample = key
+    for template in templates:
+      dive_id = self._aqa7_ids.get(key)
+      if '{i' in template and dive_id is None:
+        continue
+      yield self.manual_dir / template.format(e=event, s=sample, i=dive_id)
+
+  def _folders(
+    self, templates: tuple[str, ...], key: annotations.Key
+  ) -> Iterator[pathlib.Path]:
+    for place in self._places(templates, key):
+      if place.name in self._entries(place.parent) and place.is_dir():
+        yield place
+
+  def _video(
+    self, templates: tuple[str, ...], key: annotations.Key
+  ) -> pathlib.Path | None:
+    for place in self._places(templates, key):
+      found = [
+        place.parent / name
+        for name in self._entries(place.parent).get(place.name, ())
+        if pathlib.Path(name).suffix.lower() in VIDEO_SUFFIXES
+      ]
+      if len(found) > 1:
+        raise input_error.InputError(
+          f'{found[0]} and {found[1].name}: both claim to be the same video; '
+          'remove one.'
+        )
+      if found:
+        return found[0]
+    return None
+
+
+def dive_name(key: annotations.Key) -> str:
+  """Returns the name of a dive, such as '03_55'."""
+  event, sample = key
+  return f'{event:02d}_{sample:02d}'
+
+
+def missing_report(
+  manual_dir: pathlib.Path | None,
+  missing: Mapping[annotations.Key, str],
+  dives: Mapping[annotations.Key, annotations.Dive],
+) -> str:
+  """Returns the list of what is missing and where it was looked for.
+
+  Args:
+    manual_dir: where, or None.
+    missing: why, for every missing dive.
+    dives: all dives.
+  """
+  lines = [
+    f'{manual_dir or "no manual_dir"}: {len(missing)} of {len(dives)} dives '
+    'have no frames:'
+  ]
+  for event in sorted({event for event, _ in missing}):
+    keys = sorted(key for key in missing if key[0] == event)
+    if len(keys) == sum(other[0] == event for other in dives) and not any(
+      missing[key] for key in keys
+    ):
+      first = min(_window(dives[key])[0] for key in keys)
+      last = max(_window(dives[key])[1] for key in keys)
+      lines.append(
+        f'  event {event:02d}: all {len(keys)} dives, frames {first} to '
+        f'{last}: no {EVENT_FOLDERS[0].format(e=event)}/, no '
+        f'{EVENT_VIDEOS[2].format(e=event)}.mp4, nor any other layout'
+      )
+      continue
+    for key in keys:
+      first, last = _window(dives[key])
+      reason = missing[key] or (
+        f'no {DIVE_FOLDERS[0].format(e=key[0], s=key[1])}/, no '
+        f'{DIVE_VIDEOS[2].format(e=key[0], s=key[1])}.avi, nor any other layout'
+      )
+      lines.append(
+        f'  dive {dive_name(key)}: frames {first} to {last} of event '
+        f'{event:02d}: {reason}'
+      )
+  lines.append(
+    'Looked for, in this order: '
+    + ', '.join(f'{place}/' for place in EVENT_FOLDERS)
+    + '; videos '
+    + ', '.join(EVENT_VIDEOS)
+    + '; '
+    + ', '.join(f'{place}/' for place in (*DIVE_FOLDERS, *AQA7_FOLDERS))
+    + '; videos '
+    + ', '.join((*DIVE_VIDEOS, *AQA7_VIDEOS))
+    + ' (e event, s sample, i AQA-7 id; videos end in '
+    + ' '.join(VIDEO_SUFFIXES)
+    + ').'
+  )
+  held = len(dives) - len(missing)
+  lines.append(
+    f'Put them there, or give --allow_missing to build the dataset from {held}.'
+    if held
+    else 'Put them there.'
+  )
+  return '\n'.join(lines)
+
+
+def _window(dive: annotations.Dive) -> tuple[int, int]:
+  """Returns the first and the last frame that a dive needs, from 1."""
+  end_frame = int(dive.labels['end_frame'])
+  return end_frame + _WINDOW_START, end_frame
+
+
+def _part_of_dive(
+  num_frames: int, path: pathlib.Path
+) -> tuple[int, tuple[int, int]]:
+  """Returns how many frames of a dive's own source to take, and the padding.
+
+  103 frames are the window. 109 are the window and its margins, and of more
+  the first 109 count, as in the projects that made such folders. In between,
+  what there is of the margins is split evenly.
+  """
+  margins = num_frames - features.WINDOW_FRAMES
+  if margins < 0:
+    raise _NotInSource(
+      f'{path}: has {num_frames} frames, {features.WINDOW_FRAMES} are needed'
+    )
+  margins = min(margins, 2 * features.MARGIN_FRAMES)
+  head = (margins + 1) // 2
+  tail = margins - head
+  return features.WINDOW_FRAMES + margins, (
+    features.MARGIN_FRAMES - head,
+    features.MARGIN_FRAMES - tail,
+  )
+
+
+def _entries(folder: pathlib.Path) -> Mapping[str, list[str]]:
+  """Returns the names in a folder, by full name and by name without suffix."""
+  entries: dict[str, list[str]] = {}
+  if folder.is_dir():
+    for path in sorted(folder.iterdir()):
+      for name in {path.name, path.stem}:
+        entries.setdefault(name, []).append(path.name)
+  return entries
+
+
+def _numbered_images(folder: pathlib.Path) -> Mapping[int, str]:
+  """Returns the image files in a folder by the number that ends their name."""
+  names: dict[int, str] = {}
+  for path in folder.iterdir():
+    match = re.search(r'(\d+)$', path.stem)
+    if path.suffix.lower() not in IMAGE_SUFFIXES or match is None:
+      continue
+    number = int(match[1])
+    if number in names:
+      raise input_error.InputError(
+        f'{path} and {names[number]}: are both frame {number}; remove one.'
+      )
+    names[number] = path.name
+  return names

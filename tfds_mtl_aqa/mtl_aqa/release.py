@@ -1,0 +1,143 @@
+"""The files of the annotation release: where they come from, which they are."""
+
+import hashlib
+import os
+import pathlib
+from collections.abc import Mapping
+
+import requests
+import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download import checksums as tfds_checksums
+from tensorflow_datasets.core.download import download_manager
+from tensorflow_datasets.core.download import util as download_util
+
+from tfds_mtl_aqa import input_error
+
+_CONNECTION_SECONDS = 20
+_RAW = 'https://raw.githubusercontent.com'
+RELEASE_COMMIT = 'bf7dcb2e09e7e9d91eafe9ce58ed28f5b31f05d4'
+JUDGES_COMMIT = 'f7881a9ff6d8be3cd6549fd58f1456d671537e76'
+_RELEASE_URL = (
+  f'{_RAW}/ParitoshParmar/MTL-AQA/{RELEASE_COMMIT}'
+  '/MTL-AQA_dataset_release/Ready_2_Use'
+)
+_JUDGES_URL = f'{_RAW}/yuxumin/CoRe/{JUDGES_COMMIT}/MTL-AQA/info'
+
+# By role; each path is also where `manual_dir` is looked into.
+_MAIN = 'MTL-AQA_split_0_data'
+_RELEASE_PATHS = {
+  'annotations': f'{_MAIN}/final_annotations_dict.pkl',
+  'captions': f'{_MAIN}/final_captions_dict.pkl',
+  'vocabulary': f'{_MAIN}/vocab.json',
+  'train': f'{_MAIN}/train_split_0.pkl',
+  'test': f'{_MAIN}/test_split_0.pkl',
+  'subset_443': 'smaller_training_sets/size_450/train_split_0.pkl',
+  'subset_279': 'smaller_training_sets/size_280/train_split_0.pkl',
+  'subset_143': 'smaller_training_sets/size_140/train_split_0.pkl',
+  'unlv_train': 'UNLV_Dive_split_4/train_split_370_4.pkl',
+  'unlv_test': 'UNLV_Dive_split_4/test_split_370_4.pkl',
+}
+_JUDGES_PATHS = {'judges': 'final_annotations_dict_with_dive_number.pkl'}
+
+URLS = {
+  role: f'{_RELEASE_URL}/{path}' for role, path in _RELEASE_PATHS.items()
+} | {role: f'{_JUDGES_URL}/{path}' for role, path in _JUDGES_PATHS.items()}
+
+# Folders of `manual_dir` that may hold a clone or a part of either release.
+_RELEASE_FOLDERS = (
+  '',
+  'Ready_2_Use',
+  'MTL-AQA_dataset_release/Ready_2_Use',
+  'MTL-AQA/MTL-AQA_dataset_release/Ready_2_Use',
+  'MTL-AQA-master/MTL-AQA_dataset_release/Ready_2_Use',
+)
+_JUDGES_FOLDERS = (
+  '',
+  'info',
+  'MTL-AQA/info',
+  'CoRe/MTL-AQA/info',
+  'CoRe-main/MTL-AQA/info',
+  'CoRe-master/MTL-AQA/info',
+)
+
+
+def locate(
+  dl_manager: tfds.download.DownloadManager,
+  manual_dir: pathlib.Path | None,
+  checksums: Mapping[str, tfds_checksums.UrlInfo],
+) -> dict[str, pathlib.Path]:
+  """Returns the path of every file, by role, downloading what is not there.
+
+  Args:
+    dl_manager: downloads, and checks what it downloaded.
+    manual_dir: the user's folder, or None.
+    checksums: TFDS's UrlInfo of every address in `URLS`.
+
+  Raises:
+    InputError: a file in `manual_dir` is not the released one, or a download
+      failed.
+  """
+  paths = {}
+  for role, url in URLS.items():
+    path = _find(role, manual_dir)
+    if path is not None:
+      _check(path, checksums[url].checksum, url)
+      paths[role] = path
+  absent = {role: url for role, url in URLS.items() if role not in paths}
+  return paths | _download(dl_manager, absent, manual_dir)
+
+
+def _find(role: str, manual_dir: pathlib.Path | None) -> pathlib.Path | None:
+  if manual_dir is None:
+    return None
+  if role in _RELEASE_PATHS:
+    folders, name = _RELEASE_FOLDERS, _RELEASE_PATHS[role]
+  else:
+    folders, name = _JUDGES_FOLDERS, _JUDGES_PATHS[role]
+  for folder in folders:
+    path = manual_dir / folder / name
+    if path.is_file():
+      return path
+  return None
+
+
+def _check(path: pathlib.Path, expected: str, url: str) -> None:
+  try:
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+  except OSError as e:
+    raise input_error.InputError(f'{path}: {e.strerror}.') from e
+  if found != expected:
+    raise input_error.InputError(
+      f'{path}: is not the released file (SHA-256 {found}, expected '
+      f'{expected}); replace it by {url}, or remove it to have it downloaded.'
+    )
+
+
+def _download(
+  dl_manager: tfds.download.DownloadManager,
+  urls: Mapping[str, str],
+  manual_dir: pathlib.Path | None,
+) -> dict[str, pathlib.Path]:
+  if not urls:
+    return {}
+  paths: dict[str, pathlib.Path] = {}
+  url = next(iter(urls.values()))
+  try:
+    # TFDS tries a server that cannot be reached for three minutes.
+    requests.head(url, timeout=_CONNECTION_SECONDS)
+    for role, url in urls.items():  # One by one: errors are about one file.
+      paths[role] = pathlib.Path(os.fspath(dl_manager.download(url)))
+  except (
+    requests.exceptions.RequestException,
+    download_util.DownloadError,
+    download_manager.NonMatchingChecksumError,
+    OSError,
+  ) as e:
+    names = _RELEASE_PATHS | _JUDGES_PATHS
+    absent = ', '.join(names[role] for role in urls if role not in paths)
+    raise input_error.InputError(
+      f'{url}: could not be downloaded ({type(e).__name__}). Run the same '
+      'command again when the address can be reached, or put these files into '
+      f'{manual_dir or "the manual_dir"}: {absent}.'
+    ) from e
+  return paths
