@@ -12,7 +12,13 @@ from aqa_jax.writers import write_atomically
 from tfds_mtl_aqa.input_error import InputError
 
 # What may differ between the run that wrote a workdir and the one that goes on.
-_FREE = ('dataset.data_dir', 'progress_seconds', 'test_splits', 'mesh')
+_FREE = (
+  'dataset.data_dir',
+  'eval_batch_size',
+  'mesh',
+  'progress_seconds',
+  'test_splits',
+)
 
 
 class Checkpoints:
@@ -138,7 +144,7 @@ def check_workdir(workdir: pathlib.Path, config: Mapping[str, object]) -> None:
     raise InputError(
       f'--workdir={workdir}: {e.strerror}; give a folder that can be written.'
     ) from e
-  except json.JSONDecodeError as e:
+  except ValueError as e:  # Neither JSON nor even text.
     raise InputError(
       f'{path}: is damaged; give another --workdir, or remove this one.'
     ) from e

@@ -160,7 +160,9 @@ def hold_out(
 
   Args:
     split: to divide.
-    fraction: of the dives (or events) to hold out; 0 to 1, ends excluded.
+    fraction: of the dives (or events) to hold out; below 1. With 0 nothing is
+      held out, and both are the whole split: for a dataset too small to divide,
+      whose figures then say nothing about other dives.
     whole_events: hold out events, as a test on events never seen does;
       otherwise dives of every event, as MTL-AQA's test split does.
     seed: of the draw. It is not the seed of training, so that every run
@@ -172,6 +174,8 @@ def hold_out(
   Raises:
     InputError: one of them would be empty.
   """
+  if fraction == 0:
+    return split, split
   events = split.labels['event']
   rng = np.random.default_rng(seed)
   held_out = np.zeros(len(split), bool)
@@ -187,8 +191,8 @@ def hold_out(
   if held_out.all() or not held_out.any():
     raise InputError(
       f'config.validation.fraction={fraction} of {len(split)} dives leaves '
-      f'{held_out.sum()} to validate on; give another fraction, or a dataset '
-      'with more dives.'
+      f'{held_out.sum()} to validate on; give another fraction (0: choose by '
+      'the training dives themselves), or a dataset with more dives.'
     )
   return (
     split.select(np.flatnonzero(~held_out)),

@@ -27,6 +27,10 @@ from aqa_jax.vocabulary import pad_caption
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
+# For ever. Without a number Grain takes sys.maxsize rows, and its rounding of
+# that overflows where a process has one row of a batch.
+_EPOCHS = 1 << 30
+
 
 @dataclasses.dataclass(frozen=True)
 class VideoInput:
@@ -173,7 +177,7 @@ def training_batches(
     grain.MapDataset.source(split)
     .seed(seed)
     .shuffle()
-    .repeat()
+    .repeat(_EPOCHS)
     .random_map(
       lambda example, rng: make_inputs(
         example, video_input, caption_length, rng

@@ -49,6 +49,10 @@ def main(argv: Sequence[str]) -> None:
   if _MODE.value == 'train':
     train.train_and_evaluate(config, workdir)
   else:
+    if not (workdir / 'config.json').exists():
+      raise InputError(
+        f'--workdir={workdir}: holds no training; give the one of a training.'
+      )
     train.evaluate_best(train.set_up(config, workdir))
 
 
@@ -83,6 +87,9 @@ def run() -> None:
   except InputError as e:
     print(f'aqa_jax: {e}', file=sys.stderr)
     sys.exit(2)
+  except FloatingPointError as e:
+    print(f'aqa_jax: {e}', file=sys.stderr)
+    sys.exit(1)
 
 
 if __name__ == '__main__':

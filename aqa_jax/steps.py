@@ -86,7 +86,7 @@ def make_train_step(
       opt_state=opt_state,
     )
     scalars = {'loss': loss, **by_task}
-    scalars['gradient_norm'] = optax.global_norm(gradients)
+    scalars['gradient_norm'] = optax.tree.norm(gradients)
     return new_state, scalars
 
   everywhere = sharding.replicated(mesh)

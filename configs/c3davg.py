@@ -53,7 +53,9 @@ def get_config() -> ml_collections.ConfigDict:
   config.model.caption_dropout = 0.2
 
   config.optimizer = ml_collections.ConfigDict()
+  config.optimizer.name = 'adam'
   config.optimizer.learning_rate = 1e-4
+  config.optimizer.muon_learning_rate = 0.02
   config.optimizer.schedule = 'constant'
   config.optimizer.warmup_steps = 0
   config.optimizer.clip_norm = 0.0

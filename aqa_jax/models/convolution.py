@@ -1,5 +1,7 @@
 """3D convolution and pooling, each with the form that the backend runs best."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -135,8 +137,9 @@ def max_pool(
 ) -> jax.Array:
   """Max-pools non-overlapping windows, as PyTorch's MaxPool3d does.
 
-  Written as a reshape and a maximum: its gradient is deterministic on GPU and
-  several times faster on CPU than that of `nn.max_pool`.
+  Written as a reshape and maxima: its gradient is deterministic on GPU and
+  several times faster on CPU than that of `nn.max_pool`. Where values tie, they
+  share the gradient.
 
   Args:
     inputs: float [batch, time, height, width, channels].
@@ -160,4 +163,13 @@ def max_pool(
   inputs = lax.pad(inputs, minus_infinity, pads)
   split = [size for pair in zip(counts, window, strict=True) for size in pair]
   # [batch, time', window, height', window, width', window, channels]
-  return inputs.reshape(batch, *split, channels).max(axis=(2, 4, 6))
+  pooled = inputs.reshape(batch, *split, channels)
+  for axis, length in ((6, window[2]), (4, window[1]), (2, window[0])):
+    # Pairs rather than `max`: its gradient counts the ties in a reduction,
+    # which XLA's CPU backend makes slower than the convolution before it.
+    pieces = [
+      lax.index_in_dim(pooled, index, axis, keepdims=False)
+      for index in range(length)
+    ]
+    pooled = functools.reduce(jnp.maximum, pieces)
+  return pooled

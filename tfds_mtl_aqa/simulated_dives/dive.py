@@ -161,6 +161,9 @@ def simulate_dive(
   """
   event_id, sample = event_and_sample(config, split, index)
   event = draw_event(config.seed, event_id)
+  event = dataclasses.replace(
+    event, view_height=event.view_height / config.zoom
+  )
   rng = _stream(config, split, index, _LABELS)
   dives, shares = dive_table(event.springboard)
   drawn = dives[rng.choice(len(dives), p=shares)]

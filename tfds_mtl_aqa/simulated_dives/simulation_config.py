@@ -17,6 +17,8 @@ class SimulationConfig:
     window_frames: frames of a dive's window.
     margin_frames: frames stored before and after the window.
     frames_per_second: the camera's.
+    zoom: how much closer than a broadcast's camera this one films; small
+      frames need it.
     num_train: dives in 'train'.
     num_test: dives in 'test', from events that 'train' never shows.
     num_test_shared_events: dives in 'test_shared_events', from the events of
@@ -31,6 +33,7 @@ class SimulationConfig:
   window_frames: int = 103
   margin_frames: int = 3
   frames_per_second: float = MTL_AQA_FRAMES_PER_SECOND
+  zoom: float = 1.0
   num_train: int = 1059
   num_test: int = 353
   num_test_shared_events: int = 353
@@ -56,16 +59,31 @@ class SimulationConfig:
 CONFIGS = {
   'clips_171x128': SimulationConfig(),
   'quickstart': SimulationConfig(
-    width=64,
-    height=48,
+    width=43,
+    height=32,
     window_frames=48,
     margin_frames=2,
     frames_per_second=12.5,
-    num_train=6000,
+    zoom=1.2,
+    num_train=4000,
     num_test=500,
-    num_test_shared_events=300,
+    num_test_shared_events=100,
     num_train_events=200,
     num_test_events=50,
+  ),
+  'longer': SimulationConfig(
+    width=43,
+    height=32,
+    window_frames=48,
+    margin_frames=2,
+    frames_per_second=12.5,
+    zoom=1.2,
+    num_train=20000,
+    num_test=1000,
+    num_test_shared_events=500,
+    num_train_events=400,
+    num_test_events=100,
+    seed=1,
   ),
   'tiny': SimulationConfig(
     width=32,

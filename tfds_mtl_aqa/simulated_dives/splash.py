@@ -11,7 +11,7 @@ _SPRAY = (246, 250, 252)
 # The water answers this long after the first contact.
 _DELAY_SECONDS = 0.08
 # Splashes rise and fall a little faster than life, to fit the window.
-_HASTE = 1.5
+_HASTE = 1.15
 _GRAVITY = 9.81
 _NUM_JETS = 5
 # OpenCV takes coordinates in 1/16 pixels.
@@ -33,7 +33,7 @@ class SplashPainter:
     self._splash = splash
     self._scale = camera.pixels_per_metre
     self._top_speed = float(np.sqrt(2 * _GRAVITY * plume_height(splash)))
-    self._width = 0.10 + 0.55 * splash
+    self._width = 0.10 + 0.8 * splash
     num_frames = len(camera.x)
     entry = np.broadcast_to([dive.flight.entry_x, 0, 0], (num_frames, 1, 3))
     self._places = camera.project(entry)[:, 0].tolist()

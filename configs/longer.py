@@ -1,0 +1,19 @@
+r"""The toy of `quickstart.py`, trained for an hour on two CPU cores.
+
+python -m tfds_mtl_aqa.prepare simulated_dives/longer --data_dir=data
+python -m aqa_jax.main --config=configs/longer.py --workdir=workdir/longer \
+  --config.dataset.data_dir=data
+"""
+
+import ml_collections
+
+from configs import quickstart
+
+
+def get_config() -> ml_collections.ConfigDict:
+  config = quickstart.get_config().unlock()
+  config.num_epochs = 2.5
+  config.dataset.name = 'simulated_dives/longer'
+  config.validation.fraction = 0.03
+  config.checkpoint_epochs = 0.25
+  return config.lock()

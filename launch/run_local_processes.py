@@ -1,0 +1,153 @@
+"""Trains in several processes on this machine, as on several hosts.
+
+  python launch/run_local_processes.py --num_processes=2 \
+    --devices_per_process=2 --config=configs/quickstart.py --workdir=/tmp/two
+
+Flags that are not listed by --help go to `python -m aqa_jax.main`. Each line of
+output begins with the number of its process. Once one fails, the others are
+ended, and its exit code is this program's.
+"""
+
+import argparse
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+_ROOT = pathlib.Path(__file__).resolve().parents[1]
+# Between asking a process to end and ending it.
+_GRACE_SECONDS = 10.0
+
+
+def main(argv: Sequence[str]) -> int:
+  """Runs the processes; returns the exit code."""
+  parser = argparse.ArgumentParser(
+    description=__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+    allow_abbrev=False,
+  )
+  parser.add_argument('--num_processes', type=_positive, required=True)
+  parser.add_argument(
+    '--devices_per_process',
+    type=_positive,
+    help='CPU devices that each process has; default: what JAX finds.',
+  )
+  arguments, passed_on = parser.parse_known_args(argv)
+  environment = dict(os.environ)
+  environment['PYTHONPATH'] = os.pathsep.join(
+    filter(None, [str(_ROOT), environment.get('PYTHONPATH')])
+  )
+  if arguments.devices_per_process:
+    environment['JAX_PLATFORMS'] = 'cpu'
+    environment['XLA_FLAGS'] = ' '.join(
+      [
+        environment.get('XLA_FLAGS', ''),
+        '--xla_force_host_platform_device_count='
+        f'{arguments.devices_per_process}',
+      ]
+    ).strip()
+  command = [
+    sys.executable,
+    '-m',
+    'aqa_jax.main',
+    *passed_on,
+    f'--coordinator_address=localhost:{_free_port()}',
+    f'--num_processes={arguments.num_processes}',
+  ]
+  return run_together(
+    [
+      [*command, f'--process_id={index}']
+      for index in range(arguments.num_processes)
+    ],
+    environment,
+  )
+
+
+def run_together(
+  commands: Sequence[Sequence[str]], environment: dict[str, str]
+) -> int:
+  """Runs commands side by side until all are done or one has failed.
+
+  Args:
+    commands: one a process.
+    environment: of all of them.
+
+  Returns:
+    0, or the exit code of the first that failed; 128 + n after signal n, as
+    shells have it.
+  """
+  processes, readers = [], []
+  # Whoever ends this program wants all of them ended.
+  signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+  try:
+    for index, command in enumerate(commands):
+      process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors='replace',
+      )
+      processes.append(process)
+      reader = threading.Thread(target=_prefix_lines, args=(index, process))
+      reader.start()
+      readers.append(reader)
+    running = list(processes)
+    while running:
+      time.sleep(0.1)
+      failed = [p.returncode for p in running if p.poll()]
+      if failed:
+        return failed[0] if failed[0] > 0 else 128 - failed[0]
+      running = [process for process in running if process.returncode is None]
+    return 0
+  except KeyboardInterrupt:
+    return 128 + signal.SIGINT
+  finally:
+    _end(processes)
+    for reader in readers:
+      reader.join()
+
+
+def _prefix_lines(index: int, process: subprocess.Popen[str]) -> None:
+  """Prints what a process says, line by line."""
+  for line in process.stdout:
+    # One write a line, so that those of two processes do not mix.
+    sys.stdout.write(f'[{index}] {line.rstrip()}\n')
+    sys.stdout.flush()
+
+
+def _end(processes: Sequence[subprocess.Popen[str]]) -> None:
+  """Ends the processes that still run, the hard way if need be."""
+  for process in processes:
+    if process.poll() is None:
+      process.terminate()
+  deadline = time.monotonic() + _GRACE_SECONDS
+  for process in processes:
+    try:
+      process.wait(max(deadline - time.monotonic(), 0.1))
+    except subprocess.TimeoutExpired:
+      process.kill()
+      process.wait()
+
+
+def _free_port() -> int:
+  with socket.socket() as listener:
+    listener.bind(('localhost', 0))
+    return listener.getsockname()[1]
+
+
+def _positive(text: str) -> int:
+  number = int(text)
+  if number < 1:
+    raise argparse.ArgumentTypeError('give a number above 0')
+  return number
+
+
+if __name__ == '__main__':
+  sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,152 @@
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from aqa_jax import sharding
+from aqa_jax.checkpoint import Checkpoints, check_workdir
+from aqa_jax.train_state import TrainState
+from configs import quickstart
+from tfds_mtl_aqa.input_error import InputError
+
+
+def _state(step, value=0.0, devices=8):
+  params = {'a': {'kernel': value + jnp.arange(6.0).reshape(2, 3)}}
+  state = TrainState(
+    step=jnp.int32(step),
+    params=params,
+    batch_stats={'mean': jnp.full(3, value)},
+    opt_state=optax.adamw(1e-3).init(params),
+  )
+  mesh = sharding.make_mesh(devices)
+  return jax.device_put(state, sharding.replicated(mesh))
+
+
+def _assert_same(state, other):
+  jax.tree.map(np.testing.assert_array_equal, state, other)
+
+
+def test_a_new_workdir_has_no_checkpoint(tmp_path):
+  checkpoints = Checkpoints(tmp_path)
+  assert checkpoints.latest_step() is None
+  assert checkpoints.best_step() is None
+  assert checkpoints.best_value() is None
+  for restore in (checkpoints.restore_latest, checkpoints.restore_best):
+    with pytest.raises(InputError, match='holds no checkpoint; train first'):
+      restore(_state(0))
+  checkpoints.close()
+
+
+def test_what_is_saved_comes_back_after_a_restart(tmp_path):
+  checkpoints = Checkpoints(tmp_path)
+  for step in (2, 4, 6):
+    checkpoints.save(_state(step, value=step))
+  checkpoints.save_best(_state(4, value=4), 0.25)
+  checkpoints.close()
+  checkpoints = Checkpoints(tmp_path)
+  assert checkpoints.latest_step() == 6
+  assert checkpoints.best_step() == 4
+  assert checkpoints.best_value() == 0.25
+  # The values of the template are not used.
+  _assert_same(checkpoints.restore_latest(_state(0)), _state(6, value=6))
+  _assert_same(checkpoints.restore_best(_state(0)), _state(4, value=4))
+  checkpoints.close()
+  kept = sorted(
+    int(p.name) for p in (tmp_path / 'checkpoints').iterdir() if p.is_dir()
+  )
+  assert kept == [4, 6]
+
+
+def test_a_better_one_takes_the_place_of_the_best(tmp_path):
+  checkpoints = Checkpoints(tmp_path)
+  checkpoints.save_best(_state(2, value=2), 0.5)
+  checkpoints.save_best(_state(4, value=4), 0.75)
+  assert (checkpoints.best_step(), checkpoints.best_value()) == (4, 0.75)
+  _assert_same(checkpoints.restore_best(_state(0)), _state(4, value=4))
+  checkpoints.close()
+
+
+def test_other_devices_can_go_on(tmp_path):
+  checkpoints = Checkpoints(tmp_path)
+  checkpoints.save(_state(2, value=1.5, devices=8))
+  template = _state(0, devices=2)
+  restored = checkpoints.restore_latest(template)
+  checkpoints.close()
+  _assert_same(restored, _state(2, value=1.5, devices=2))
+  for leaf, like in zip(
+    jax.tree.leaves(restored), jax.tree.leaves(template), strict=True
+  ):
+    assert leaf.sharding == like.sharding
+
+
+def test_half_a_checkpoint_is_not_taken(tmp_path):
+  checkpoints = Checkpoints(tmp_path)
+  checkpoints.save(_state(2))
+  checkpoints.close()
+  # As a kill leaves it: Orbax renames a folder once it is whole.
+  half = tmp_path / 'checkpoints/4.orbax-checkpoint-tmp'
+  half.mkdir()
+  (half / 'state').mkdir()
+  checkpoints = Checkpoints(tmp_path)
+  assert checkpoints.latest_step() == 2
+  checkpoints.close()
+
+
+def _config(**changes):
+  config = quickstart.get_config()
+  config.update_from_flattened_dict(changes)
+  return config.to_dict()
+
+
+def test_a_workdir_remembers_its_config(tmp_path):
+  workdir = tmp_path / 'a/b'
+  check_workdir(workdir, _config())
+  recorded = json.loads((workdir / 'config.json').read_text())
+  assert recorded['model']['width'] == _config()['model']['width']
+  check_workdir(workdir, _config())
+
+
+@pytest.mark.parametrize(
+  'changes',
+  [
+    {'dataset.data_dir': '/elsewhere'},
+    {'mesh.data': 2},
+    {'progress_seconds': 1.0},
+    {'test_splits': ('test', 'test_shared_events')},
+  ],
+)
+def test_what_may_change(tmp_path, changes):
+  check_workdir(tmp_path, _config())
+  check_workdir(tmp_path, _config(**changes))
+
+
+def test_what_must_not_change(tmp_path):
+  check_workdir(tmp_path, _config())
+  with pytest.raises(InputError) as error:
+    check_workdir(tmp_path, _config(**{'seed': 5, 'model.width': 9}))
+  width = _config()['model']['width']
+  assert (
+    f'another config (model.width: {width} there, 9 now; seed: 0 there, 5 now)'
+    in str(error.value)
+  )
+
+
+def test_a_workdir_that_is_a_file(tmp_path):
+  path = tmp_path / 'file'
+  path.write_text('')
+  with pytest.raises(InputError, match=f'--workdir={path}: '):
+    check_workdir(path, _config())
+  with pytest.raises(InputError, match=f'--workdir={path}/below: '):
+    check_workdir(path / 'below', _config())
+
+
+@pytest.mark.parametrize(
+  'content', [b'{"seed": ', b'', b'\xff\xfe', b'[]', b'3']
+)
+def test_a_damaged_config(tmp_path, content):
+  (tmp_path / 'config.json').write_bytes(content)
+  with pytest.raises(InputError):
+    check_workdir(tmp_path, _config())

@@ -1,0 +1,109 @@
+"""Fixtures, and the order in which the tests run."""
+
+import atexit
+import os
+import pathlib
+import shutil
+import tempfile
+
+# What one test has compiled serves the others, and the processes they start.
+# Set before JAX is imported, and in the environment of those processes.
+if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
+  _cache = tempfile.mkdtemp(prefix='aqa_jax_compiled_')
+  atexit.register(shutil.rmtree, _cache, ignore_errors=True)
+  os.environ['JAX_COMPILATION_CACHE_DIR'] = _cache
+  os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0.2'
+
+# Compiling takes most of the time; XLA's optimizations, most of that.
+os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')
+
+import jax  # noqa: E402
+
+# Before anything asks JAX for its devices.
+jax.config.update('jax_num_cpu_devices', 8)
+
+import ml_collections  # noqa: E402
+import pytest  # noqa: E402
+
+from configs import quickstart  # noqa: E402
+from tfds_mtl_aqa import prepare  # noqa: E402
+
+# These start processes or train: after all others, in this order.
+_LAST = (
+  'mtl_aqa_real_release_test.py',
+  'prepare_test.py',
+  'main_test.py',
+  'train_test.py',
+  'real_dive_test.py',
+  'run_local_processes_test.py',
+)
+
+
+def pytest_collection_modifyitems(items):
+  """Puts the slow files last, so that a mistake shows early."""
+  names = ('', *_LAST)
+  items.sort(
+    key=lambda item: (
+      names.index(item.path.name) if item.path.name in names else 0
+    )
+  )
+
+
+@pytest.fixture(name='tiny_dives', scope='session')
+def fixture_tiny_dives(tmp_path_factory) -> pathlib.Path:
+  """A data_dir that holds simulated_dives/tiny."""
+  data_dir = tmp_path_factory.mktemp('tiny_dives')
+  prepare.prepare('simulated_dives/tiny', data_dir=str(data_dir))
+  return data_dir
+
+
+@pytest.fixture(name='tiny_overrides', scope='session')
+def fixture_tiny_overrides(tiny_dives) -> dict[str, object]:
+  """What turns configs/quickstart.py into a training of seconds."""
+  return {
+    'seed': 0,
+    'num_epochs': 4.0,  # 6 steps: 4 events of 4 dives, less the one held out.
+    'batch_size': 8,
+    'eval_batch_size': 8,
+    'dataset.name': 'simulated_dives/tiny',
+    'dataset.data_dir': str(tiny_dives),
+    'test_splits': ('test',),
+    'validation.fraction': 0.25,
+    'validation.whole_events': True,
+    'input.window_frames': 20,
+    'input.frames': 18,
+    'input.anchor': 'end',
+    'input.max_shift': 2,
+    'input.crop': 16,
+    'model.clips': 3,
+    'model.width': 2,
+    'model.fc6': 16,
+    'model.batch_norm': True,
+    'model.caption_length': 24,
+    'model.caption_hidden': 16,
+    'model.caption_embedding': 8,
+    'model.caption_dropout': 0.2,
+    'optimizer.name': 'adam',
+    'optimizer.warmup_steps': 2,
+    'optimizer.learning_rate': 2e-3,
+    'log_steps': 1,
+    'checkpoint_epochs': 1.0,
+    'progress_seconds': 0.0,
+  }
+
+
+@pytest.fixture(name='tiny_config')
+def fixture_tiny_config(tiny_overrides) -> ml_collections.ConfigDict:
+  """The config of `tiny_overrides`, each test its own."""
+  config = quickstart.get_config()
+  config.update_from_flattened_dict(tiny_overrides)
+  return config
+
+
+@pytest.fixture(name='tiny_flags', scope='session')
+def fixture_tiny_flags(tiny_overrides) -> list[str]:
+  """`tiny_overrides` as flags of aqa_jax.main."""
+  return [
+    '--config=configs/quickstart.py',
+    *(f'--config.{name}={value}' for name, value in tiny_overrides.items()),
+  ]

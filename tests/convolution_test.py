@@ -1,0 +1,163 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from aqa_jax.models.convolution import (
+  convolution,
+  convolve_by_time_shifts,
+  max_pool,
+)
+
+_ONES = (1, 1, 1)
+_PADDING = ((1, 1),) * 3
+
+
+def _native(inputs, kernel):
+  return lax.conv_general_dilated(
+    inputs,
+    kernel,
+    window_strides=_ONES,
+    padding=_PADDING,
+    dimension_numbers=('NDHWC', 'DHWIO', 'NDHWC'),
+  )
+
+
+def _by_shifts(inputs, kernel):
+  return convolve_by_time_shifts(inputs, kernel, _ONES, _PADDING)
+
+
+def _inputs_and_kernel(time=5):
+  rng = np.random.default_rng(0)
+  inputs = rng.normal(size=(2, time, 6, 7, 3)).astype(np.float32)
+  kernel = rng.normal(size=(3, 3, 3, 3, 4)).astype(np.float32)
+  return inputs, kernel
+
+
+@pytest.mark.parametrize('time', [1, 2, 5])
+def test_time_shifts_equal_the_native_convolution(time):
+  inputs, kernel = _inputs_and_kernel(time)
+  np.testing.assert_allclose(
+    _by_shifts(inputs, kernel), _native(inputs, kernel), rtol=1e-4, atol=1e-4
+  )
+
+
+def test_gradients_equal_those_of_the_native_convolution():
+  inputs, kernel = _inputs_and_kernel()
+
+  def gradients(convolve):
+    # Cosines, so that the gradient differs from place to place.
+    def loss(inputs, kernel):
+      return jnp.cos(convolve(inputs, kernel)).sum()
+
+    return jax.jit(jax.grad(loss, argnums=(0, 1)))(inputs, kernel)
+
+  for shifted, native in zip(
+    gradients(_by_shifts), gradients(_native), strict=True
+  ):
+    np.testing.assert_allclose(shifted, native, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+  'change',
+  [
+    {'window_strides': (1, 2, 2)},
+    {'padding': ((0, 0), (1, 1), (1, 1))},
+    {'padding': ((1, 1), (1, 1), (0, 1))},
+    {'lhs_dilation': (1, 1, 2)},
+    {'rhs_dilation': (2, 1, 1)},
+    {'feature_group_count': 3},
+    {'kernel_size': 1},
+  ],
+)
+def test_time_shifts_refuse_other_convolutions(change):
+  inputs, kernel = _inputs_and_kernel()
+  size = change.pop('kernel_size', 3)
+  arguments = {'window_strides': _ONES, 'padding': _PADDING} | change
+  with pytest.raises(ValueError, match='only 3 x 3 x 3'):
+    convolve_by_time_shifts(inputs, kernel[:size, :size, :size], **arguments)
+
+
+def test_both_forms_have_the_same_parameters_and_result():
+  inputs, _ = _inputs_and_kernel()
+  native = convolution(4, False, jnp.float32, 'conv')
+  shifted = convolution(4, True, jnp.float32, 'conv')
+  variables = native.init(jax.random.key(0), inputs)
+  shapes = jax.tree.map(jnp.shape, variables)
+  assert shapes == {'params': {'kernel': (3, 3, 3, 3, 4), 'bias': (4,)}}
+  same = jax.tree.map(jnp.shape, shifted.init(jax.random.key(0), inputs))
+  assert same == shapes
+  bias = jnp.arange(4.0)
+  variables = {'params': variables['params'] | {'bias': bias}}
+  np.testing.assert_allclose(
+    shifted.apply(variables, inputs),
+    native.apply(variables, inputs),
+    rtol=1e-4,
+    atol=1e-4,
+  )
+
+
+@pytest.mark.parametrize(
+  'shape, window, padding',
+  [
+    ((2, 4, 6, 8, 3), (2, 2, 2), (0, 0, 0)),
+    ((2, 4, 6, 8, 3), (1, 2, 2), (0, 0, 0)),
+    ((1, 5, 7, 9, 2), (2, 2, 2), (0, 0, 0)),
+    ((1, 2, 7, 7, 2), (2, 2, 2), (0, 1, 1)),
+    ((1, 2, 8, 8, 2), (2, 2, 2), (0, 1, 1)),
+    ((1, 3, 5, 5, 2), (3, 3, 3), (0, 1, 1)),
+  ],
+)
+def test_max_pool_equals_flax(shape, window, padding):
+  # All negative: padding with zeros would show.
+  inputs = np.random.default_rng(1).normal(size=shape).astype(np.float32) - 9
+  expected = nn.max_pool(
+    inputs, window, strides=window, padding=[(p, p) for p in padding]
+  )
+  pooled = max_pool(inputs, window, padding)
+  assert pooled.shape == tuple(
+    [shape[0]]
+    + [
+      (size + 2 * pad - length) // length + 1
+      for size, length, pad in zip(shape[1:4], window, padding, strict=True)
+    ]
+    + [shape[4]]
+  )
+  np.testing.assert_array_equal(pooled, expected)
+
+
+def test_max_pool_as_pytorch_does_it():
+  """By hand: torch.nn.MaxPool3d((1, 2, 2), padding=(0, 1, 1)), 3 x 3 values."""
+  frame = -jnp.array([[1.0, 2, 3], [4, 5, 6], [7, 8, 9]])
+  pooled = max_pool(frame[None, None, :, :, None], (1, 2, 2), (0, 1, 1))
+  np.testing.assert_array_equal(
+    pooled[0, 0, :, :, 0], -jnp.array([[1.0, 2], [4, 5]])
+  )
+  # Without padding the last row and column belong to no window.
+  pooled = max_pool(frame[None, None, :, :, None], (1, 2, 2))
+  np.testing.assert_array_equal(pooled[0, 0, :, :, 0], [[-1.0]])
+
+
+def test_gradient_of_max_pool():
+  inputs = np.random.default_rng(2).normal(size=(2, 4, 5, 6, 3))
+  inputs = inputs.astype(np.float32)
+  weights = np.random.default_rng(3).normal(size=(2, 2, 3, 4, 3))
+  weights = weights.astype(np.float32)
+
+  def gradient(pool):
+    def loss(inputs):
+      return (pool(inputs) * weights).sum()
+
+    return jax.jit(jax.grad(loss))(inputs)
+
+  ours = gradient(lambda x: max_pool(x, (2, 2, 2), (0, 1, 1)))
+  flax = gradient(
+    lambda x: nn.max_pool(
+      x, (2, 2, 2), strides=(2, 2, 2), padding=((0, 0), (1, 1), (1, 1))
+    )
+  )
+  np.testing.assert_array_equal(ours, flax)
+  again = gradient(lambda x: max_pool(x, (2, 2, 2), (0, 1, 1)))
+  np.testing.assert_array_equal(ours, again)

@@ -1,0 +1,287 @@
+import cv2
+import jax
+import numpy as np
+import pytest
+
+from aqa_jax.dive_split import DiveSplit, load_split, open_builder
+from aqa_jax.input_pipeline import (
+  VideoInput,
+  crop_offset,
+  evaluation_batches,
+  make_inputs,
+  training_batches,
+)
+from tfds_mtl_aqa.input_error import InputError
+from tfds_mtl_aqa.labels import CLASS_NAMES
+
+_PAPER = VideoInput(
+  window_frames=103, frames=96, anchor='end', max_shift=3, crop=112, flip=True
+)
+_SMALL = VideoInput(
+  window_frames=8, frames=6, anchor='end', max_shift=2, crop=4, flip=True
+)
+_NUM_DIVES = 11
+
+
+def _frame(index, width, height):
+  """Red tells the frame, green the column and blue the row, without loss."""
+  rgb = np.empty((height, width, 3), np.uint8)
+  rgb[..., 0] = index
+  rgb[..., 1] = np.arange(width)
+  rgb[..., 2] = np.arange(height)[:, None]
+  return cv2.imencode('.png', rgb[..., ::-1])[1].tobytes()
+
+
+def _dive(sample=0, num_frames=12, width=6, height=5, padded=(0, 0)):
+  return {
+    'video': [_frame(i, width, height) for i in range(num_frames)],
+    'padded_frames': np.array(padded, np.int32),
+    'event': 1,
+    'sample': sample,
+    'dive_number': b'107B',
+    'start_frame': 100,
+    'end_frame': 200,
+    'final_score': 50.0 + sample,
+    'difficulty': 3.0,
+    'judge_scores': np.full(7, 8.0),
+    'caption_ids': np.array([1, 5, 2 + sample, 0]),
+  } | dict.fromkeys(CLASS_NAMES, 1)
+
+
+@pytest.fixture(name='split', scope='module')
+def fixture_split():
+  return DiveSplit(
+    [_dive(sample) for sample in range(_NUM_DIVES)], range(_NUM_DIVES)
+  )
+
+
+def _take(iterator, number):
+  return [next(iterator) for _ in range(number)]
+
+
+def _training(split, batch_size=4, seed=7, first_step=0):
+  return training_batches(split, _SMALL, 5, batch_size, seed, first_step)
+
+
+def _assert_same(batches, others):
+  assert len(batches) == len(others)
+  for batch, other in zip(batches, others, strict=True):
+    assert set(batch) == set(other)
+    for name, rows in batch.items():
+      np.testing.assert_array_equal(rows, other[name], err_msg=name)
+
+
+def _as_process(monkeypatch, index, count):
+  monkeypatch.setattr(jax, 'process_count', lambda: count)
+  monkeypatch.setattr(jax, 'process_index', lambda: index)
+
+
+def test_crop_offsets_of_the_paper():
+  assert crop_offset(171, 112) == 30
+  assert crop_offset(128, 112) == 8
+  assert crop_offset(112, 112) == 0
+
+
+@pytest.mark.parametrize('anchor, first', [('end', 7), ('start', 0)])
+def test_window_and_crop_of_the_paper(anchor, first):
+  video_input = VideoInput(103, 96, anchor, 3, 112, True)
+  inputs = make_inputs(_dive(0, 109, 171, 128), video_input, 5, rng=None)
+  video = inputs['video']
+  assert video.shape == (96, 112, 112, 3)
+  assert video.dtype == np.uint8
+  # Three frames are stored in front of the window.
+  np.testing.assert_array_equal(
+    video[:, 0, 0, 0], 3 + np.arange(first, first + 96)
+  )
+  np.testing.assert_array_equal(video[0, 0, :, 1], np.arange(30, 142))
+  np.testing.assert_array_equal(video[0, :, 0, 2], np.arange(8, 120))
+  assert not inputs['flip']
+
+
+def _shifts(padded, video_input=_SMALL):
+  dive = _dive(padded=padded)
+  firsts = {
+    int(
+      make_inputs(dive, video_input, 5, np.random.default_rng(seed))['video'][
+        0, 0, 0, 0
+      ]
+    )
+    for seed in range(60)
+  }
+  # Unshifted: 2 in front of the window, whose first 2 are left out.
+  return sorted(first - 4 for first in firsts)
+
+
+@pytest.mark.parametrize(
+  'padded, expected',
+  [
+    ((0, 0), [-2, -1, 0, 1, 2]),
+    ((1, 0), [-1, 0, 1, 2]),
+    ((0, 1), [-2, -1, 0, 1]),
+    ((2, 0), [0, 1, 2]),
+    ((2, 2), [0]),
+    ((5, 4), [0]),
+  ],
+)
+def test_shifts_stay_within_frames_that_are_real(padded, expected):
+  assert _shifts(padded) == expected
+
+
+def test_no_shift_where_none_is_asked_for():
+  assert _shifts((0, 0), VideoInput(8, 6, 'end', 0, 4, True)) == [0]
+
+
+def test_half_of_the_videos_are_flipped():
+  dive = _dive(num_frames=12)
+  draws = {
+    flip: [
+      make_inputs(
+        dive,
+        VideoInput(8, 1, 'end', 2, 4, flip),
+        5,
+        np.random.default_rng(seed),
+      )
+      for seed in range(300)
+    ]
+    for flip in (True, False)
+  }
+  assert 120 < sum(bool(d['flip']) for d in draws[True]) < 180
+  assert not any(d['flip'] for d in draws[False])
+  # The device flips, and shifts are drawn the same with and without.
+  for flipped, plain in zip(draws[True], draws[False], strict=True):
+    np.testing.assert_array_equal(flipped['video'], plain['video'])
+
+
+def test_labels_of_a_row():
+  inputs = make_inputs(_dive(sample=3), _SMALL, 6, rng=None)
+  assert inputs['score'] == np.float32(53)
+  assert inputs['difficulty'] == np.float32(3)
+  np.testing.assert_array_equal(inputs['words'], [1, 5, 5, 0, 0, 0])
+  np.testing.assert_array_equal(inputs['word_mask'], [1, 1, 1, 1, 0, 0])
+  dtypes = {name: np.asarray(value).dtype for name, value in inputs.items()}
+  assert dtypes == {
+    'video': np.uint8,
+    'flip': np.bool_,
+    'score': np.float32,
+    'difficulty': np.float32,
+    'words': np.int32,
+    'word_mask': np.float32,
+  } | dict.fromkeys(CLASS_NAMES, np.int32)
+
+
+def test_a_frame_that_is_no_image():
+  dive = _dive(sample=4)
+  dive['video'][6] = b'nothing'
+  with pytest.raises(InputError, match=r'dive \(1, 4\): a stored frame'):
+    make_inputs(dive, _SMALL, 5, rng=None)
+
+
+@pytest.mark.parametrize('first_step', [1, 3, 9])
+def test_restarting_goes_on_as_if_nothing_had_happened(split, first_step):
+  whole = _take(_training(split), 12)
+  _assert_same(
+    _take(_training(split, first_step=first_step), 12 - first_step),
+    whole[first_step:],
+  )
+
+
+def test_seeds_give_other_orders_and_augmentations(split):
+  orders = {
+    tuple(
+      np.concatenate([b['score'] for b in _take(_training(split, seed=s), 3)])
+    )
+    for s in range(4)
+  }
+  assert len(orders) == 4
+
+
+def test_every_epoch_holds_every_dive_once(split):
+  scores = np.concatenate(
+    [batch['score'] for batch in _take(_training(split, batch_size=1), 33)]
+  )
+  epochs = scores.reshape(3, _NUM_DIVES)
+  for epoch in epochs:
+    assert sorted(epoch) == [50 + sample for sample in range(_NUM_DIVES)]
+  assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_a_dive_is_augmented_anew_in_every_epoch(split):
+  batches = _take(_training(split, batch_size=1), 6 * _NUM_DIVES)
+  seen = {
+    (int(batch['video'][0, 0, 0, 0, 0]), bool(batch['flip'][0]))
+    for batch in batches
+    if batch['score'][0] == 50
+  }
+  assert len(seen) > 2
+
+
+@pytest.mark.parametrize('count', [2, 4])
+def test_processes_share_the_batches_of_one(split, monkeypatch, count):
+  whole = _take(_training(split), 5)
+  whole_evaluation = list(evaluation_batches(split, _SMALL, 5, 4))
+  training, evaluation = [], []
+  for index in range(count):
+    _as_process(monkeypatch, index, count)
+    training.append(_take(_training(split, first_step=1), 4))
+    evaluation.append(list(evaluation_batches(split, _SMALL, 5, 4)))
+
+  def joined(shares):
+    return [
+      {name: np.concatenate([s[name] for s in pieces]) for name in pieces[0]}
+      for pieces in zip(*shares, strict=True)
+    ]
+
+  _assert_same(joined(training), whole[1:])
+  _assert_same(joined(evaluation), whole_evaluation)
+
+
+@pytest.mark.parametrize('batch_size', [1, 2, 4, 5, 11, 16])
+def test_evaluation_covers_every_dive_once(split, batch_size):
+  batches = list(evaluation_batches(split, _SMALL, 5, batch_size))
+  assert all(len(batch['index']) == batch_size for batch in batches)
+  rows = {
+    name: np.concatenate([batch[name] for batch in batches])
+    for name in ('index', 'is_real', 'score', 'video', 'flip')
+  }
+  real = rows['is_real']
+  np.testing.assert_array_equal(rows['index'][real], np.arange(_NUM_DIVES))
+  np.testing.assert_array_equal(rows['score'][real], 50 + np.arange(_NUM_DIVES))
+  assert len(rows['index']) - _NUM_DIVES < batch_size
+  # Nothing is augmented.
+  assert not rows['flip'].any()
+  assert set(rows['video'][:, 0, 0, 0, 0]) == {4}
+
+
+@pytest.mark.parametrize(
+  'change, message',
+  [
+    ({'anchor': 'middle'}, "anchor='middle': give start or end"),
+    ({'window_frames': 110}, 'window_frames=110: the dataset stores 109'),
+    ({'frames': 104}, 'frames=104: the window has 103'),
+    ({'frames': 0}, 'frames=0'),
+    ({'max_shift': 4}, 'max_shift=4: 3 frames are stored'),
+    ({'max_shift': -1}, 'max_shift=-1'),
+    ({'crop': 129}, 'crop=129: the frames are 171 x 128 pixels'),
+    ({'crop': 0}, 'crop=0'),
+  ],
+)
+def test_inputs_that_do_not_fit_the_dataset(change, message):
+  _PAPER.check(109, 128, 171)
+  wrong = VideoInput(**{**vars(_PAPER), **change})
+  with pytest.raises(InputError, match=f'config.input.{message}'):
+    wrong.check(109, 128, 171)
+
+
+def test_pixels_are_those_that_tfds_decodes(tiny_dives):
+  builder = open_builder('simulated_dives/tiny', str(tiny_dives))
+  split = load_split(builder, 'test')
+  video_input = VideoInput(20, 18, 'end', 2, 16, True)
+  (batch,) = evaluation_batches(split, video_input, 24, len(split))
+  for row, example in enumerate(builder.as_data_source('test')):
+    frames = np.asarray(example['video'])  # RGB, by TFDS's own decoder.
+    expected = frames[4:22, 4:20, 8:24].astype(int)
+    # Two JPEG decoders may round differently.
+    assert np.abs(batch['video'][row] - expected).max() <= 3
+    assert batch['score'][row] == np.float32(example['final_score'])
+    for task in CLASS_NAMES:
+      assert batch[task][row] == example[task]

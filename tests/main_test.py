@@ -1,0 +1,157 @@
+"""The command line: what the user gets wrong ends in one line and code 2."""
+
+import importlib
+import pathlib
+import pkgutil
+import runpy
+import subprocess
+import sys
+
+import jax
+import ml_collections
+import pytest
+
+import aqa_jax
+import tfds_mtl_aqa
+from aqa_jax.checkpoint import check_workdir
+
+ROOT = pathlib.Path(__file__).parents[1]
+_MODULES = sorted(
+  module.name
+  for package in (aqa_jax, tfds_mtl_aqa)
+  for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.')
+  # Its flags and those of tfds_mtl_aqa.prepare are of two programs; the tests
+  # below start it.
+  if module.name != 'aqa_jax.main'
+)
+_CONFIGS = sorted((ROOT / 'configs').glob('*.py'))
+
+
+def _run(*arguments):
+  return subprocess.run(
+    [sys.executable, '-m', 'aqa_jax.main', *map(str, arguments)],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+
+
+def _assert_refused(done, *messages):
+  assert done.returncode == 2, done.stderr
+  assert 'Traceback' not in done.stderr
+  (line,) = done.stderr.splitlines()
+  assert line.startswith('aqa_jax: ')
+  for message in messages:
+    assert message in line
+
+
+@pytest.mark.parametrize('name', _MODULES)
+def test_every_module_imports(name):
+  importlib.import_module(name)
+
+
+@pytest.mark.parametrize('path', _CONFIGS, ids=lambda path: path.stem)
+def test_every_config_builds_and_is_locked(path):
+  config = runpy.run_path(str(path))['get_config']()
+  assert isinstance(config, ml_collections.ConfigDict)
+  with pytest.raises(AttributeError):
+    config.no_such_field = 1
+  with pytest.raises(AttributeError):
+    config.model.no_such_field = 1
+  # It has the fields of the paper's, and of the same types.
+  paper = runpy.run_path(str(ROOT / 'configs/c3davg.py'))['get_config']()
+  paths = jax.tree_util.tree_leaves_with_path
+  assert [(p, type(v)) for p, v in paths(config.to_dict())] == [
+    (p, type(v)) for p, v in paths(paper.to_dict())
+  ]
+
+
+@pytest.mark.parametrize(
+  'arguments, messages',
+  [
+    (['--workdir=x'], ['--config is missing']),
+    (['--config=configs/quickstart.py'], ['--workdir is missing']),
+    (['--config=configs/no_such.py', '--workdir=x'], ['configs/no_such.py']),
+    (['--config=pyproject.toml', '--workdir=x'], ['pyproject.toml']),
+    (
+      ['--config=configs/quickstart.py', '--workdir=x', '--config.seeed=1'],
+      ['seeed'],
+    ),
+    (
+      [
+        '--config=configs/quickstart.py',
+        '--workdir=x',
+        '--config.model.width=wide',
+      ],
+      ['width'],
+    ),
+    (
+      ['--config=configs/quickstart.py', '--workdir=x', '--mode=test'],
+      ['mode', 'train'],
+    ),
+    (
+      ['--config=configs/quickstart.py', '--workdir=x', 'eval'],
+      ["unknown argument 'eval'"],
+    ),
+    (['--no_such_flag=1'], ['no_such_flag']),
+  ],
+  ids=lambda value: ' '.join(value[-1:]),
+)
+def test_flags_that_are_wrong(arguments, messages):
+  _assert_refused(_run(*arguments), *messages)
+  assert not (ROOT / 'x').exists()
+
+
+@pytest.mark.parametrize(
+  'flag, message',
+  [
+    ('--config.dataset.data_dir={tmp}', 'python -m tfds_mtl_aqa.prepare'),
+    ('--config.dataset.name=simulated_dive/tiny', 'is no dataset'),
+    ('--config.batch_size=0', 'config.batch_size=0'),
+    ('--config.mesh.data=99', 'config.mesh.data=99'),
+    ('--config.tasks=score,captoins', "config.tasks='score,captoins'"),
+    ('--config.input.crop=25', 'config.input.crop=25'),
+    ('--config.validation.fraction=0.01', 'config.validation.fraction=0.01'),
+    ("--config.test_splits=('tests',)", "no split 'tests'"),
+    ('--config.optimizer.schedule=linear', "schedule='linear'"),
+  ],
+)
+def test_configs_that_do_not_fit(tmp_path, tiny_flags, flag, message):
+  workdir = tmp_path / 'workdir'
+  done = _run(
+    *tiny_flags, f'--workdir={workdir}', flag.format(tmp=tmp_path / 'empty')
+  )
+  _assert_refused(done, message)
+
+
+def test_a_batch_that_can_not_be_spread(tmp_path, tiny_flags, monkeypatch):
+  monkeypatch.setenv('XLA_FLAGS', '--xla_force_host_platform_device_count=3')
+  done = _run(*tiny_flags, f'--workdir={tmp_path}')
+  _assert_refused(done, 'config.batch_size=8 can not be spread over 3 devices')
+
+
+def test_a_workdir_of_another_config(tmp_path, tiny_config, tiny_flags):
+  with tiny_config.unlocked():
+    tiny_config.model.width = 3
+  check_workdir(tmp_path, tiny_config.to_dict())
+  done = _run(*tiny_flags, f'--workdir={tmp_path}')
+  _assert_refused(done, 'model.width: 3 there, 2 now')
+
+
+def test_a_workdir_that_is_a_file(tmp_path, tiny_flags):
+  path = tmp_path / 'file'
+  path.write_text('mine')
+  _assert_refused(_run(*tiny_flags, f'--workdir={path}'), f'--workdir={path}')
+  assert path.read_text() == 'mine'
+
+
+def test_a_damaged_config(tmp_path, tiny_flags):
+  (tmp_path / 'config.json').write_text('{"seed": ')
+  done = _run(*tiny_flags, f'--workdir={tmp_path}')
+  _assert_refused(done, 'config.json', 'damaged')
+
+
+def test_evaluating_what_was_never_trained(tmp_path, tiny_flags):
+  done = _run(*tiny_flags, f'--workdir={tmp_path}', '--mode=eval')
+  _assert_refused(done, 'holds no training')

@@ -1,0 +1,141 @@
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+import pytest
+
+from aqa_jax import optimizer
+from configs import c3davg
+from tfds_mtl_aqa.input_error import InputError
+
+
+def _config(**changes):
+  return ml_collections.ConfigDict(
+    {
+      'name': 'adam',
+      'learning_rate': 0.1,
+      'muon_learning_rate': 0.02,
+      'schedule': 'constant',
+      'warmup_steps': 0,
+      'clip_norm': 0.0,
+      'weight_decay': 0.0,
+    }
+    | changes
+  )
+
+
+def _run(config, params, gradients):
+  """Returns params after a step for each gradient."""
+  transform = optimizer.create_optimizer(config, num_steps=10)
+  state = transform.init(params)
+  for gradient in gradients:
+    updates, state = transform.update(gradient, state, params)
+    params = jax.tree.map(jnp.add, params, updates)
+  return params
+
+
+def _numpy_adam(params, gradients, rate=0.1, decay=0.0):
+  first = second = np.zeros_like(params)
+  for step, gradient in enumerate(gradients, 1):
+    first = 0.9 * first + 0.1 * gradient
+    second = 0.999 * second + 0.001 * gradient**2
+    corrected = first / (1 - 0.9**step), second / (1 - 0.999**step)
+    params = params - rate * (
+      corrected[0] / (np.sqrt(corrected[1]) + 1e-8) + decay * params
+    )
+  return params
+
+
+@pytest.mark.parametrize('decay', [0.0, 0.3])
+def test_is_adam(decay):
+  params = np.array([1.0, -2.0, 3.0], np.float32)
+  gradients = [
+    np.array(g, np.float32) for g in ([1, -4, 0.1], [0.5, 2, 0], [-3, 1, 0.2])
+  ]
+  np.testing.assert_allclose(
+    _run(_config(weight_decay=decay), params, gradients),
+    _numpy_adam(params, gradients, decay=decay),
+    rtol=1e-5,
+  )
+
+
+def test_clipping_scales_the_whole_gradient():
+  params = {'a': jnp.zeros(1), 'b': jnp.zeros(1)}
+  big = {'a': jnp.array([30.0]), 'b': jnp.array([40.0])}
+  small = {'a': jnp.array([0.3]), 'b': jnp.array([0.4])}
+  # Adam does not see a common factor in its first step, but in its second.
+  clipped = _run(_config(clip_norm=0.5), params, [big, small])
+  steady = _run(_config(), params, [small, small])
+  free = _run(_config(), params, [big, small])
+  for name in params:
+    np.testing.assert_allclose(clipped[name], steady[name], rtol=1e-5)
+    assert abs(float(free[name][0] - steady[name][0])) > 0.01
+
+
+def test_constant_schedule():
+  schedule = optimizer.learning_rate_schedule(_config(), 0.1, 10)
+  assert [float(schedule(step)) for step in (0, 5, 100)] == pytest.approx(
+    [0.1] * 3
+  )
+
+
+def test_cosine_schedule_with_warm_up():
+  schedule = optimizer.learning_rate_schedule(
+    _config(schedule='cosine', warmup_steps=4), 0.1, 12
+  )
+  expected = {0: 0, 1: 0.025, 4: 0.1, 8: 0.05, 12: 0, 20: 0}
+  for step, rate in expected.items():
+    assert float(schedule(step)) == pytest.approx(rate, abs=1e-7)
+
+
+def test_constant_schedule_with_warm_up():
+  schedule = optimizer.learning_rate_schedule(_config(warmup_steps=2), 0.1, 12)
+  assert [float(schedule(step)) for step in range(4)] == pytest.approx(
+    [0, 0.05, 0.1, 0.1]
+  )
+
+
+def test_unknown_schedule():
+  with pytest.raises(InputError, match="schedule='step': give 'constant'"):
+    optimizer.create_optimizer(_config(schedule='step'), 10)
+
+
+def test_unknown_name():
+  with pytest.raises(InputError, match="name='sgd': give 'adam' or 'muon'"):
+    optimizer.create_optimizer(_config(name='sgd'), 10)
+
+
+def test_muon_makes_the_update_of_a_kernel_orthogonal():
+  rng = np.random.default_rng(0)
+  params = {
+    'fc6': {
+      'kernel': np.zeros((6, 4), np.float32),
+      'bias': np.zeros(4, np.float32),
+    },
+    'score_regressor': {'kernel': np.zeros((4, 1), np.float32)},
+  }
+  gradient = jax.tree.map(
+    lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), params
+  )
+  after = _run(_config(name='muon'), params, [gradient])
+  # All singular values near one another, however those of the gradient are.
+  before = np.linalg.svd(gradient['fc6']['kernel'], compute_uv=False)
+  values = np.linalg.svd(after['fc6']['kernel'], compute_uv=False)
+  assert before.max() / before.min() > 2
+  assert values.max() / values.min() < 1.8
+  # The rest takes the first step of Adam with Nesterov's momentum (Dozat,
+  # 2016), as far in every direction: 1 + 0.9 * 0.1 / (1 - 0.9**2).
+  for module, name in (('fc6', 'bias'), ('score_regressor', 'kernel')):
+    np.testing.assert_allclose(
+      after[module][name],
+      -0.1 * (1 + 0.09 / 0.19) * np.sign(gradient[module][name]),
+      rtol=1e-4,
+    )
+
+
+def test_the_paper_trains_with_plain_adam():
+  config = c3davg.get_config().optimizer
+  params, gradient = np.ones(2, np.float32), np.array([1, -1], np.float32)
+  np.testing.assert_allclose(
+    _run(config, params, [gradient]), [1 - 1e-4, 1 + 1e-4], rtol=1e-7
+  )

@@ -1,0 +1,116 @@
+"""Several processes train as one does."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+LAUNCHER = ROOT / 'launch/run_local_processes.py'
+
+
+def _launch(num_processes, devices, *flags):
+  return subprocess.run(
+    [
+      sys.executable,
+      str(LAUNCHER),
+      f'--num_processes={num_processes}',
+      f'--devices_per_process={devices}',
+      *map(str, flags),
+    ],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+    timeout=300,
+  )
+
+
+def _numbers(workdir):
+  lines = (workdir / 'metrics.jsonl').read_text().splitlines()
+  return [json.loads(line) for line in lines]
+
+
+def test_two_processes_train_as_one_does(tmp_path, tiny_flags):
+  flags = [*tiny_flags, '--config.num_epochs=2', '--config.checkpoint_epochs=2']
+  outputs = {}
+  for processes, devices in ((1, 4), (2, 2)):
+    workdir = tmp_path / str(processes)
+    done = _launch(processes, devices, *flags, f'--workdir={workdir}')
+    assert done.returncode == 0, done.stdout + done.stderr
+    outputs[processes] = done.stdout
+  one, two = (_numbers(tmp_path / name) for name in '12')
+  assert len(one) == len(two) == 4
+  for line, other in zip(one, two, strict=True):
+    # Adam turns the rounding of gradients near zero into whole steps: after
+    # three of them, what is predicted differs more than the losses do.
+    tolerance = 1e-5 if 'train/loss' in line else 1e-3
+    assert line == pytest.approx(other, rel=tolerance, nan_ok=True)
+  # Both go through the steps, and the first alone speaks of the result.
+  lines = outputs[2].splitlines()
+  assert {line[:3] for line in lines} == {'[0]', '[1]'}
+  tables = [line for line in lines if 'floor: mean' in line]
+  assert [line[:3] for line in tables] == ['[0]']
+  # Two processes go on from what one has written, and need not train again.
+  done = _launch(2, 2, *flags, f'--workdir={tmp_path / "1"}', '--mode=eval')
+  assert done.returncode == 0, done.stdout + done.stderr
+  assert _numbers(tmp_path / '1') == one
+
+
+def test_one_mistake_ends_all(tmp_path, tiny_flags):
+  done = _launch(
+    2, 1, *tiny_flags, f'--workdir={tmp_path}', '--config.batch_size=7'
+  )
+  assert done.returncode == 2
+  assert re.search(r'^\[[01]\] aqa_jax: config.batch_size=7', done.stdout, re.M)
+  assert 'Traceback' not in done.stdout
+
+
+def _commands(*scripts):
+  return [[sys.executable, '-c', script] for script in scripts]
+
+
+def _run_together(*scripts):
+  code = (
+    'import sys; sys.path.insert(0, "launch")\n'
+    'import os, run_local_processes\n'
+    f'sys.exit(run_local_processes.run_together({_commands(*scripts)!r}, '
+    'dict(os.environ)))'
+  )
+  return subprocess.run(
+    [sys.executable, '-c', code],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+    timeout=60,
+    env=dict(os.environ),
+  )
+
+
+def test_the_first_failure_is_the_exit_code(tmp_path):
+  waits = f'import os, time\nopen({str(tmp_path / "pid")!r}, "w").write('
+  waits += 'str(os.getpid()))\nprint("waiting", flush=True)\ntime.sleep(600)'
+  fails = 'import os, sys, time\nwhile not os.path.exists('
+  fails += f'{str(tmp_path / "pid")!r}): time.sleep(0.01)\n'
+  fails += 'print("failing"); sys.exit(7)'
+  done = _run_together(waits, fails)
+  assert done.returncode == 7
+  assert '[1] failing' in done.stdout
+  with pytest.raises(ProcessLookupError):
+    os.kill(int((tmp_path / 'pid').read_text()), 0)
+
+
+def test_a_process_that_a_signal_ends():
+  done = _run_together('import os; os.kill(os.getpid(), 9)')
+  assert done.returncode == 128 + 9
+
+
+def test_all_succeed():
+  done = _run_together('print("one")', 'print("two")')
+  assert done.returncode == 0
+  assert sorted(done.stdout.splitlines()) == ['[0] one', '[1] two']

@@ -1,0 +1,243 @@
+"""Training from the config to the evaluation, on a dataset of 32 dives."""
+
+import csv
+import json
+import math
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import ml_collections
+import numpy as np
+import pytest
+
+from aqa_jax import floors, metrics, train
+from configs import quickstart
+from tfds_mtl_aqa.input_error import InputError
+from tfds_mtl_aqa.labels import CLASS_NAMES
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def _config(overrides, **changes) -> ml_collections.ConfigDict:
+  config = quickstart.get_config()
+  config.update_from_flattened_dict(overrides | changes)
+  return config
+
+
+@pytest.fixture(name='trained', scope='module')
+def fixture_trained(tmp_path_factory, tiny_overrides):
+  """The workdir of a finished training, and what it returned."""
+  workdir = tmp_path_factory.mktemp('trained')
+  config = _config(tiny_overrides, test_splits=('test', 'test_shared_events'))
+  return workdir, train.train_and_evaluate(config, workdir)
+
+
+def _lines(workdir):
+  text = (workdir / 'metrics.jsonl').read_text()
+  return [json.loads(line) for line in text.splitlines()]
+
+
+def _evaluation(workdir, split='test'):
+  return json.loads((workdir / f'eval_{split}.json').read_text())
+
+
+def _rows(workdir, split='test'):
+  with open(workdir / f'predictions_{split}.csv', newline='') as file:
+    return list(csv.DictReader(file))
+
+
+def test_metrics_tell_every_step(trained):
+  lines = _lines(trained[0])
+  training = [line for line in lines if 'train/loss' in line]
+  # Twelve dives, batches of 8, four epochs.
+  assert [line['step'] for line in training] == [1, 2, 3, 4, 5, 6]
+  for line in training:
+    assert line['train/loss'] == pytest.approx(
+      line['train/score']
+      + line['train/classes']
+      + 0.01 * line['train/captions'],
+      rel=1e-5,
+    )
+    assert line['train/gradient_norm'] > 0
+  chosen = [line for line in lines if 'validation/spearman' in line]
+  assert [line['step'] for line in chosen] == [2, 4, 6]
+
+
+def test_evaluation_has_all_measures(trained):
+  workdir, returned = trained
+  for split in ('test', 'test_shared_events'):
+    evaluation = _evaluation(workdir, split)
+    assert evaluation['split'] == split
+    assert evaluation['num_dives'] == 8
+    for name in ('spearman', 'relative_l2', 'mae', 'execution_spearman'):
+      value = evaluation[name]
+      assert value is None or isinstance(value, float)
+    assert set(evaluation['accuracy']) == set(CLASS_NAMES)
+    for order in range(1, 5):
+      assert 0 <= evaluation[f'bleu_{order}'] <= 1
+    assert set(evaluation['floors']) == {'mean', 'median', *floors.RIDGE_FLOORS}
+    for floor in evaluation['floors'].values():
+      assert 'spearman' in floor
+    # NaN is null in the file.
+    value = returned[split]['spearman']
+    assert evaluation['spearman'] == (None if math.isnan(value) else value)
+
+
+def test_predictions_give_the_measures(trained):
+  """Measured again from the file alone."""
+  workdir, _ = trained
+  rows, evaluation = _rows(workdir), _evaluation(workdir)
+  assert len({(row['event'], row['sample']) for row in rows}) == 8
+  predicted, true = (
+    np.array([float(row[name]) for row in rows])
+    for name in ('predicted_score', 'true_score')
+  )
+  assert evaluation['mae'] == pytest.approx(
+    np.abs(predicted - true).mean(), rel=1e-4
+  )
+  ranks = [values.argsort().argsort() for values in (predicted, true)]
+  if len(set(true)) == len(set(predicted)) == 8:
+    assert evaluation['spearman'] == pytest.approx(
+      np.corrcoef(ranks)[0, 1], abs=1e-6
+    )
+  for task in CLASS_NAMES:
+    right = [row[f'true_{task}'] == row[f'predicted_{task}'] for row in rows]
+    assert evaluation['accuracy'][task] == pytest.approx(100 * np.mean(right))
+  bleu = metrics.caption_bleu(
+    [row['predicted_caption'].split() for row in rows],
+    [row['true_caption'].split() for row in rows],
+  )
+  for name, value in bleu.items():
+    assert evaluation[name] == pytest.approx(value)
+
+
+def test_the_best_of_the_validations_is_evaluated(trained):
+  workdir, _ = trained
+  spearman = {
+    line['step']: line['validation/spearman']
+    for line in _lines(workdir)
+    if 'validation/spearman' in line
+  }
+  # The first of the best; null, where all predictions are equal, is worse.
+  best = max(
+    spearman, key=lambda step: -1 if spearman[step] is None else spearman[step]
+  )
+  assert _evaluation(workdir)['step'] == best
+
+
+def test_a_finished_run_evaluates_again(trained, tiny_overrides, capsys):
+  workdir, _ = trained
+  names = ('metrics.jsonl', 'eval_test.json', 'predictions_test.csv')
+  before = [(workdir / name).read_bytes() for name in names]
+  config = _config(tiny_overrides)
+  train.train_and_evaluate(config, workdir)
+  assert 'Going on from step 6 of 6.' in capsys.readouterr().out
+  train.evaluate_best(train.set_up(config, workdir))
+  assert [(workdir / name).read_bytes() for name in names] == before
+  assert 'Spearman' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+  'tasks', ['score', 'score,classes', 'captions , score']
+)
+def test_fewer_tasks(tmp_path, tiny_overrides, tasks):
+  config = _config(
+    tiny_overrides, tasks=tasks, num_epochs=1.0, **{'mesh.data': 1}
+  )
+  (evaluation,) = train.train_and_evaluate(config, tmp_path).values()
+  assert 'spearman' in evaluation
+  assert ('accuracy' in evaluation) == ('classes' in tasks)
+  assert ('bleu_1' in evaluation) == ('captions' in tasks)
+  assert not [
+    name
+    for line in _lines(tmp_path)
+    for name in line
+    if name.startswith('train/cl') and 'classes' not in tasks
+  ]
+
+
+@pytest.mark.parametrize('tasks', ['classes', 'score,caption', ''])
+def test_tasks_that_can_not_be(tiny_overrides, tasks):
+  with pytest.raises(InputError, match='config.tasks='):
+    train.tasks_of(_config(tiny_overrides, tasks=tasks))
+
+
+def test_frames_that_can_not_be_cut_into_clips(tiny_overrides):
+  with pytest.raises(InputError, match='config.input.frames=17 can not be cut'):
+    train.create_model(_config(tiny_overrides, **{'input.frames': 17}), 9)
+
+
+def test_a_loss_that_is_not_finite_stops(tmp_path, tiny_overrides):
+  config = _config(
+    tiny_overrides,
+    **{
+      'optimizer.learning_rate': float('inf'),
+      'optimizer.warmup_steps': 0,
+      'mesh.data': 1,
+    },
+  )
+  with pytest.raises(FloatingPointError, match='the loss is nan at step 2'):
+    train.train_and_evaluate(config, tmp_path)
+
+
+def test_different_seeds_train_differently(tmp_path, trained, tiny_overrides):
+  config = _config(tiny_overrides, seed=1, num_epochs=1.0)
+  train.train_and_evaluate(config, tmp_path)
+  first, other = (_lines(w)[0]['train/score'] for w in (trained[0], tmp_path))
+  assert first != other
+
+
+# Every sixth step is a checkpoint, every fourth a line.
+_LONG = ['--config.num_epochs=40', '--config.checkpoint_epochs=4']
+_LONG += ['--config.log_steps=4', '--config.mesh.data=1']
+
+
+def _start(flags, workdir, **kwargs):
+  return subprocess.Popen(
+    [sys.executable, '-m', 'aqa_jax.main', *flags, f'--workdir={workdir}'],
+    cwd=ROOT,
+    stdout=subprocess.PIPE,
+    text=True,
+    **kwargs,
+  )
+
+
+def _finish(flags, workdir):
+  process = _start(flags, workdir)
+  output, _ = process.communicate()
+  assert process.returncode == 0
+  return output
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, tiny_flags):
+  flags = [*tiny_flags, *_LONG]
+  whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+  _finish(flags, whole)
+  process = _start(flags, killed)
+  # Past the second checkpoint, and past a line that the first run wrote.
+  path = killed / 'metrics.jsonl'
+  while not (path.exists() and '"step": 16' in path.read_text()):
+    assert process.poll() is None
+    time.sleep(0.005)
+  os.kill(process.pid, signal.SIGKILL)
+  process.communicate()
+  assert not (killed / 'eval_test.json').exists()
+  last = _lines(killed)[-1]['step']
+  output = _finish(flags, killed)
+  assert 'Going on from step ' in output
+  resumed_at = int(output.split('Going on from step ')[1].split()[0])
+  assert 12 <= resumed_at <= last < 60
+  # Neither a gap nor a line twice, and every number to the last bit.
+  for name in (
+    'metrics.jsonl',
+    'eval_test.json',
+    'predictions_test.csv',
+    'texts.jsonl',
+  ):
+    assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+  steps = [line['step'] for line in _lines(whole) if 'train/loss' in line]
+  assert steps == sorted({*range(4, 61, 4), *range(6, 61, 6)})
