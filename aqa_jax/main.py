@@ -1,5 +1,6 @@
 """Trains or evaluates: `python -m aqa_jax.main --config=... --workdir=...`."""
 
+import contextlib
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -53,7 +54,9 @@ def main(argv: Sequence[str]) -> None:
       raise InputError(
         f'--workdir={workdir}: holds no training; give the one of a training.'
       )
-    train.evaluate_best(train.set_up(config, workdir))
+    experiment = train.set_up(config, workdir)
+    with contextlib.closing(experiment.checkpoints):
+      train.evaluate_best(experiment)
 
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:
@@ -81,7 +84,8 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
 
 def run() -> None:
   """Runs `main`; what the user can mend ends in one line and exit code 2."""
-  logging.set_verbosity(logging.WARNING)
+  # --verbosity shows more.
+  logging.set_verbosity(logging.ERROR)
   try:
     app.run(main, flags_parser=_parse_flags)
   except InputError as e:

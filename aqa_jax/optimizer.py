@@ -52,7 +52,8 @@ def create_optimizer(
   Args:
     config: as for `learning_rate_schedule`, and
       name: 'adam' (beta 0.9 and 0.999, epsilon 1e-8), as in the paper; or
-        'muon' for the kernels, with Adam for the rest.
+        'muon' for the kernels, with Adam for the rest, both with Nesterov
+        momentum.
       learning_rate: Adam's.
       muon_learning_rate: Muon's.
       clip_norm: of the whole gradient; 0 for no clipping.

@@ -1,5 +1,6 @@
 """Training, from a config and a working directory to an evaluated model."""
 
+import contextlib
 import dataclasses
 import pathlib
 import time
@@ -194,14 +195,16 @@ def train_and_evaluate(
       f'others, on {experiment.mesh.size} {jax.devices()[0].platform} '
       'device(s). The first step compiles.'
     )
-  writer = MetricsWriter(
-    workdir,
-    first_step or None,
-    enabled=jax.process_index() == 0,
-  )
-  _train(experiment, first_step, writer)
-  writer.close()
-  return evaluate_best(experiment)
+  try:
+    with contextlib.closing(
+      MetricsWriter(
+        workdir, first_step or None, enabled=jax.process_index() == 0
+      )
+    ) as writer:
+      _train(experiment, first_step, writer)
+    return evaluate_best(experiment)
+  finally:
+    checkpoints.close()
 
 
 def _train(
@@ -310,7 +313,6 @@ def evaluate_best(experiment: Experiment) -> dict[str, dict]:
     InputError: there is no checkpoint.
   """
   experiment.state = experiment.checkpoints.restore_best(experiment.state)
-  experiment.checkpoints.close()
   evaluations = {}
   for name, split in experiment.tests.items():
     predictions = experiment.predictions(split)

@@ -144,7 +144,8 @@ def test_clip_order_matters_to_captions_only():
     np.testing.assert_allclose(
       outputs['classes'][task], other['classes'][task], rtol=1e-3, atol=1e-5
     )
-  assert np.abs(outputs['captions'] - other['captions']).max() > 1e-3
+  # A hundred times what rounding does.
+  assert np.abs(outputs['captions'] - other['captions']).max() > 2e-5
 
 
 def test_score_comes_from_the_average_over_clips():

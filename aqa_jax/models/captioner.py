@@ -6,6 +6,8 @@ the upper pair reads the lower's output together with the last word. While
 watching, the words are zeros; while speaking, the clip features are zeros.
 """
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -29,20 +31,23 @@ class _SpeakingStep(nn.Module):
   ) -> tuple[Carry, jax.Array]:
     """Returns the new carry and the upper output, float [batch, hidden]."""
     lower_0, lower_1, upper_0, upper_1 = carry
+    # PyTorch's initialisation, which the official code relies on.
+    uniform = _uniform(self.hidden**-0.5)
+    cell = functools.partial(
+      nn.GRUCell,
+      self.hidden,
+      kernel_init=uniform,
+      recurrent_kernel_init=uniform,
+      bias_init=uniform,
+    )
     # PyTorch's GRU(dropout=p) drops between its layers only.
     drop = nn.Dropout(self.dropout, deterministic=not train)
-    lower_0, output = nn.GRUCell(self.hidden, name='lower_0')(
-      lower_0, clip_feature
-    )
-    lower_1, output = nn.GRUCell(self.hidden, name='lower_1')(
-      lower_1, drop(output)
-    )
-    upper_0, output = nn.GRUCell(self.hidden, name='upper_0')(
+    lower_0, output = cell(name='lower_0')(lower_0, clip_feature)
+    lower_1, output = cell(name='lower_1')(lower_1, drop(output))
+    upper_0, output = cell(name='upper_0')(
       upper_0, jnp.concatenate([output, word], axis=-1)
     )
-    upper_1, output = nn.GRUCell(self.hidden, name='upper_1')(
-      upper_1, drop(output)
-    )
+    upper_1, output = cell(name='upper_1')(upper_1, drop(output))
     return (lower_0, lower_1, upper_0, upper_1), output
 
 
@@ -143,6 +148,15 @@ class Captioner(nn.Module):
     )
     _, words = scan(self, (carry, first), None)
     return words
+
+
+def _uniform(bound: float) -> nn.initializers.Initializer:
+  """Draws from -bound to bound."""
+
+  def initialize(key, shape, dtype=jnp.float32):
+    return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+  return initialize
 
 
 def _scan(step):
