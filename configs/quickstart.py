@@ -14,7 +14,7 @@ from configs import c3davg
 
 def get_config() -> ml_collections.ConfigDict:
   config = c3davg.get_config().unlock()
-  config.num_epochs = 2.0
+  config.num_epochs = 1.75
   config.batch_size = 8
   config.eval_batch_size = 20
 
@@ -43,5 +43,5 @@ def get_config() -> ml_collections.ConfigDict:
   config.optimizer.warmup_steps = 50
   config.optimizer.clip_norm = 10.0
 
-  config.checkpoint_epochs = 0.5
+  config.checkpoint_epochs = 0.6
   return config.lock()
