@@ -56,28 +56,25 @@ class SimulationConfig:
     }
 
 
+# Small enough for a laptop to render and to learn from.
+_TOY = SimulationConfig(
+  width=43,
+  height=32,
+  window_frames=48,
+  margin_frames=2,
+  frames_per_second=12.5,
+  zoom=1.2,
+  num_train=3000,
+  num_test=400,
+  num_test_shared_events=50,
+  num_train_events=200,
+  num_test_events=50,
+)
 CONFIGS = {
   'clips_171x128': SimulationConfig(),
-  'quickstart': SimulationConfig(
-    width=43,
-    height=32,
-    window_frames=48,
-    margin_frames=2,
-    frames_per_second=12.5,
-    zoom=1.2,
-    num_train=3000,
-    num_test=400,
-    num_test_shared_events=50,
-    num_train_events=200,
-    num_test_events=50,
-  ),
-  'longer': SimulationConfig(
-    width=43,
-    height=32,
-    window_frames=48,
-    margin_frames=2,
-    frames_per_second=12.5,
-    zoom=1.2,
+  'quickstart': _TOY,
+  'longer': dataclasses.replace(
+    _TOY,
     num_train=20000,
     num_test=1000,
     num_test_shared_events=500,
