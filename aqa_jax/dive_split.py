@@ -1,5 +1,6 @@
 """A split of a prepared dataset: random access, with the labels in memory."""
 
+import copy
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -78,7 +79,17 @@ class DiveSplit:
 
   def select(self, indices: Sequence[int]) -> 'DiveSplit':
     """Returns the split of some of these dives, by their place in this one."""
-    return DiveSplit(self._source, self._indices[np.asarray(indices, int)])
+    indices = np.asarray(indices, np.int64)
+    selected = copy.copy(self)
+    selected._indices = self._indices[indices]
+    # The labels are at hand: reading them again would read every frame too.
+    selected.labels = {
+      name: [values[index] for index in indices]
+      if isinstance(values, list)
+      else values[indices]
+      for name, values in self.labels.items()
+    }
+    return selected
 
 
 def _text(value: str | bytes) -> str:
