@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Mapping
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from aqa_jax.train_state import TrainState
@@ -124,6 +125,40 @@ def _restore(manager: ocp.CheckpointManager, state: TrainState) -> TrainState:
     step, args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
   )
   return restored['state']
+
+
+def read_best(workdir: pathlib.Path) -> tuple[dict[str, object], int]:
+  """Returns the variables of the best checkpoint, of whatever model.
+
+  Args:
+    workdir: of a training.
+
+  Returns:
+    `params` and `batch_stats`, host arrays; and the step.
+
+  Raises:
+    InputError: there is no checkpoint.
+  """
+  steps = ocp.utils.checkpoint_steps(workdir / 'best')
+  if not steps:
+    raise InputError(
+      f'{workdir}: holds no best checkpoint; give the workdir of a training.'
+    )
+  folder = (workdir / 'best' / str(max(steps)) / 'state').absolute()
+  with ocp.PyTreeCheckpointer() as checkpointer:
+    saved = checkpointer.metadata(folder).item_metadata.tree
+    wanted = {name: saved[name] for name in ('params', 'batch_stats')}
+    variables = checkpointer.restore(
+      folder,
+      args=ocp.args.PyTreeRestore(
+        item=wanted,
+        restore_args=jax.tree.map(
+          lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted
+        ),
+        partial_restore=True,
+      ),
+    )
+  return variables, max(steps)
 
 
 def check_workdir(workdir: pathlib.Path, config: Mapping[str, object]) -> None:

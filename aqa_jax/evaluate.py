@@ -1,6 +1,6 @@
 """Predictions of a trained model for every dive of a split."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import jax
 import numpy as np
@@ -12,6 +12,41 @@ from aqa_jax.evaluation_files import Predictions
 from aqa_jax.input_pipeline import VideoInput, evaluation_batches
 from aqa_jax.train_state import TrainState
 from aqa_jax.vocabulary import Vocabulary
+
+
+def collect(
+  predict_step: Callable,
+  state: TrainState,
+  batches: Iterable[Mapping[str, np.ndarray]],
+  count: int,
+  mesh: Mesh,
+) -> dict[str, object]:
+  """Returns what a model says about every example, in their order.
+
+  Args:
+    predict_step: from `steps.make_predict_step`.
+    state: with the parameters to use.
+    batches: from `batches.in_order`.
+    count: examples there are.
+    mesh: of devices.
+
+  Returns:
+    The outputs of `predict_step`, arrays [examples, ...].
+  """
+  seen, collected = [], []
+  for batch in batches:
+    outputs = predict_step(
+      state.params, state.batch_stats, sharding.to_devices(batch, mesh)
+    )
+    outputs = jax.device_get(outputs)
+    real = outputs.pop('is_real')
+    seen.append(outputs.pop('index')[real])
+    collected.append(jax.tree.map(lambda rows, real=real: rows[real], outputs))
+  index = np.concatenate(seen)
+  if not np.array_equal(np.sort(index), np.arange(count)):
+    raise RuntimeError('an example was evaluated never or twice')
+  order = np.argsort(index)
+  return jax.tree.map(lambda *rows: np.concatenate(rows)[order], *collected)
 
 
 def predict(
@@ -36,23 +71,13 @@ def predict(
     batch_size: dives at once; rounded up to a multiple of the devices.
     mesh: of devices.
   """
-  batch_size = -(-batch_size // mesh.size) * mesh.size
-  batches = evaluation_batches(split, video_input, caption_length, batch_size)
-  seen = []
-  collected = []
-  for batch in batches:
-    outputs = predict_step(
-      state.params, state.batch_stats, sharding.to_devices(batch, mesh)
-    )
-    outputs = jax.device_get(outputs)
-    real = outputs.pop('is_real')
-    seen.append(outputs.pop('index')[real])
-    collected.append(jax.tree.map(lambda rows, real=real: rows[real], outputs))
-  index = np.concatenate(seen)
-  if not np.array_equal(np.sort(index), np.arange(len(split))):
-    raise RuntimeError('a dive was evaluated never or twice')
-  order = np.argsort(index)
-  outputs = jax.tree.map(lambda *rows: np.concatenate(rows)[order], *collected)
+  batches = evaluation_batches(
+    split,
+    video_input,
+    caption_length,
+    sharding.rounded_up(batch_size, mesh),
+  )
+  outputs = collect(predict_step, state, batches, len(split), mesh)
   captions = references = None
   if 'captions' in outputs:
     captions = [vocabulary.decode(ids) for ids in outputs['captions']]

@@ -8,28 +8,20 @@ A batch is a dict of arrays, this process's rows of it:
   position, armstand, rotation_type, somersaults, twists: int32 [batch].
   words: int32 [batch, caption_length], caption ids, padded with <eos>.
   word_mask: float32 [batch, caption_length], 1 through the first <eos>.
-Evaluation adds:
-  index: int32 [batch], the dive's place in the split.
-  is_real: bool [batch], False where the last batch was filled up.
+Evaluation adds what `batches.in_order` does.
 """
 
 import dataclasses
-import os
 from collections.abc import Iterator, Mapping
 
 import cv2
-import grain
-import jax
 import numpy as np
 
+from aqa_jax import batches
 from aqa_jax.dive_split import DiveSplit
 from aqa_jax.vocabulary import pad_caption
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
-
-# For ever. Without a number Grain takes sys.maxsize rows, and its rounding of
-# that overflows where a process has one row of a batch.
-_EPOCHS = 1 << 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +30,10 @@ class VideoInput:
 
   Attributes:
     window_frames: stored frames without the margins; 103 in the paper.
-    frames: how many of the window's frames are used; 96 in the paper.
+    frames: how many of the window's frames are used; 96 in the paper for
+      C3D-AVG, 16 for MSCADC.
+    stride: from one of them to the next, in frames, rounded down: 1 for
+      C3D-AVG; 6.5 for MSCADC, which sees frames 0, 6, 13, ..., 97.
     anchor: which ones: 'end', the last, which hold the entry and the splash;
       or 'start', the first, as in the official code.
     max_shift: temporal augmentation in frames; 3 in the paper.
@@ -48,10 +43,18 @@ class VideoInput:
 
   window_frames: int
   frames: int
+  stride: float
   anchor: str
   max_shift: int
   crop: int
   flip: bool
+
+  def offsets(self) -> np.ndarray:
+    """Returns int [frames]: which frames of the window are used."""
+    offsets = np.floor(self.stride * np.arange(self.frames)).astype(int)
+    if self.anchor == 'end':
+      offsets += self.window_frames - 1 - offsets[-1]
+    return offsets
 
   def check(self, num_frames: int, height: int, width: int) -> None:
     """Checks that stored dives can be used so.
@@ -71,8 +74,10 @@ class VideoInput:
       ),
       f'window_frames={self.window_frames}: the dataset stores {num_frames} '
       'frames a dive': margin < 0,
-      f'frames={self.frames}: the window has {self.window_frames}': (
-        not 1 <= self.frames <= self.window_frames
+      f'stride={self.stride}: give 1 or more': self.stride < 1,
+      f'frames={self.frames} at stride {self.stride:g}: the window has '
+      f'{self.window_frames}': (
+        self.frames < 1 or self.stride * (self.frames - 1) >= self.window_frames
       ),
       f'max_shift={self.max_shift}: {margin} frames are stored on each side of '
       'the window': (not 0 <= self.max_shift <= max(margin, 0)),
@@ -117,13 +122,12 @@ def make_inputs(
     high = min(video_input.max_shift, max(margin - tail, 0))
     shift = int(rng.integers(low, high + 1))
     flip = bool(rng.random() < 0.5) and video_input.flip
-  first = margin + shift
-  if video_input.anchor == 'end':
-    first += video_input.window_frames - video_input.frames
   caption, word_mask = pad_caption(example['caption_ids'], caption_length)
   inputs = {
     'video': _decode_frames(
-      encoded[first : first + video_input.frames], video_input.crop, example
+      [encoded[margin + shift + offset] for offset in video_input.offsets()],
+      video_input.crop,
+      example,
     ),
     'flip': np.bool_(flip),
     'score': np.float32(example['final_score']),
@@ -160,10 +164,7 @@ def training_batches(
   seed: int,
   first_step: int,
 ) -> Iterator[dict[str, np.ndarray]]:
-  """Yields this process's rows of the batch of each step, for ever.
-
-  The batch of a step depends on seed and step alone: not on how many processes
-  there are, nor on where training was interrupted.
+  """Yields this process's rows of the batch of each step; see `batches`.
 
   Args:
     split: to train on.
@@ -173,20 +174,13 @@ def training_batches(
     seed: of shuffling and augmentation.
     first_step: step to begin at.
   """
-  dataset = (
-    grain.MapDataset.source(split)
-    .seed(seed)
-    .shuffle()
-    .repeat(_EPOCHS)
-    .random_map(
-      lambda example, rng: make_inputs(
-        example, video_input, caption_length, rng
-      )
-    )
+  return batches.shuffled(
+    split,
+    lambda example, rng: make_inputs(example, video_input, caption_length, rng),
+    batch_size,
+    seed,
+    first_step,
   )
-  iterator = iter(_local_rows(dataset, batch_size))
-  grain.experimental.set_next_index(iterator, first_step)
-  return iterator
 
 
 def evaluation_batches(
@@ -197,34 +191,14 @@ def evaluation_batches(
 ) -> Iterator[dict[str, np.ndarray]]:
   """Yields this process's rows of every batch; every dive comes exactly once.
 
-  The last batch is filled up with the last dive, marked in `is_real`.
-
   Args:
     split: to evaluate on.
     video_input: which pixels to take.
     caption_length: tokens of a padded caption.
     batch_size: rows of the whole batch, over all processes.
   """
-
-  def inputs_at(index: int) -> dict[str, np.ndarray]:
-    example = split[min(index, len(split) - 1)]
-    inputs = make_inputs(example, video_input, caption_length, rng=None)
-    inputs['index'] = np.int32(index)
-    inputs['is_real'] = np.bool_(index < len(split))
-    return inputs
-
-  num_batches = -(-len(split) // batch_size)
-  dataset = grain.MapDataset.range(num_batches * batch_size).map(inputs_at)
-  return iter(_local_rows(dataset, batch_size))
-
-
-def _local_rows(
-  dataset: grain.MapDataset, batch_size: int
-) -> grain.IterDataset:
-  """Batches, and keeps every num_processes-th piece of a batch."""
-  processes = jax.process_count()
-  pieces = dataset.batch(batch_size // processes)
-  # Slicing before batching would give the rows another order.
-  return pieces[jax.process_index() :: processes].to_iter_dataset(
-    grain.ReadOptions(num_threads=os.cpu_count() or 1, prefetch_buffer_size=4)
+  return batches.in_order(
+    split,
+    lambda example: make_inputs(example, video_input, caption_length, rng=None),
+    batch_size,
   )

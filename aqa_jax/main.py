@@ -1,6 +1,7 @@
 """Trains or evaluates: `python -m aqa_jax.main --config=... --workdir=...`."""
 
 import contextlib
+import os
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -46,13 +47,23 @@ def main(argv: Sequence[str]) -> None:
     jax.distributed.initialize(
       _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
     )
+  with contextlib.ExitStack() as stack:
+    if jax.process_index():
+      # All processes would say the same.
+      silent = stack.enter_context(open(os.devnull, 'w'))
+      stack.enter_context(contextlib.redirect_stdout(silent))
+    _run_mode()
+
+
+def _run_mode() -> None:
   config, workdir = _CONFIG.value, pathlib.Path(_WORKDIR.value)
   if _MODE.value == 'train':
     train.train_and_evaluate(config, workdir)
   else:
-    if not (workdir / 'config.json').exists():
+    if not (workdir / 'config.json').exists() and not config.init_from:
       raise InputError(
-        f'--workdir={workdir}: holds no training; give the one of a training.'
+        f'--workdir={workdir}: holds no training; give the one of a training, '
+        'or the weights to evaluate with --config.init_from=...'
       )
     experiment = train.set_up(config, workdir)
     with contextlib.closing(experiment.checkpoints):
@@ -63,6 +74,11 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
   """Parses the flags; a typo becomes an InputError."""
   try:
     rest = flags.FLAGS(list(argv))
+  except SyntaxError as e:
+    raise InputError(
+      f'--config: {e.filename}, line {e.lineno}: no Python ({e.msg}); see '
+      'configs/.'
+    ) from e
   except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as e:
     message = str(e)
     if isinstance(e, KeyError):  # Its text is quoted, once or twice.

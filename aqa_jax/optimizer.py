@@ -6,10 +6,19 @@ import optax
 from optax import contrib
 
 from tfds_mtl_aqa.input_error import InputError
+from tfds_mtl_aqa.labels import CLASS_NAMES
 
 # Embeddings and the layers that give the outputs are not for Muon (Jordan et
 # al., 2024); neither are biases and BatchNorm's scales.
-_ADAM_MODULES = ('embed', 'out', 'score_regressor', 'dive_classifier')
+_ADAM_LAYERS = (
+  'embed',
+  'out',
+  'final_score',
+  'conv3',
+  'actions',
+  *CLASS_NAMES,
+  *(f'conv3_{task}' for task in CLASS_NAMES),
+)
 
 
 def learning_rate_schedule(
@@ -95,9 +104,11 @@ def muon_dimensions(params: optax.Params) -> optax.Params:
 
   def dimensions(path, parameter):
     modules = [key.key for key in path]
-    if modules[-1] != 'kernel' or set(modules) & set(_ADAM_MODULES):
+    if modules[-1] != 'kernel' or modules[-2] in _ADAM_LAYERS:
       return None
     *reduced, output = range(parameter.ndim)
+    if 'gru' in modules:  # [inputs, gate, hidden]: each gate for itself.
+      reduced = [0]
     return contrib.MuonDimensionNumbers(tuple(reduced), output)
 
   return jax.tree_util.tree_map_with_path(dimensions, params)

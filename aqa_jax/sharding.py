@@ -53,6 +53,11 @@ def check_batch_size(batch_size: int, mesh: Mesh) -> None:
     )
 
 
+def rounded_up(batch_size: int, mesh: Mesh) -> int:
+  """Returns the next batch size that can be spread over the devices."""
+  return -(-batch_size // mesh.size) * mesh.size
+
+
 def to_devices(
   batch: Mapping[str, np.ndarray], mesh: Mesh
 ) -> dict[str, jax.Array]:

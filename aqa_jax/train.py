@@ -3,8 +3,7 @@
 import contextlib
 import dataclasses
 import pathlib
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import flax.linen as nn
 import jax
@@ -13,7 +12,6 @@ import ml_collections
 import numpy as np
 from absl import logging
 from clu import parameter_overview
-from jax.sharding import Mesh
 
 from aqa_jax import (
   dive_split,
@@ -23,14 +21,16 @@ from aqa_jax import (
   optimizer,
   sharding,
   steps,
+  training_loop,
 )
 from aqa_jax.checkpoint import Checkpoints, check_workdir
 from aqa_jax.dive_split import DiveSplit
 from aqa_jax.input_pipeline import VideoInput, training_batches
 from aqa_jax.models.c3davg import C3DAVG
-from aqa_jax.train_state import TrainState, create_train_state
+from aqa_jax.models.mscadc import MSCADC
+from aqa_jax.train_state import create_train_state
+from aqa_jax.training_loop import Training
 from aqa_jax.vocabulary import Vocabulary
-from aqa_jax.writers import MetricsWriter, ProgressLine
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -55,16 +55,22 @@ def create_model(
   """Returns the network of `config.model`.
 
   Raises:
-    InputError: the video can't be cut into the clips asked for.
+    InputError: there is no such network, or the video can't be cut into the
+      clips asked for.
   """
-  if config.input.frames % config.model.clips:
+  networks = {'c3davg': C3DAVG, 'mscadc': MSCADC}
+  if config.network not in networks:
+    raise InputError(
+      f"config.network='{config.network}': give {' or '.join(networks)}."
+    )
+  if config.network == 'c3davg' and config.input.frames % config.model.clips:
     raise InputError(
       f'config.input.frames={config.input.frames} can not be cut into '
       f'config.model.clips={config.model.clips} clips.'
     )
-  return C3DAVG(
+  return networks[config.network](
     tasks=tasks_of(config),
-    vocabulary_size=vocabulary_size,
+    vocabulary_size=config.dataset.vocabulary_size or vocabulary_size,
     # XLA's CPU backend has no fast 3D convolutions.
     by_time_shifts=jax.default_backend() == 'cpu',
     dtype=jnp.dtype(config.compute_dtype),
@@ -73,22 +79,51 @@ def create_model(
 
 
 @dataclasses.dataclass
-class Experiment:
-  """A config with all that is made of it before the first step."""
+class Experiment(Training):
+  """A training on dives, with all that is made before the first step.
 
-  config: ml_collections.ConfigDict
-  workdir: pathlib.Path
-  mesh: Mesh
+  Attributes:
+    train: dives to train on.
+    validation: dives to choose the checkpoint by.
+    tests: dives to evaluate on, by split.
+    vocabulary: of the captions.
+    video_input: which pixels the network sees.
+    predict_step: from `steps.make_predict_step`.
+  """
+
   train: DiveSplit
   validation: DiveSplit
   tests: dict[str, DiveSplit]
   vocabulary: Vocabulary
   video_input: VideoInput
-  num_steps: int
-  state: TrainState
-  train_step: Callable
   predict_step: Callable
-  checkpoints: Checkpoints
+
+  measure = 'spearman'
+
+  def batches(self, first_step: int) -> Iterator[dict[str, np.ndarray]]:
+    """Yields the batches of training; see `input_pipeline`."""
+    return training_batches(
+      self.train,
+      self.video_input,
+      self.config.model.caption_length,
+      self.config.batch_size,
+      self.config.seed,
+      first_step,
+    )
+
+  def validate(self) -> dict[str, float]:
+    """Returns the figures of the validation split."""
+    evaluation = evaluation_files.evaluate(
+      self.predictions(self.validation), self.train.labels
+    )
+    figures = {k: v for k, v in evaluation.items() if isinstance(v, float)}
+    for task, percent in evaluation.get('accuracy', {}).items():
+      figures[f'accuracy_{task}'] = percent
+    return figures
+
+  def summary(self) -> str:
+    """Returns the sizes of the splits."""
+    return f'{len(self.train)} dives, choosing by {len(self.validation)} others'
 
   def predictions(self, split: DiveSplit) -> evaluation_files.Predictions:
     """Returns what the present state says about a split."""
@@ -134,7 +169,8 @@ def set_up(
   tests = {
     name: dive_split.load_split(builder, name) for name in config.test_splits
   }
-  num_steps = round(config.num_epochs * len(train) / config.batch_size)
+  steps_per_epoch = len(train) / config.batch_size
+  num_steps = round(config.num_epochs * steps_per_epoch)
   tx = optimizer.create_optimizer(config.optimizer, num_steps)
   state = create_train_state(
     model,
@@ -157,6 +193,7 @@ def set_up(
     vocabulary=vocabulary,
     video_input=video_input,
     num_steps=num_steps,
+    steps_per_epoch=steps_per_epoch,
     state=state,
     train_step=steps.make_train_step(
       model, tx, config.loss_weights, config.seed, mesh
@@ -183,125 +220,15 @@ def train_and_evaluate(
     FloatingPointError: the loss is not finite any more.
   """
   experiment = set_up(config, workdir)
-  checkpoints = experiment.checkpoints
-  first_step = checkpoints.latest_step() or 0
-  if first_step:
-    experiment.state = checkpoints.restore_latest(experiment.state)
-    print(f'Going on from step {first_step} of {experiment.num_steps}.')
-  else:
-    print(
-      f'Training on {len(experiment.train)} dives for {experiment.num_steps} '
-      f'steps of {config.batch_size}, choosing by {len(experiment.validation)} '
-      f'others, on {experiment.mesh.size} {jax.devices()[0].platform} '
-      'device(s). The first step compiles.'
-    )
-  try:
-    with contextlib.closing(
-      MetricsWriter(
-        workdir, first_step or None, enabled=jax.process_index() == 0
-      )
-    ) as writer:
-      _train(experiment, first_step, writer)
+  with contextlib.closing(experiment.checkpoints):
+    training_loop.run(experiment)
     return evaluate_best(experiment)
-  finally:
-    checkpoints.close()
-
-
-def _train(
-  experiment: Experiment, first_step: int, writer: MetricsWriter
-) -> None:
-  """Runs the training steps that are left."""
-  config, num_steps = experiment.config, experiment.num_steps
-  steps_per_epoch = len(experiment.train) / config.batch_size
-  checkpoint_every = max(round(config.checkpoint_epochs * steps_per_epoch), 1)
-  progress = ProgressLine(
-    num_steps, config.batch_size, seconds=config.progress_seconds
-  )
-  best = experiment.checkpoints.best_value()
-  batches = training_batches(
-    experiment.train,
-    experiment.video_input,
-    config.model.caption_length,
-    config.batch_size,
-    config.seed,
-    first_step,
-  )
-  unwritten: list[dict[str, jax.Array]] = []
-  for step in range(first_step + 1, num_steps + 1):
-    batch = sharding.to_devices(next(batches), experiment.mesh)
-    experiment.state, scalars = experiment.train_step(experiment.state, batch)
-    unwritten.append(scalars)
-    at_checkpoint = step % checkpoint_every == 0 or step == num_steps
-    # Waiting for the step before keeps the host one step ahead, no more.
-    if len(unwritten) > 1:
-      jax.block_until_ready(unwritten[-2])
-    if progress.due(step):
-      progress.update(
-        step, {k: float(v) for k, v in scalars.items() if k != 'gradient_norm'}
-      )
-    if step % config.log_steps == 0 or at_checkpoint:
-      _write_scalars(writer, step, unwritten)
-      unwritten = []
-    if at_checkpoint:
-      best = _choose(experiment, step, best, writer, progress)
-      experiment.checkpoints.save(experiment.state)
-
-
-def _write_scalars(
-  writer: MetricsWriter, step: int, unwritten: list[dict[str, jax.Array]]
-) -> None:
-  """Writes the means of the losses since the last line."""
-  fetched = jax.device_get(unwritten)
-  means = {
-    f'train/{name}': float(np.mean([scalars[name] for scalars in fetched]))
-    for name in fetched[0]
-  }
-  writer.write_scalars(step, means)
-  if not np.isfinite(means['train/loss']):
-    raise FloatingPointError(
-      f'the loss is {means["train/loss"]} at step {step}; the checkpoint '
-      'before it is kept. A lower config.optimizer.learning_rate may help.'
-    )
-
-
-def _choose(
-  experiment: Experiment,
-  step: int,
-  best: float | None,
-  writer: MetricsWriter,
-  progress: ProgressLine,
-) -> float | None:
-  """Evaluates on the validation split; keeps the state if it is the best."""
-  started = time.monotonic()
-  evaluation = evaluation_files.evaluate(
-    experiment.predictions(experiment.validation), experiment.train.labels
-  )
-  scalars = {
-    f'validation/{name}': value
-    for name, value in evaluation.items()
-    if isinstance(value, float)
-  }
-  for task, percent in evaluation.get('accuracy', {}).items():
-    scalars[f'validation/accuracy_{task}'] = percent
-  writer.write_scalars(step, scalars)
-  writer.flush()
-  # A constant prediction has no Spearman, and is worse than any.
-  spearman = evaluation['spearman']
-  value = -1.0 if np.isnan(spearman) else float(spearman)
-  progress.break_line()
-  is_best = best is None or value > best
-  print(
-    f'validation at step {step}: spearman {spearman:.3f}, '
-    f'{time.monotonic() - started:.0f}s' + (' (best so far)' * is_best)
-  )
-  if is_best:
-    experiment.checkpoints.save_best(experiment.state, value)
-    return value
-  return best
 
 
 def evaluate_best(experiment: Experiment) -> dict[str, dict]:
   """Evaluates the best checkpoint on the test splits, into files.
+
+  Without a training, the weights of `config.init_from`, as they are.
 
   Args:
     experiment: from `set_up`.
@@ -312,7 +239,10 @@ def evaluate_best(experiment: Experiment) -> dict[str, dict]:
   Raises:
     InputError: there is no checkpoint.
   """
-  experiment.state = experiment.checkpoints.restore_best(experiment.state)
+  if experiment.checkpoints.best_step() is None and experiment.config.init_from:
+    training_loop.begin_with_pretrained(experiment)
+  else:
+    experiment.state = experiment.checkpoints.restore_best(experiment.state)
   evaluations = {}
   for name, split in experiment.tests.items():
     predictions = experiment.predictions(split)

@@ -20,12 +20,18 @@ def get_config() -> ml_collections.ConfigDict:
   config.batch_size = 3
   config.eval_batch_size = 5
   config.compute_dtype = 'float32'
+  # Weights to begin with: official files, c3d.pickle, or the workdir of a
+  # training; see `pretrained.initialize`. 'everything' in them, or 'backbone'.
+  config.init_from = ''
+  config.init_scope = 'everything'
 
   config.dataset = ml_collections.ConfigDict()
   config.dataset.name = 'mtl_aqa/clips_171x128'
   # Empty: $TFDS_DATA_DIR or ~/tensorflow_datasets.
   config.dataset.data_dir = ''
   config.dataset.train_split = 'train'
+  # Words that the network knows, the first of the dataset's; 0: all of them.
+  config.dataset.vocabulary_size = 0
   config.test_splits = ('test',)
 
   # Held out of the training split; the checkpoint is chosen there.
@@ -37,11 +43,14 @@ def get_config() -> ml_collections.ConfigDict:
   config.input = ml_collections.ConfigDict()
   config.input.window_frames = 103
   config.input.frames = 96
+  config.input.stride = 1.0
   config.input.anchor = 'end'
   config.input.max_shift = 3
   config.input.crop = 112
   config.input.flip = True
 
+  # 'c3davg' or 'mscadc'; the fields of `model` are those of its module.
+  config.network = 'c3davg'
   config.model = ml_collections.ConfigDict()
   config.model.clips = 6
   config.model.width = 64

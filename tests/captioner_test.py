@@ -44,9 +44,9 @@ def fixture_case():
   # drive the upper layers, and no output is preferred.
   params = variables['params']
   for name in ('upper_0', 'upper_1'):
-    for gate in ('ir', 'iz', 'in'):
-      params['gru'][name][gate]['kernel'] *= 3
-    params['gru'][name]['iz']['bias'] -= 3
+    gates = params['gru'][name]['inputs']
+    gates['kernel'] *= 3
+    gates['bias'] -= 3 * np.array([[0], [1], [0]])  # Of the update gate.
   params['out']['bias'] *= 0.1
   return variables, features, words
 
@@ -66,13 +66,15 @@ def _torch_gru(params, hidden, inputs):
 
   def affine(name, x):
     layer = params[name]
-    return x @ layer['kernel'] + layer.get('bias', 0.0)
+    return np.stack(
+      [x @ layer['kernel'][:, i] + layer['bias'][i] for i in range(3)]
+    )
 
+  i, h = affine('inputs', inputs), affine('carry', hidden)
   # W_i? x + b_i? + W_h? h + b_h?
-  reset = sigmoid(affine('ir', inputs) + affine('hr', hidden))
-  update = sigmoid(affine('iz', inputs) + affine('hz', hidden))
+  reset, update = sigmoid(i[0] + h[0]), sigmoid(i[1] + h[1])
   # The reset gate multiplies W_hn h + b_hn, after the matrix product.
-  new = np.tanh(affine('in', inputs) + reset * affine('hn', hidden))
+  new = np.tanh(i[2] + reset * h[2])
   return (1 - update) * new + update * hidden
 
 
@@ -144,8 +146,8 @@ def test_parameters_are_those_of_two_two_layer_grus(case):
   shapes = jax.tree.map(jnp.shape, case[0]['params']['gru'])
   sizes = {'lower_0': 6, 'lower_1': 7, 'upper_0': 12, 'upper_1': 7}
   for name, size in sizes.items():
-    assert shapes[name]['in'] == {'kernel': (size, 7), 'bias': (7,)}
-    assert shapes[name]['hn'] == {'kernel': (7, 7), 'bias': (7,)}
+    assert shapes[name]['inputs'] == {'kernel': (size, 3, 7), 'bias': (3, 7)}
+    assert shapes[name]['carry'] == {'kernel': (7, 3, 7), 'bias': (3, 7)}
 
 
 def test_logits_depend_on_no_later_word(case):

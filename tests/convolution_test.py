@@ -15,18 +15,31 @@ _ONES = (1, 1, 1)
 _PADDING = ((1, 1),) * 3
 
 
-def _native(inputs, kernel):
+# Padding and dilation.
+_FORMS = (
+  (_PADDING, _ONES),
+  (((2, 2),) * 3, (2, 2, 2)),
+  (_PADDING, (2, 2, 2)),
+  (((0, 0),) * 3, _ONES),
+  (((0, 3), (2, 1), (1, 0)), (2, 1, 3)),
+)
+
+
+def _native(inputs, kernel, padding=_PADDING, dilation=_ONES):
   return lax.conv_general_dilated(
     inputs,
     kernel,
     window_strides=_ONES,
-    padding=_PADDING,
+    padding=padding,
+    rhs_dilation=dilation,
     dimension_numbers=('NDHWC', 'DHWIO', 'NDHWC'),
   )
 
 
-def _by_shifts(inputs, kernel):
-  return convolve_by_time_shifts(inputs, kernel, _ONES, _PADDING)
+def _by_shifts(inputs, kernel, padding=_PADDING, dilation=_ONES):
+  return convolve_by_time_shifts(
+    inputs, kernel, _ONES, padding, rhs_dilation=dilation
+  )
 
 
 def _inputs_and_kernel(time=5):
@@ -44,13 +57,25 @@ def test_time_shifts_equal_the_native_convolution(time):
   )
 
 
-def test_gradients_equal_those_of_the_native_convolution():
+@pytest.mark.parametrize('padding, dilation', _FORMS)
+def test_padding_and_dilation_equal_those_of_the_native_convolution(
+  padding, dilation
+):
+  inputs, kernel = _inputs_and_kernel()
+  shifted = _by_shifts(inputs, kernel, padding, dilation)
+  native = _native(inputs, kernel, padding, dilation)
+  assert shifted.shape == native.shape
+  np.testing.assert_allclose(shifted, native, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('padding, dilation', _FORMS)
+def test_gradients_equal_those_of_the_native_convolution(padding, dilation):
   inputs, kernel = _inputs_and_kernel()
 
   def gradients(convolve):
     # Cosines, so that the gradient differs from place to place.
     def loss(inputs, kernel):
-      return jnp.cos(convolve(inputs, kernel)).sum()
+      return jnp.cos(convolve(inputs, kernel, padding, dilation)).sum()
 
     return jax.jit(jax.grad(loss, argnums=(0, 1)))(inputs, kernel)
 
@@ -64,10 +89,10 @@ def test_gradients_equal_those_of_the_native_convolution():
   'change',
   [
     {'window_strides': (1, 2, 2)},
-    {'padding': ((0, 0), (1, 1), (1, 1))},
-    {'padding': ((1, 1), (1, 1), (0, 1))},
+    {'padding': ((3, 3), (1, 1), (1, 1))},
+    {'padding': ((1, 1), (1, 1), (0, -1))},
+    {'padding': ((2, 2), (2, 2), (2, 5)), 'rhs_dilation': (2, 2, 2)},
     {'lhs_dilation': (1, 1, 2)},
-    {'rhs_dilation': (2, 1, 1)},
     {'feature_group_count': 3},
     {'kernel_size': 1},
   ],
@@ -80,10 +105,13 @@ def test_time_shifts_refuse_other_convolutions(change):
     convolve_by_time_shifts(inputs, kernel[:size, :size, :size], **arguments)
 
 
-def test_both_forms_have_the_same_parameters_and_result():
+@pytest.mark.parametrize('padding, dilation', [(1, 1), (2, 2), (1, 2)])
+def test_both_forms_have_the_same_parameters_and_result(padding, dilation):
   inputs, _ = _inputs_and_kernel()
-  native = convolution(4, False, jnp.float32, 'conv')
-  shifted = convolution(4, True, jnp.float32, 'conv')
+  native, shifted = (
+    convolution(4, by_shifts, jnp.float32, padding, dilation, name='conv')
+    for by_shifts in (False, True)
+  )
   variables = native.init(jax.random.key(0), inputs)
   shapes = jax.tree.map(jnp.shape, variables)
   assert shapes == {'params': {'kernel': (3, 3, 3, 3, 4), 'bias': (4,)}}

@@ -15,10 +15,22 @@ from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 _PAPER = VideoInput(
-  window_frames=103, frames=96, anchor='end', max_shift=3, crop=112, flip=True
+  window_frames=103,
+  frames=96,
+  stride=1.0,
+  anchor='end',
+  max_shift=3,
+  crop=112,
+  flip=True,
 )
 _SMALL = VideoInput(
-  window_frames=8, frames=6, anchor='end', max_shift=2, crop=4, flip=True
+  window_frames=8,
+  frames=6,
+  stride=1.0,
+  anchor='end',
+  max_shift=2,
+  crop=4,
+  flip=True,
 )
 _NUM_DIVES = 11
 
@@ -84,7 +96,7 @@ def test_crop_offsets_of_the_paper():
 
 @pytest.mark.parametrize('anchor, first', [('end', 7), ('start', 0)])
 def test_window_and_crop_of_the_paper(anchor, first):
-  video_input = VideoInput(103, 96, anchor, 3, 112, True)
+  video_input = VideoInput(103, 96, 1.0, anchor, 3, 112, True)
   inputs = make_inputs(_dive(0, 109, 171, 128), video_input, 5, rng=None)
   video = inputs['video']
   assert video.shape == (96, 112, 112, 3)
@@ -128,7 +140,19 @@ def test_shifts_stay_within_frames_that_are_real(padded, expected):
 
 
 def test_no_shift_where_none_is_asked_for():
-  assert _shifts((0, 0), VideoInput(8, 6, 'end', 0, 4, True)) == [0]
+  assert _shifts((0, 0), VideoInput(8, 6, 1.0, 'end', 0, 4, True)) == [0]
+
+
+@pytest.mark.parametrize('anchor, shift', [('start', 0), ('end', 5)])
+def test_mscadc_sees_sixteen_frames(anchor, shift):
+  """The official offsets, np.arange(0, 103, 6.5) as indices."""
+  video_input = VideoInput(103, 16, 6.5, anchor, 3, 112, True)
+  inputs = make_inputs(_dive(0, 109, 171, 128), video_input, 5, rng=None)
+  official = [0, 6, 13, 19, 26, 32, 39, 45, 52, 58, 65, 71, 78, 84, 91, 97]
+  assert list(video_input.offsets()) == [shift + o for o in official]
+  np.testing.assert_array_equal(
+    inputs['video'][:, 0, 0, 0], [3 + shift + o for o in official]
+  )
 
 
 def test_half_of_the_videos_are_flipped():
@@ -137,7 +161,7 @@ def test_half_of_the_videos_are_flipped():
     flip: [
       make_inputs(
         dive,
-        VideoInput(8, 1, 'end', 2, 4, flip),
+        VideoInput(8, 1, 1.0, 'end', 2, 4, flip),
         5,
         np.random.default_rng(seed),
       )
@@ -257,8 +281,10 @@ def test_evaluation_covers_every_dive_once(split, batch_size):
   [
     ({'anchor': 'middle'}, "anchor='middle': give start or end"),
     ({'window_frames': 110}, 'window_frames=110: the dataset stores 109'),
-    ({'frames': 104}, 'frames=104: the window has 103'),
+    ({'frames': 104}, 'frames=104 at stride 1: the window has 103'),
     ({'frames': 0}, 'frames=0'),
+    ({'frames': 17, 'stride': 6.5}, 'frames=17 at stride 6.5: the window'),
+    ({'stride': 0.5}, 'stride=0.5: give 1 or more'),
     ({'max_shift': 4}, 'max_shift=4: 3 frames are stored'),
     ({'max_shift': -1}, 'max_shift=-1'),
     ({'crop': 129}, 'crop=129: the frames are 171 x 128 pixels'),
@@ -275,7 +301,7 @@ def test_inputs_that_do_not_fit_the_dataset(change, message):
 def test_pixels_are_those_that_tfds_decodes(tiny_dives):
   builder = open_builder('simulated_dives/tiny', str(tiny_dives))
   split = load_split(builder, 'test')
-  video_input = VideoInput(20, 18, 'end', 2, 16, True)
+  video_input = VideoInput(20, 18, 1.0, 'end', 2, 16, True)
   (batch,) = evaluation_batches(split, video_input, 24, len(split))
   for row, example in enumerate(builder.as_data_source('test')):
     frames = np.asarray(example['video'])  # RGB, by TFDS's own decoder.

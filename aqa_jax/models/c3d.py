@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from aqa_jax.models.convolution import convolution, max_pool
+from aqa_jax.models.initializers import pytorch_uniform
 
 # (name, channels as a multiple of the width) of each convolution, and the
 # window and padding of the pooling after it.
@@ -34,6 +35,15 @@ class C3D(nn.Module):
   by_time_shifts: bool = False
   dtype: object = jnp.float32
 
+  def _initializers(self, channels: int) -> dict[str, object]:
+    """Returns how a convolution of `channels` inputs begins."""
+    if self.batch_norm:
+      return {'kernel_init': nn.initializers.he_normal()}
+    # He's would overshoot with Adam at 1e-4: what the 8192 features change in
+    # the layers above grows with their size.
+    uniform = pytorch_uniform(27 * channels)
+    return {'kernel_init': uniform, 'bias_init': uniform}
+
   @nn.compact
   def __call__(self, video: jax.Array, train: bool) -> jax.Array:
     """Returns the pool5 features.
@@ -52,7 +62,11 @@ class C3D(nn.Module):
     for convolutions, window, padding in _STAGES:
       for name, multiple in convolutions:
         features = convolution(
-          multiple * self.width, self.by_time_shifts, self.dtype, name
+          multiple * self.width,
+          self.by_time_shifts,
+          self.dtype,
+          name=name,
+          **self._initializers(features.shape[-1]),
         )(features)
         if self.batch_norm:
           features = nn.BatchNorm(

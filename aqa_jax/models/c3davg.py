@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from aqa_jax.models.c3d import C3D
 from aqa_jax.models.captioner import Captioner
 from aqa_jax.models.heads import DiveClassifier, ScoreRegressor
+from aqa_jax.models.initializers import dense
 
 
 class C3DAVG(nn.Module):
@@ -87,7 +88,11 @@ class C3DAVG(nn.Module):
           dtype=self.dtype,
           name='bn_average',
         )(average)
-      fc6 = nn.relu(nn.Dense(self.fc6, dtype=self.dtype, name='fc6')(average))
+      fc6 = nn.relu(
+        dense(self.fc6, average.shape[-1], dtype=self.dtype, name='fc6')(
+          average
+        )
+      )
       if 'score' in self.tasks:
         outputs['score'] = ScoreRegressor(name='score_regressor')(fc6)
       if 'classes' in self.tasks:

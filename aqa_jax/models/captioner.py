@@ -12,6 +12,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from aqa_jax.models.gru_cell import GRUCell
+from aqa_jax.models.initializers import dense
 from aqa_jax.vocabulary import SOS_ID
 
 # Carries of the four GRU layers: lower 0 and 1, upper 0 and 1, each float
@@ -31,15 +33,7 @@ class _SpeakingStep(nn.Module):
   ) -> tuple[Carry, jax.Array]:
     """Returns the new carry and the upper output, float [batch, hidden]."""
     lower_0, lower_1, upper_0, upper_1 = carry
-    # PyTorch's initialisation, which the official code relies on.
-    uniform = _uniform(self.hidden**-0.5)
-    cell = functools.partial(
-      nn.GRUCell,
-      self.hidden,
-      kernel_init=uniform,
-      recurrent_kernel_init=uniform,
-      bias_init=uniform,
-    )
+    cell = functools.partial(GRUCell, self.hidden)
     # PyTorch's GRU(dropout=p) drops between its layers only.
     drop = nn.Dropout(self.dropout, deterministic=not train)
     lower_0, output = cell(name='lower_0')(lower_0, clip_feature)
@@ -78,7 +72,7 @@ class Captioner(nn.Module):
       embedding_init=nn.initializers.normal(1.0),
     )
     self.gru = _SpeakingStep(self.hidden, self.dropout)
-    self.out = nn.Dense(self.vocabulary_size)
+    self.out = dense(self.vocabulary_size, fan_in=self.hidden)
 
   def _watch(self, clip_features: jax.Array, train: bool) -> Carry:
     """Runs both GRUs over the clips; [batch, clips, features] -> carry."""
@@ -148,15 +142,6 @@ class Captioner(nn.Module):
     )
     _, words = scan(self, (carry, first), None)
     return words
-
-
-def _uniform(bound: float) -> nn.initializers.Initializer:
-  """Draws from -bound to bound."""
-
-  def initialize(key, shape, dtype=jnp.float32):
-    return jax.random.uniform(key, shape, dtype, -bound, bound)
-
-  return initialize
 
 
 def _scan(step):

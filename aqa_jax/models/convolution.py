@@ -32,39 +32,58 @@ def convolve_by_time_shifts(
     inputs: float [batch, time, height, width, channels].
     kernel: float [3, 3, 3, channels, features].
     window_strides: all 1.
-    padding: ((1, 1), (1, 1), (1, 1)), zeros.
+    padding: with zeros, (before, after) of time, height and width; at most
+      twice the dilation.
     lhs_dilation: None or all 1.
-    rhs_dilation: None or all 1.
+    rhs_dilation: of the kernel in time, height and width; None for all 1.
     dimension_numbers: channels last, as `nn.Conv` gives them.
     feature_group_count: 1.
     precision: ignored; CPU has one.
 
   Returns:
-    float [batch, time, height, width, features].
+    float [batch, time', height', width', features], with
+    size' = size + before + after - 2 * dilation.
 
   Raises:
     ValueError: for any other convolution.
   """
   del dimension_numbers, precision
   ones = (1, 1, 1)
+  dilation = tuple(rhs_dilation or ones)
+  padding = tuple(map(tuple, padding))
   if (
     kernel.shape[:3] != (3, 3, 3)
     or tuple(window_strides) != ones
-    or tuple(map(tuple, padding)) != ((1, 1),) * 3
     or tuple(lhs_dilation or ones) != ones
-    or tuple(rhs_dilation or ones) != ones
     or feature_group_count != 1
+    or any(
+      not 0 <= pad <= 2 * step
+      for pads, step in zip(padding, dilation, strict=True)
+      for pad in pads
+    )
   ):
-    raise ValueError('only 3 x 3 x 3, stride 1, padding 1 has this form')
-  return _convolve(inputs, kernel)
+    raise ValueError(
+      'only 3 x 3 x 3, stride 1, padding up to twice the dilation has this form'
+    )
+  return _convolve(inputs, kernel, padding, dilation)
 
 
-@jax.custom_vjp
-def _convolve(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-  batch, time, height, width, channels = inputs.shape
-  padded = jnp.pad(inputs, ((0, 0), (1, 1), (0, 0), (0, 0), (0, 0)))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _convolve(
+  inputs: jax.Array,
+  kernel: jax.Array,
+  padding: tuple[tuple[int, int], ...],
+  dilation: tuple[int, ...],
+) -> jax.Array:
+  batch, _, height, width, channels = inputs.shape
+  padded = jnp.pad(inputs, ((0, 0), padding[0], (0, 0), (0, 0), (0, 0)))
+  time = padded.shape[1] - 2 * dilation[0]
   stacked = jnp.concatenate(
-    [padded[:, shift : shift + time] for shift in range(3)], axis=-1
+    [
+      padded[:, start : start + time]
+      for start in (0, dilation[0], 2 * dilation[0])
+    ],
+    axis=-1,
   )
   stacked = stacked.reshape(batch * time, height, width, 3 * channels)
   # [3, 3, 3 * channels, features]
@@ -73,34 +92,40 @@ def _convolve(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
     stacked,
     flat_kernel,
     window_strides=(1, 1),
-    padding=((1, 1), (1, 1)),
+    padding=padding[1:],
+    rhs_dilation=dilation[1:],
     dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
   )
-  return outputs.reshape(batch, time, height, width, -1)
+  return outputs.reshape(batch, time, *outputs.shape[1:])
 
 
-def _convolve_forward(inputs, kernel):
-  return _convolve(inputs, kernel), (inputs, kernel)
+def _convolve_forward(inputs, kernel, padding, dilation):
+  return _convolve(inputs, kernel, padding, dilation), (inputs, kernel)
 
 
-def _convolve_backward(residuals, gradient):
+def _convolve_backward(padding, dilation, residuals, gradient):
   inputs, kernel = residuals
   flipped = jnp.flip(kernel, (0, 1, 2)).transpose(0, 1, 2, 4, 3)
-  inputs_gradient = _convolve(gradient, flipped)
+  opposite_padding = tuple(
+    (2 * step - before, 2 * step - after)
+    for (before, after), step in zip(padding, dilation, strict=True)
+  )
+  inputs_gradient = _convolve(gradient, flipped, opposite_padding, dilation)
   # One matrix product for each tap of the kernel, in a loop: two to three times
   # as fast as the convolution that XLA would make of it.
-  padded = jnp.pad(inputs, ((0, 0), (1, 1), (1, 1), (1, 1), (0, 0)))
+  padded = jnp.pad(inputs, ((0, 0), *padding, (0, 0)))
   channels, features = kernel.shape[3:]
   flat_gradient = gradient.reshape(-1, features)
+  window = (*gradient.shape[:4], channels)
 
-  def tap_gradient(tap):
-    shifted = lax.dynamic_slice(padded, (0, *tap, 0), inputs.shape)
+  def tap_gradient(offset):
+    shifted = lax.dynamic_slice(padded, (0, *offset, 0), window)
     return shifted.reshape(-1, channels).T @ flat_gradient
 
   taps = jnp.stack(
     jnp.meshgrid(*(jnp.arange(3),) * 3, indexing='ij'), axis=-1
   ).reshape(27, 3)
-  kernel_gradient = lax.map(tap_gradient, taps)
+  kernel_gradient = lax.map(tap_gradient, taps * jnp.array(dilation))
   return inputs_gradient, kernel_gradient.reshape(kernel.shape)
 
 
@@ -108,25 +133,32 @@ _convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
 def convolution(
-  features: int, by_time_shifts: bool, dtype: object, name: str
+  features: int,
+  by_time_shifts: bool,
+  dtype: object,
+  padding: int = 1,
+  dilation: int = 1,
+  **kwargs: object,
 ) -> nn.Conv:
-  """Returns a 3 x 3 x 3 convolution with zero padding 1, stride 1, and bias.
+  """Returns a 3 x 3 x 3 convolution with zero padding, stride 1, and bias.
 
   Args:
     features: output channels.
     by_time_shifts: run it as `convolve_by_time_shifts`. Same parameters, same
       result to rounding.
     dtype: of the computation; parameters are float32.
-    name: of the module.
+    padding: on every side.
+    dilation: of the kernel.
+    **kwargs: of `nn.Conv`, such as its name and initializers.
   """
   return nn.Conv(
     features,
     kernel_size=(3, 3, 3),
-    padding=((1, 1), (1, 1), (1, 1)),
-    kernel_init=nn.initializers.he_normal(),
+    padding=((padding, padding),) * 3,
+    kernel_dilation=dilation,
     dtype=dtype,
     conv_general_dilated=convolve_by_time_shifts if by_time_shifts else None,
-    name=name,
+    **kwargs,
   )
 
 

@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from aqa_jax.models.initializers import dense
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 
@@ -21,7 +22,7 @@ class ScoreRegressor(nn.Module):
       float32 [batch].
     """
     features = features.astype(jnp.float32)
-    return nn.Dense(1, name='final_score')(features)[:, 0]
+    return dense(1, features.shape[-1], name='final_score')(features)[:, 0]
 
 
 class DiveClassifier(nn.Module):
@@ -39,6 +40,6 @@ class DiveClassifier(nn.Module):
     """
     features = features.astype(jnp.float32)
     return {
-      task: nn.Dense(len(names), name=task)(features)
+      task: dense(len(names), features.shape[-1], name=task)(features)
       for task, names in CLASS_NAMES.items()
     }

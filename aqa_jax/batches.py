@@ -1,0 +1,84 @@
+"""Batches of a source of examples: a pure function of (seed, step)."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import grain
+import jax
+import numpy as np
+
+Row = dict[str, np.ndarray]
+
+# For ever. Without a number Grain takes sys.maxsize rows, and its rounding of
+# that overflows where a process has one row of a batch.
+_EPOCHS = 1 << 30
+
+
+def shuffled(
+  source: Sequence[Any],
+  make_row: Callable[[Any, np.random.Generator], Row],
+  batch_size: int,
+  seed: int,
+  first_step: int,
+) -> Iterator[Row]:
+  """Yields this process's rows of the batch of each step, for ever.
+
+  The batch of a step depends on seed and step alone: not on how many processes
+  there are, nor on where training was interrupted.
+
+  Args:
+    source: of examples.
+    make_row: makes a row of an example, with the chance that it is given.
+    batch_size: rows of the whole batch, over all processes.
+    seed: of shuffling and augmentation.
+    first_step: step to begin at.
+  """
+  dataset = (
+    grain.MapDataset.source(source)
+    .seed(seed)
+    .shuffle()
+    .repeat(_EPOCHS)
+    .random_map(make_row)
+  )
+  iterator = iter(_local_rows(dataset, batch_size))
+  grain.experimental.set_next_index(iterator, first_step)
+  return iterator
+
+
+def in_order(
+  source: Sequence[Any], make_row: Callable[[Any], Row], batch_size: int
+) -> Iterator[Row]:
+  """Yields this process's rows of every batch; each example exactly once.
+
+  The last batch is filled up with the last example. Added to each row are
+    index: int32 [batch], the example's place in the source;
+    is_real: bool [batch], False where the last batch was filled up.
+
+  Args:
+    source: of examples.
+    make_row: makes a row of an example.
+    batch_size: rows of the whole batch, over all processes.
+  """
+
+  def row_at(index: int) -> Row:
+    row = make_row(source[min(index, len(source) - 1)])
+    row['index'] = np.int32(index)
+    row['is_real'] = np.bool_(index < len(source))
+    return row
+
+  num_batches = -(-len(source) // batch_size)
+  dataset = grain.MapDataset.range(num_batches * batch_size).map(row_at)
+  return iter(_local_rows(dataset, batch_size))
+
+
+def _local_rows(
+  dataset: grain.MapDataset, batch_size: int
+) -> grain.IterDataset:
+  """Batches, and keeps every num_processes-th piece of a batch."""
+  processes = jax.process_count()
+  pieces = dataset.batch(batch_size // processes)
+  # Slicing before batching would give the rows another order.
+  return pieces[jax.process_index() :: processes].to_iter_dataset(
+    grain.ReadOptions(num_threads=os.cpu_count() or 1, prefetch_buffer_size=4)
+  )

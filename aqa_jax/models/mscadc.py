@@ -1,0 +1,108 @@
+"""MSCADC-MTL: the paper's lighter network (Parmar & Morris, section 4.2)."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from aqa_jax.models.captioner import Captioner
+from aqa_jax.models.dilated_c3d import DilatedC3D
+from aqa_jax.models.mscadc_heads import CaptionHead, ClassHead, ScoreHead
+
+
+class MSCADC(nn.Module):
+  """A dilated C3D on a few frames of the dive, and a context net a task.
+
+  Attributes:
+    tasks: which of 'score', 'classes' and 'captions' it learns. A task that is
+      not named has no parameters.
+    vocabulary_size: words of the captions, <eos> and <sos> included.
+    width: channels of the trunk's first convolution; 32 in the paper.
+    dropout: of the trunk's features; 0.5 in the paper.
+    statistics_groups: parts of the batch that BatchNorm treats apart; see
+      `BatchNorm`.
+    by_time_shifts: how to run the convolutions; see `convolution`.
+    caption_length: longest caption in tokens, specials included.
+    caption_hidden: units of the caption GRUs.
+    caption_embedding: size of the word embedding.
+    caption_dropout: between the layers of the caption GRUs.
+    dtype: of the trunk's computation. Heads and captioner are float32.
+  """
+
+  tasks: Sequence[str]
+  vocabulary_size: int
+  width: int = 32
+  dropout: float = 0.5
+  statistics_groups: int = 1
+  by_time_shifts: bool = False
+  caption_length: int = 100
+  caption_hidden: int = 512
+  caption_embedding: int = 512
+  caption_dropout: float = 0.2
+  dtype: object = jnp.float32
+
+  @nn.compact
+  def __call__(
+    self,
+    video: jax.Array,
+    words: jax.Array | None = None,
+    train: bool = False,
+  ) -> dict[str, object]:
+    """Returns what the network says of each video.
+
+    Args:
+      video: float [batch, time, height, width, 3], normalised; at least 12
+        frames of 24 x 24 pixels. 16 frames of 180 x 180 in the paper. Where
+        captions are a task, every video must be of one size.
+      words: int [batch, caption_length], the true captions for teacher forcing;
+        None to decode greedily instead.
+      train: apply dropout, and the batch's own statistics in BatchNorm.
+
+    Returns:
+      As `C3DAVG`: a dict with, for each task in `tasks`:
+        score: float32 [batch], in units of `losses.SCORE_UNIT` points.
+        classes: by task, float32 [batch, classes] logits.
+        captions: float32 [batch, caption_length - 1, vocabulary_size] logits,
+          given `words`; or int32 [batch, caption_length - 1] word ids.
+
+    Raises:
+      ValueError: the video is too small.
+    """
+    features = DilatedC3D(
+      self.width,
+      self.dropout,
+      self.statistics_groups,
+      self.by_time_shifts,
+      self.dtype,
+      name='c3d',
+    )(video, train)
+    # Of every head.
+    options = {
+      'statistics_groups': self.statistics_groups,
+      'by_time_shifts': self.by_time_shifts,
+    }
+    outputs: dict[str, object] = {}
+    if 'score' in self.tasks:
+      outputs['score'] = ScoreHead(**options, name='score_regressor')(
+        features, train
+      )
+    if 'classes' in self.tasks:
+      outputs['classes'] = ClassHead(**options, name='dive_classifier')(
+        features, train
+      )
+    if 'captions' in self.tasks:
+      watched = CaptionHead(**options, name='caption_head')(features, train)
+      captioner = Captioner(
+        self.vocabulary_size,
+        max_length=self.caption_length,
+        hidden=self.caption_hidden,
+        embedding=self.caption_embedding,
+        dropout=self.caption_dropout,
+        name='captioner',
+      )
+      if words is None:
+        outputs['captions'] = captioner.greedy(watched)
+      else:
+        outputs['captions'] = captioner.teacher_forced(watched, words, train)
+    return outputs

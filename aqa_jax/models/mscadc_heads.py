@@ -1,0 +1,236 @@
+"""The heads of MSCADC: a context net, and what a task makes of it.
+
+Parmar & Morris, section 4.2 and table 3. The context net is that of Yu &
+Koltun, "Multi-Scale Context Aggregation by Dilated Convolutions" (ICLR 2016),
+in three dimensions.
+"""
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from aqa_jax.models.batch_norm import BatchNorm, convolution_block
+from aqa_jax.models.convolution import convolution, max_pool
+from aqa_jax.models.initializers import pytorch_uniform
+from tfds_mtl_aqa.labels import CLASS_NAMES
+
+_CHANNELS = 12
+# Channels and dilation of conv1 to conv5.
+_CONTEXT_LAYERS = ((24, 1), (24, 1), (48, 2), (96, 4), (96, 1))
+# What these take away on each side.
+_CONTEXT_PADDING = sum(dilation for _, dilation in _CONTEXT_LAYERS)
+
+
+def _pointwise(channels: int, fan_in: int, padding: int, name: str) -> nn.Conv:
+  """Returns a 1 x 1 x 1 convolution."""
+  uniform = pytorch_uniform(fan_in)
+  return nn.Conv(
+    channels,
+    kernel_size=(1, 1, 1),
+    padding=((padding, padding),) * 3,
+    kernel_init=uniform,
+    bias_init=uniform,
+    name=name,
+  )
+
+
+class ContextNet(nn.Module):
+  """Looks at each place from five distances, and keeps the size.
+
+  Attributes:
+    statistics_groups: see `BatchNorm`.
+    by_time_shifts: how to run the convolutions; see `convolution`.
+  """
+
+  statistics_groups: int = 1
+  by_time_shifts: bool = False
+
+  @nn.compact
+  def __call__(self, features: jax.Array, train: bool) -> jax.Array:
+    """Returns the features in context.
+
+    Args:
+      features: float [batch, time, height, width, 12].
+      train: use the batch's own statistics in BatchNorm.
+
+    Returns:
+      float32, of the same shape.
+    """
+    sides = (_CONTEXT_PADDING, _CONTEXT_PADDING)
+    features = jnp.pad(
+      features, ((0, 0), sides, sides, sides, (0, 0)), mode='edge'
+    )
+    for number, (channels, dilation) in enumerate(_CONTEXT_LAYERS, start=1):
+      features = convolution_block(
+        features,
+        channels,
+        f'conv{number}',
+        train,
+        statistics_groups=self.statistics_groups,
+        by_time_shifts=self.by_time_shifts,
+        padding=0,
+        dilation=dilation,
+      )
+    return _pointwise(_CHANNELS, features.shape[-1], 0, 'conv6')(features)
+
+
+class HeadFeatures(nn.Module):
+  """What every head begins with; each has its own.
+
+  Attributes:
+    statistics_groups: see `BatchNorm`.
+    by_time_shifts: how to run the convolutions; see `convolution`.
+  """
+
+  statistics_groups: int = 1
+  by_time_shifts: bool = False
+
+  @nn.compact
+  def __call__(self, features: jax.Array, train: bool) -> jax.Array:
+    """Returns the head's feature maps.
+
+    Args:
+      features: float [batch, time, height, width, channels], of the trunk.
+      train: use the batch's own statistics in BatchNorm.
+
+    Returns:
+      float32 [batch, (time + 2) // 2, (height + 2) // 2, (width + 2) // 2, 12]:
+      2, 11, 11 in the paper.
+    """
+    features = features.astype(jnp.float32)
+    # The official code pads this one too: a rim of bias values, which makes up
+    # for what conv5b lost.
+    features = _pointwise(_CHANNELS, features.shape[-1], 1, 'conv1')(features)
+    features = ContextNet(
+      self.statistics_groups, self.by_time_shifts, name='context_net'
+    )(features, train)
+    features = BatchNorm(
+      use_running_average=not train,
+      statistics_groups=self.statistics_groups,
+      name='bn1',
+    )(features)
+    features = max_pool(nn.relu(features), (2, 2, 2))
+    return convolution_block(
+      features,
+      _CHANNELS,
+      'conv2',
+      train,
+      statistics_groups=self.statistics_groups,
+      by_time_shifts=self.by_time_shifts,
+    )
+
+
+class _Head(nn.Module):
+  """Head features, and convolutions of them.
+
+  Attributes:
+    statistics_groups: see `BatchNorm`.
+    by_time_shifts: how to run the convolutions; see `convolution`.
+  """
+
+  statistics_groups: int = 1
+  by_time_shifts: bool = False
+
+  def _features(self, features: jax.Array, train: bool) -> jax.Array:
+    """Returns float32 [batch, time', height', width', 12]."""
+    return HeadFeatures(
+      self.statistics_groups, self.by_time_shifts, name='features'
+    )(features, train)
+
+  def _convolve(
+    self, features: jax.Array, channels: int, name: str
+  ) -> jax.Array:
+    """Returns float32 [batch, time', height', width', channels]."""
+    uniform = pytorch_uniform(27 * features.shape[-1])
+    return convolution(
+      channels,
+      self.by_time_shifts,
+      jnp.float32,
+      kernel_init=uniform,
+      bias_init=uniform,
+      name=name,
+    )(features)
+
+
+class ScoreHead(_Head):
+  """Trunk features to the score."""
+
+  @nn.compact
+  def __call__(self, features: jax.Array, train: bool) -> jax.Array:
+    """Returns the score in units of `losses.SCORE_UNIT` points.
+
+    Args:
+      features: float [batch, time, height, width, channels], of the trunk.
+      train: use the batch's own statistics in BatchNorm.
+
+    Returns:
+      float32 [batch].
+    """
+    features = self._features(features, train)
+    scores = self._convolve(features, 1, 'conv3')
+    return scores.mean(axis=(1, 2, 3, 4))
+
+
+class ClassHead(_Head):
+  """Trunk features to the five classes."""
+
+  @nn.compact
+  def __call__(self, features: jax.Array, train: bool) -> dict[str, jax.Array]:
+    """Returns the logits of each task.
+
+    Args:
+      features: float [batch, time, height, width, channels], of the trunk.
+      train: use the batch's own statistics in BatchNorm.
+
+    Returns:
+      By task, float32 [batch, classes].
+    """
+    features = self._features(features, train)
+    return {
+      task: self._convolve(features, len(names), f'conv3_{task}').mean(
+        axis=(1, 2, 3)
+      )
+      for task, names in CLASS_NAMES.items()
+    }
+
+
+class CaptionHead(_Head):
+  """Trunk features to the one vector that the captioner watches."""
+
+  @nn.compact
+  def __call__(self, features: jax.Array, train: bool) -> jax.Array:
+    """Returns the vector.
+
+    Args:
+      features: float [batch, time, height, width, channels], of the trunk.
+      train: use the batch's own statistics in BatchNorm.
+
+    Returns:
+      float32 [batch, 1, 12 * time' * height' * width'], flattened channels
+      first, the order that the official GRU weights expect: 1200 in the paper,
+      from 12 x 1 x 10 x 10.
+    """
+    features = self._features(features, train)
+    features = _max_of_neighbours(self._convolve(features, _CHANNELS, 'conv3'))
+    # [batch, channels, time', height', width']
+    features = features.transpose(0, 4, 1, 2, 3)
+    return features.reshape(features.shape[0], 1, -1)
+
+
+def _max_of_neighbours(features: jax.Array) -> jax.Array:
+  """Max-pools windows of 2 x 2 x 2 that overlap, at stride 1.
+
+  Args:
+    features: float [batch, time, height, width, channels].
+
+  Returns:
+    Each of the three sizes less 1, unless it was 1.
+  """
+  for axis in (1, 2, 3):
+    last = features.shape[axis] - 1
+    if last:
+      part = functools.partial(jax.lax.slice_in_dim, features, axis=axis)
+      features = jnp.maximum(part(0, last), part(1, last + 1))
+  return features

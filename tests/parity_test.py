@@ -1,0 +1,297 @@
+"""The numbers of the official PyTorch code, at full size, in float32.
+
+`tests/goldens` holds what the official code gave for seeded weights and a
+seeded batch. AQA_GOLDENS names another folder of the same files, of any seed.
+"""
+
+import os
+import pathlib
+import runpy
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import seeded_weights
+from flax import traverse_util
+
+from aqa_jax import losses, optimizer, pretrained, sharding, steps, train
+from aqa_jax.official_names import official_name, to_official
+from aqa_jax.torch_file import write_torch_file
+from aqa_jax.train_state import TrainState
+
+_ROOT = pathlib.Path(__file__).parents[1]
+_GOLDENS = pathlib.Path(
+  os.environ.get('AQA_GOLDENS', _ROOT / 'tests' / 'goldens')
+)
+_STD, _MEAN = (0.229, 0.224, 0.225), (0.485, 0.456, 0.406)
+_CLASSES = ('position', 'armstand', 'rotation_type', 'somersaults', 'twists')
+_VOCABULARY_SIZE = 5779
+# Frames and crop of the recorded videos.
+_SIZES = {'c3davg': (96, 112), 'mscadc': (16, 180)}
+
+
+@pytest.fixture(name='network', scope='module', params=_SIZES)
+def fixture_network(request, tmp_path_factory):
+  """A network with the seeded weights, read from official files."""
+  network = _Network(request.param, tmp_path_factory.mktemp('official'))
+  yield network
+  jax.clear_caches()
+
+
+class _Network:
+  """What was recorded of a network, and the network."""
+
+  def __init__(self, name, folder):
+    self.golden = dict(np.load(_GOLDENS / f'{name}.npz'))
+    self.seed = int(self.golden['seed'])
+    self.config = runpy.run_path(str(_ROOT / f'configs/{name}.py'))[
+      'get_config'
+    ]()
+    self.batch = seeded_weights.batch(*_SIZES[name], self.seed)
+    self.official = {
+      str(entry): seeded_weights.weights(
+        str(entry), tuple(map(int, _integers(shape))), self.seed
+      )
+      for entry, shape in zip(
+        self.golden['names'], self.golden['shapes'], strict=True
+      )
+    }
+    for module in {entry.split('.')[0] for entry in self.official}:
+      write_torch_file(
+        folder / f'{module}_94.pth',
+        {
+          entry.removeprefix(f'{module}.'): array
+          for entry, array in self.official.items()
+          if entry.startswith(f'{module}.')
+        },
+      )
+    self.model = train.create_model(self.config, _VOCABULARY_SIZE)
+    shapes = jax.eval_shape(
+      lambda: self.model.init(
+        jax.random.key(0), self.batch['video'][:1], self.batch['words'][:1]
+      )
+    )
+    self.variables, self.table = pretrained.initialize(
+      shapes, str(folder), 'everything'
+    )
+
+  def without_dropout(self):
+    return self.model.clone(
+      **{
+        field: 0.0
+        for field in ('dropout', 'caption_dropout')
+        if hasattr(self.model, field)
+      }
+    )
+
+  def features(self, outputs):
+    """Returns what is recorded of the inside, by its name there."""
+    inside = outputs['intermediates']
+    found = {
+      name: inside[name]['__call__'][0]
+      for name in ('c3d', 'fc6')
+      if name in inside
+    }
+    if 'fc6' not in found:  # [batch, channels, time, height, width]
+      return {'features': found['c3d'].transpose(0, 4, 1, 2, 3)}
+    clips = found['c3d'].reshape(2, 6, -1)
+    return {'clip_features': clips, 'fc6': jax.nn.relu(found['fc6'])}
+
+
+def _integers(shape):
+  return str(shape).strip('()').replace(',', ' ').split()
+
+
+def _error(ours, recorded):
+  """Returns the relative error in the L2 norm."""
+  ours = np.asarray(ours, np.float64)
+  assert ours.shape == recorded.shape
+  return np.linalg.norm(ours - recorded) / np.linalg.norm(recorded)
+
+
+class _Report:
+  """Errors against a tolerance; printed, then asserted."""
+
+  def __init__(self, title, tolerance):
+    self.title, self.tolerance, self.errors = title, tolerance, {}
+
+  def compare(self, name, ours, recorded):
+    self.errors[name] = _error(ours, np.asarray(recorded, np.float64))
+
+  def finish(self, capsys):
+    worst = sorted(self.errors, key=self.errors.get, reverse=True)
+    with capsys.disabled():
+      print(
+        f'\n{self.title}: worst relative error of {len(worst)}, tolerance '
+        f'{self.tolerance:g}: '
+        + ', '.join(f'{name} {self.errors[name]:.1e}' for name in worst[:4])
+      )
+    assert not [n for n in worst if not self.errors[n] <= self.tolerance]
+
+
+def _compare_outputs(network, mode, outputs, capsys):
+  golden = network.golden
+  report = _Report(f'{mode} mode', 1e-4)
+  answers, inside = outputs
+  for name, values in network.features(inside).items():
+    if f'{mode}/{name}/head' not in golden:
+      continue
+    flat = np.asarray(values).reshape(2, -1)
+    head = flat[:, :: max(1, flat.shape[1] // 512)][:, :512]
+    assert values.shape == tuple(golden[f'{mode}/{name}/shape'])
+    report.compare(name, head, golden[f'{mode}/{name}/head'])
+    report.compare(f'{name} mean', flat.mean(), golden[f'{mode}/{name}/mean'])
+    report.compare(
+      f'{name} std', flat.std(ddof=1), golden[f'{mode}/{name}/std']
+    )
+  report.compare('score', answers['score'], golden[f'{mode}/score'])
+  for task in _CLASSES:
+    report.compare(task, answers['classes'][task], golden[f'{mode}/{task}'])
+  log_probabilities = np.take_along_axis(
+    np.asarray(jax.nn.log_softmax(answers['captions'])),
+    network.batch['words'][:, 1:, None],
+    axis=2,
+  )[..., 0]
+  report.compare(
+    'captions', log_probabilities, golden[f'{mode}/caption_logp_at_target']
+  )
+  if mode == 'eval':
+    by_task = losses.task_losses(answers, network.batch)
+    total = losses.total_loss(by_task, network.config.loss_weights)
+    for ours, theirs in _LOSSES.items():
+      value = total if ours == 'loss' else by_task[ours]
+      report.compare(ours, value, golden[f'eval/loss/{theirs}'].squeeze())
+  report.finish(capsys)
+
+
+_LOSSES = {'score': 'aqa', 'classes': 'cls', 'captions': 'cap', 'loss': 'total'}
+
+
+def _apply(network, model, train_mode):
+  def capture(module, method):
+    return method == '__call__' and module.name in ('c3d', 'fc6')
+
+  @jax.jit
+  def apply(variables, video, words):
+    return model.apply(
+      variables,
+      video,
+      words,
+      train=train_mode,
+      capture_intermediates=capture,
+      mutable=['intermediates', 'batch_stats'],
+      rngs={'dropout': jax.random.key(0)},
+    )
+
+  return apply(
+    network.variables, network.batch['video'], network.batch['words']
+  )
+
+
+def test_every_entry_has_its_place(network):
+  """Nothing is left new, and what we would export is what we read."""
+  assert 'new' not in network.table
+  flat = traverse_util.flatten_dict(network.variables)
+  ours = {
+    '.'.join(official_name(path)): to_official(path, array)
+    for path, array in flat.items()
+  }
+  assert ours.keys() == network.official.keys()
+  for name, array in network.official.items():
+    np.testing.assert_array_equal(ours[name], array, name)
+
+
+def test_evaluation_mode(network, capsys):
+  outputs = _apply(network, network.model, False)
+  _compare_outputs(network, 'eval', outputs, capsys)
+
+
+def test_training_mode(network, capsys):
+  outputs = _apply(network, network.without_dropout(), True)
+  _compare_outputs(network, 'train', outputs, capsys)
+
+
+def test_greedy_captions(network):
+  @jax.jit
+  def greedy(variables, video):
+    return network.model.apply(variables, video)['captions']
+
+  ours = greedy(network.variables, network.batch['video'])
+  theirs = network.golden['eval/greedy_ids']
+  different = np.asarray(ours) != theirs
+  if not different.any():
+    return
+  # Only where the two best words are as good as equal may they part.
+  said = np.concatenate([np.ones((2, 1), np.int32), theirs], axis=1)
+  logits = network.model.apply(network.variables, network.batch['video'], said)
+  best = np.sort(jax.nn.log_softmax(logits['captions']), axis=-1)
+  for row in np.flatnonzero(different.any(axis=1)):
+    first = different[row].argmax()
+    assert best[row, first, -1] - best[row, first, -2] < 1e-4
+
+
+def test_three_steps_of_adam(network, capsys):
+  golden, config = network.golden, network.config.copy_and_resolve_references()
+  with config.unlocked():
+    config.optimizer.learning_rate = float(golden['adam_learning_rate'])
+  tx = optimizer.create_optimizer(config.optimizer, num_steps=3)
+  mesh = sharding.make_mesh(1)
+  state = jax.device_put(
+    TrainState(
+      step=jnp.int32(0),
+      params=network.variables['params'],
+      batch_stats=network.variables.get('batch_stats', {}),
+      opt_state=tx.init(network.variables['params']),
+    ),
+    sharding.replicated(mesh),
+  )
+  train_step = steps.make_train_step(
+    network.without_dropout(), tx, config.loss_weights, 0, mesh
+  )
+  # The step normalises, so that it gets what is not normalised yet.
+  video = (network.batch['video'] * np.float32(_STD) + np.float32(_MEAN)) * 255
+  batch = sharding.to_devices(network.batch | {'video': video}, mesh)
+
+  step_losses = _Report('losses before three steps', 1e-3)
+  for step in range(3):
+    state, scalars = train_step(state, batch)
+    for ours, theirs in _LOSSES.items():
+      recorded = golden[f'step{step}/loss/{theirs}'].squeeze()
+      step_losses.compare(f'{ours} {step}', scalars[ours], recorded)
+    if step == 0:
+      # Adam's first moment after one step is a tenth of the gradient.
+      gradients = _by_official_name(
+        {'params': optax.tree.get(jax.device_get(state.opt_state), 'mu')}
+      )
+  after = _by_official_name(
+    jax.device_get({'params': state.params, 'batch_stats': state.batch_stats})
+  )
+  gradient_norms = _Report('gradient norms', 1e-3)
+  changes = _Report('norms of the changes', 1e-2)
+  buffers = _Report('running statistics', 1e-4)
+  for name, gradient in gradients.items():
+    norm, recorded = 10 * np.linalg.norm(gradient), golden[f'grad_norm/{name}']
+    if recorded < 1e-5:
+      # A bias in front of BatchNorm: its gradient is nothing but rounding.
+      assert norm < 1e-4, name
+      continue
+    gradient_norms.compare(name, norm, recorded.squeeze())
+    change = np.linalg.norm(
+      after[name].astype(np.float64) - network.official[name]
+    )
+    changes.compare(name, change, golden[f'after3/delta_norm/{name}'].squeeze())
+  for name, values in after.items():
+    if f'after3/buffer/{name}' in golden:
+      buffers.compare(name, values, golden[f'after3/buffer/{name}'])
+  for report in (step_losses, gradient_norms, changes, buffers):
+    if report.errors:
+      report.finish(capsys)
+
+
+def _by_official_name(variables):
+  return {
+    '.'.join(official_name(path)): to_official(path, array)
+    for path, array in traverse_util.flatten_dict(variables).items()
+  }

@@ -1,0 +1,273 @@
+"""Weights from elsewhere: official files in, official files out."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import traverse_util
+
+from aqa_jax import pretrained, sharding
+from aqa_jax.checkpoint import Checkpoints
+from aqa_jax.models.c3davg import C3DAVG
+from aqa_jax.models.mscadc import MSCADC
+from aqa_jax.torch_file import read_torch_file, write_torch_file
+from aqa_jax.train_state import TrainState
+from tfds_mtl_aqa.input_error import InputError
+
+_ALL = ('score', 'classes', 'captions')
+_SMALL = {
+  'vocabulary_size': 9,
+  'width': 2,
+  'caption_length': 6,
+  'caption_hidden': 5,
+  'caption_embedding': 3,
+}
+
+
+def _c3davg(tasks=_ALL):
+  return C3DAVG(tasks, clips=2, fc6=7, **_SMALL)
+
+
+def _mscadc(tasks=_ALL):
+  return MSCADC(tasks, **_SMALL)
+
+
+_VIDEOS = {_c3davg: (1, 32, 32, 32, 3), _mscadc: (1, 16, 32, 32, 3)}
+
+
+def _variables(network, tasks=_ALL, seed=0):
+  """Random variables of a small network, statistics too."""
+  shapes = jax.eval_shape(
+    network(tasks).init,
+    jax.random.key(0),
+    jnp.zeros(_VIDEOS[network]),
+    jnp.zeros((1, 6), jnp.int32),
+  )
+  rng = np.random.default_rng(seed)
+  return {'batch_stats': {}} | jax.tree.map(
+    lambda leaf: rng.normal(size=leaf.shape).astype(leaf.dtype), shapes
+  )
+
+
+def _workdir(folder, variables, step=94):
+  """A training whose best checkpoint holds some variables."""
+  state = TrainState(
+    step=jnp.int32(step),
+    params=variables['params'],
+    batch_stats=variables['batch_stats'],
+    opt_state=optax.adam(1e-3).init(variables['params']),
+  )
+  checkpoints = Checkpoints(folder)
+  everywhere = sharding.replicated(sharding.make_mesh(1))
+  checkpoints.save_best(jax.device_put(state, everywhere), 0.5)
+  checkpoints.close()
+  return folder
+
+
+def _exported(folder, variables):
+  files = pretrained.export(
+    _workdir(folder / 'workdir', variables), folder / 'official'
+  )
+  return folder / 'official', files
+
+
+def _assert_same(ours, theirs):
+  ours, theirs = map(traverse_util.flatten_dict, (ours, theirs))
+  assert ours.keys() == theirs.keys()
+  for path, array in ours.items():
+    np.testing.assert_array_equal(array, theirs[path], '/'.join(path))
+    assert array.dtype == theirs[path].dtype
+
+
+@pytest.mark.parametrize('network', [_c3davg, _mscadc])
+def test_ours_to_official_to_ours(network, tmp_path):
+  variables = _variables(network)
+  folder, files = _exported(tmp_path, variables)
+  modules = {file.name.removesuffix('_94.pth') for file in files}
+  assert modules == {
+    'model_CNN',
+    'model_score_regressor',
+    'model_dive_classifier',
+    'model_caption',
+    *(['model_my_fc6'] if network is _c3davg else []),
+  }
+  loaded, table = pretrained.initialize(
+    _variables(network, seed=1), str(folder), 'everything'
+  )
+  _assert_same(loaded, variables)
+  assert 'new' not in table
+  # And the files again, byte for byte.
+  again = pretrained.export(
+    _workdir(tmp_path / 'again', loaded), tmp_path / 'official_again'
+  )
+  for one, other in zip(files, again, strict=True):
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_layouts_by_hand(tmp_path):
+  """What a convolution, a linear layer and a GRU of PyTorch look like."""
+  variables = _variables(_c3davg)
+  folder, _ = _exported(tmp_path, variables)
+  params = variables['params']
+  trunk = read_torch_file(folder / 'model_CNN_94.pth')
+  kernel = params['c3d']['conv2']['kernel']  # [3, 3, 3, 2, 4]
+  assert trunk['conv2.weight'].shape == (4, 2, 3, 3, 3)
+  assert trunk['conv2.weight'][3, 1, 0, 1, 2] == kernel[0, 1, 2, 1, 3]
+  fc6 = read_torch_file(folder / 'model_my_fc6_94.pth')
+  np.testing.assert_array_equal(fc6['fc.weight'].T, params['fc6']['kernel'])
+  gru = read_torch_file(folder / 'model_caption_94.pth')
+  upper = params['captioner']['gru']['upper_1']
+  for gate in range(3):  # Reset, update, new.
+    rows = slice(5 * gate, 5 * gate + 5)
+    np.testing.assert_array_equal(
+      gru['rnn2.weight_hh_l1'][rows].T, upper['carry']['kernel'][:, gate]
+    )
+    np.testing.assert_array_equal(
+      gru['rnn2.bias_ih_l1'][rows], upper['inputs']['bias'][gate]
+    )
+
+
+@pytest.mark.parametrize('network', [_c3davg, _mscadc])
+def test_the_backbone_alone(network, tmp_path):
+  folder, _ = _exported(tmp_path, _variables(network))
+  before = _variables(network, seed=1)
+  loaded, table = pretrained.initialize(before, str(folder), 'backbone')
+  _assert_same(loaded['params']['c3d'], _variables(network)['params']['c3d'])
+  heads = loaded['params'].keys() - {'c3d'}
+  _assert_same(
+    {head: loaded['params'][head] for head in heads},
+    {head: before['params'][head] for head in heads},
+  )
+  assert table.count('new') == len(heads)
+
+
+def test_an_action_classifier_gives_its_backbone_and_fc6(tmp_path):
+  """c3d.pickle: fc6 to fc8 behind the convolutions, in one file."""
+  variables = _variables(_c3davg)
+  folder, _ = _exported(tmp_path, variables)
+  entries = dict(read_torch_file(folder / 'model_CNN_94.pth'))
+  for name, array in read_torch_file(folder / 'model_my_fc6_94.pth').items():
+    entries[name.replace('fc.', 'fc6.')] = array
+  entries['fc8.weight'] = np.zeros((487, 7), np.float32)
+  write_torch_file(tmp_path / 'c3d.pickle', entries)
+  loaded, table = pretrained.initialize(
+    _variables(_c3davg, seed=1), str(tmp_path / 'c3d.pickle'), 'everything'
+  )
+  for module in ('c3d', 'fc6'):
+    _assert_same(loaded['params'][module], variables['params'][module])
+  assert table.count('c3d.pickle') == 2 and table.count('new') == 3
+
+
+def test_fewer_tasks_take_what_they_have(tmp_path):
+  variables = _variables(_c3davg)
+  folder, _ = _exported(tmp_path, variables)
+  loaded, table = pretrained.initialize(
+    _variables(_c3davg, ('score',), seed=1), str(folder), 'everything'
+  )
+  kept = {k: variables['params'][k] for k in ('c3d', 'fc6', 'score_regressor')}
+  _assert_same(loaded['params'], kept)
+  assert 'dive_classifier' not in table
+
+
+def test_names_of_data_parallel(tmp_path):
+  folder, _ = _exported(tmp_path, _variables(_c3davg))
+  entries = read_torch_file(folder / 'model_CNN_94.pth')
+  path = tmp_path / 'model_CNN_94.pth'
+  write_torch_file(path, {f'module.{k}': v for k, v in entries.items()})
+  loaded, _ = pretrained.initialize(
+    _variables(_c3davg, seed=1), str(path), 'everything'
+  )
+  _assert_same(loaded['params']['c3d'], _variables(_c3davg)['params']['c3d'])
+
+
+def test_files_before_pytorch_counted_batches(tmp_path):
+  variables = _variables(_mscadc)
+  folder, _ = _exported(tmp_path, variables)
+  path = folder / 'model_CNN_94.pth'
+  entries = read_torch_file(path)
+  kept = {k: v for k, v in entries.items() if 'num_batches' not in k}
+  assert len(kept) == len(entries) - 8
+  write_torch_file(path, kept)
+  loaded, _ = pretrained.initialize(
+    _variables(_mscadc, seed=1), str(folder), 'everything'
+  )
+  _assert_same(loaded['params'], variables['params'])
+
+
+def test_everything_that_does_not_fit_is_listed_at_once(tmp_path):
+  folder, _ = _exported(tmp_path, _variables(_c3davg))
+  trunk = dict(read_torch_file(folder / 'model_CNN_94.pth'))
+  del trunk['conv3a.bias']
+  trunk['conv9.weight'] = np.zeros(3, np.float32)
+  trunk['conv1.weight'] = trunk['conv1.weight'][:, :2]
+  trunk['conv2.bias'] = np.full_like(trunk['conv2.bias'], np.nan)
+  write_torch_file(folder / 'model_CNN_94.pth', trunk)
+  fc6 = dict(read_torch_file(folder / 'model_my_fc6_94.pth'))
+  fc6['fc.bias'] = fc6['fc.bias'][:3]
+  write_torch_file(folder / 'model_my_fc6_94.pth', fc6)
+  with pytest.raises(InputError) as error:
+    pretrained.initialize(_variables(_c3davg), str(folder), 'everything')
+  for message in (
+    'lacks conv3a.bias',
+    'conv9.weight has no place',
+    'conv1.weight is (2, 2, 3, 3, 3), not (2, 3, 3, 3, 3)',
+    'conv2.bias holds values that are not finite',
+    'fc.bias is (3,), not (7,)',
+  ):
+    assert message in str(error.value)
+  assert '\n' not in str(error.value)
+
+
+def test_a_training_as_source(tmp_path):
+  variables = _variables(_mscadc)
+  workdir = _workdir(tmp_path / 'workdir', variables)
+  loaded, table = pretrained.initialize(
+    _variables(_mscadc, seed=1), str(workdir), 'everything'
+  )
+  _assert_same(loaded, variables)
+  assert 'new' not in table
+  with pytest.raises(InputError, match=r'c3d\.bn1\.scale has no place'):
+    pretrained.initialize(_variables(_c3davg), str(workdir), 'backbone')
+
+
+@pytest.mark.parametrize(
+  'sources, scope, message',
+  [
+    ('no_such_file.pth', 'everything', r'no_such_file\.pth'),
+    ('.', 'everything', 'holds neither a training nor files'),
+    ('x', 'heads', "config.init_scope='heads': give one of everything"),
+    (',', 'everything', 'holds nothing that this network has'),
+  ],
+)
+def test_sources_that_are_none(sources, scope, message, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  with pytest.raises(InputError, match=message):
+    pretrained.initialize(_variables(_c3davg), sources, scope)
+
+
+def test_a_file_given_twice(tmp_path):
+  folder, _ = _exported(tmp_path, _variables(_c3davg))
+  sources = f'{folder}/model_CNN_94.pth,{folder}'
+  with pytest.raises(InputError, match='came from model_CNN_94.pth already'):
+    pretrained.initialize(_variables(_c3davg), sources, 'everything')
+
+
+def test_a_network_that_the_official_code_lacks(tmp_path):
+  network = C3DAVG(('score',), clips=2, fc6=7, batch_norm=True, **_SMALL)
+  variables = network.init(jax.random.key(0), jnp.zeros((1, 32, 32, 32, 3)))
+  with pytest.raises(InputError, match=r'no bn_average\.'):
+    _exported(tmp_path, jax.tree.map(np.asarray, dict(variables)))
+
+
+def test_command_line(tmp_path, capsys):
+  workdir = _workdir(tmp_path / 'workdir', _variables(_c3davg))
+  folder = tmp_path / 'official'
+  pretrained.main(['export', f'--workdir={workdir}', f'--to={folder}'])
+  assert 'model_my_fc6_94.pth' in capsys.readouterr().out
+  pretrained.main(['show', str(folder / 'model_my_fc6_94.pth')])
+  lines = capsys.readouterr().out.splitlines()
+  assert [line.split()[0] for line in lines] == ['fc.bias', 'fc.weight']
+  assert '(7,)' in lines[0]
+  with pytest.raises(InputError, match='holds no best checkpoint'):
+    pretrained.main(['export', f'--workdir={tmp_path}', f'--to={folder}'])
