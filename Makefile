@@ -34,7 +34,8 @@ quickstart: $(VENV)/.installed
 	  --config.seed=$(SEED)
 
 test: lint
-	$(BIN)/python -m pytest -rs --durations=15
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+	  -rs --durations=15
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

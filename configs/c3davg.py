@@ -56,6 +56,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.model.width = 64
   config.model.fc6 = 4096
   config.model.batch_norm = False
+  config.model.initial_score = 0.0
   config.model.caption_length = 100
   config.model.caption_hidden = 512
   config.model.caption_embedding = 512

@@ -12,11 +12,8 @@ from aqa_jax.models.c3davg import C3DAVG
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 _ALL = ('score', 'classes', 'captions')
-# Sum of the sizes in the official state_dicts (vocabulary of 5779). Torch's GRU
-# has two biases for the reset and for the update gate, which act as their sum;
-# Linen's has one: 4 layers x 2 gates x 512 less.
+# Sum of the sizes in the official state_dicts (vocabulary of 5779).
 _OFFICIAL_PARAMETERS = 86_139_311
-_SECOND_GATE_BIASES = 4 * 2 * 512
 
 
 def _tiny(tasks=_ALL, **changes):
@@ -69,7 +66,7 @@ def test_full_size_has_as_many_parameters_as_the_official_network():
     jax.random.key(0),
   )
   params = variables['params']
-  assert _sizes(params) == _OFFICIAL_PARAMETERS - _SECOND_GATE_BIASES
+  assert _sizes(params) == _OFFICIAL_PARAMETERS
   assert params['fc6']['kernel'].shape == (8192, 4096)
   assert outputs['score'].shape == (2,)
   assert outputs['captions'].shape == (2, 99, 5779)
@@ -136,6 +133,8 @@ def test_clip_order_matters_to_captions_only():
   video, words = _inputs()
   model = _tiny()
   variables = model.init(jax.random.key(0), video, words)
+  # Larger kernels, so that the clips differ by more than rounding.
+  variables = jax.tree.map(lambda leaf: 2.5 * leaf, variables)
   # Clips 2, 0, 1 of 4 frames.
   turned = np.concatenate([video[:, 8:], video[:, :8]], axis=1)
   outputs, other = (model.apply(variables, v, words) for v in (video, turned))

@@ -32,10 +32,11 @@ from tfds_mtl_aqa import prepare  # noqa: E402
 _LAST = (
   'mtl_aqa_real_release_test.py',
   'prepare_test.py',
-  'main_test.py',
+  'parity_test.py',
   'train_test.py',
-  'real_dive_test.py',
   'run_local_processes_test.py',
+  'real_dive_test.py',
+  'main_test.py',
 )
 
 
@@ -47,6 +48,15 @@ def pytest_collection_modifyitems(items):
       names.index(item.path.name) if item.path.name in names else 0
     )
   )
+
+
+def pytest_terminal_summary(terminalreporter):
+  """Prints the figures that tests have recorded under 'measured'."""
+  for outcome in ('passed', 'failed'):
+    for report in terminalreporter.getreports(outcome):
+      for name, figure in getattr(report, 'user_properties', ()):
+        if name == 'measured' and report.when == 'call':
+          terminalreporter.write_line(f'{report.nodeid}: {figure}')
 
 
 @pytest.fixture(name='tiny_dives', scope='session')

@@ -60,10 +60,10 @@ def test_every_config_builds_and_is_locked(path):
   with pytest.raises(AttributeError):
     config.model.no_such_field = 1
   # It has the fields of the paper's, and of the same types.
-  paper = runpy.run_path(str(ROOT / 'configs/c3davg.py'))['get_config']()
+  paper = runpy.run_path(str(ROOT / f'configs/{config.network}.py'))
   paths = jax.tree_util.tree_leaves_with_path
   assert [(p, type(v)) for p, v in paths(config.to_dict())] == [
-    (p, type(v)) for p, v in paths(paper.to_dict())
+    (p, type(v)) for p, v in paths(paper['get_config']().to_dict())
   ]
 
 

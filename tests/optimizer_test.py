@@ -112,7 +112,7 @@ def test_muon_makes_the_update_of_a_kernel_orthogonal():
       'kernel': np.zeros((6, 4), np.float32),
       'bias': np.zeros(4, np.float32),
     },
-    'score_regressor': {'kernel': np.zeros((4, 1), np.float32)},
+    'final_score': {'kernel': np.zeros((4, 1), np.float32)},
   }
   gradient = jax.tree.map(
     lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), params
@@ -125,12 +125,25 @@ def test_muon_makes_the_update_of_a_kernel_orthogonal():
   assert values.max() / values.min() < 1.8
   # The rest takes the first step of Adam with Nesterov's momentum (Dozat,
   # 2016), as far in every direction: 1 + 0.9 * 0.1 / (1 - 0.9**2).
-  for module, name in (('fc6', 'bias'), ('score_regressor', 'kernel')):
+  for module, name in (('fc6', 'bias'), ('final_score', 'kernel')):
     np.testing.assert_allclose(
       after[module][name],
       -0.1 * (1 + 0.09 / 0.19) * np.sign(gradient[module][name]),
       rtol=1e-4,
     )
+
+
+def test_muon_treats_each_gate_of_a_gru_for_itself():
+  rng = np.random.default_rng(0)
+  gate = rng.normal(size=(6, 4)).astype(np.float32)
+  # The second gate's gradient is a thousandth of the first's.
+  kernel = np.stack([gate, 1e-3 * gate, -gate], axis=1)
+  params = {'gru': {'carry': {'kernel': np.zeros((6, 3, 4), np.float32)}}}
+  gradient = {'gru': {'carry': {'kernel': kernel}}}
+  after = _run(_config(name='muon'), params, [gradient])
+  gates = np.moveaxis(after['gru']['carry']['kernel'], 1, 0)
+  np.testing.assert_allclose(gates[1], gates[0], rtol=1e-2, atol=1e-3)
+  np.testing.assert_allclose(gates[2], -gates[0], rtol=1e-4, atol=1e-6)
 
 
 def test_the_paper_trains_with_plain_adam():

@@ -129,7 +129,12 @@ class _Cache:
     return self.folder / f'{key}{_SUFFIX}'
 
   def store(self, key: str) -> None:
-    """Makes one dive and stores it: whole under its name, or not at all."""
+    """Makes one dive and stores it: whole under its name, or not at all.
+
+    It is not brought to the disk at once: waiting for the disk takes as long as
+    rendering a small dive. What a loss of power tears, the checksum tells, and
+    it is made anew.
+    """
     fingerprint = self.fingerprint(key)
     frames = self.make_frames(key)
     header = json.dumps(
@@ -144,10 +149,7 @@ class _Cache:
       file.write(_HEADER.pack(_MAGIC, len(header), crc))
       file.write(header)
       file.writelines(frames)
-      file.flush()
-      os.fsync(file.fileno())
     os.replace(temporary, path)
-    _sync(self.folder)
 
   def holds(self, key: str) -> bool:
     """Returns whether a dive is stored, as far as its header and size tell."""

@@ -22,9 +22,10 @@ class C3DAVG(nn.Module):
     clips: clips a video is cut into; 6 in the paper.
     width: channels of C3D's first convolution; 64 in the paper.
     fc6: units of the fully connected layer; 4096 in the paper.
-    batch_norm: BatchNorm in the trunk and on the averaged feature. The paper's
+    batch_norm: BatchNorm in the trunk and on the features above it. The paper's
       network has none, and starts from a trained C3D; a toy that is trained
       from scratch needs it.
+    initial_score: see `ScoreRegressor`.
     by_time_shifts: how to run the convolutions; see `convolution`.
     caption_length: longest caption in tokens, specials included.
     caption_hidden: units of the caption GRUs.
@@ -39,6 +40,7 @@ class C3DAVG(nn.Module):
   width: int = 64
   fc6: int = 4096
   batch_norm: bool = False
+  initial_score: float = 0.0
   by_time_shifts: bool = False
   caption_length: int = 100
   caption_hidden: int = 512
@@ -94,10 +96,19 @@ class C3DAVG(nn.Module):
         )
       )
       if 'score' in self.tasks:
-        outputs['score'] = ScoreRegressor(name='score_regressor')(fc6)
+        outputs['score'] = ScoreRegressor(
+          self.initial_score, name='score_regressor'
+        )(fc6)
       if 'classes' in self.tasks:
         outputs['classes'] = DiveClassifier(name='dive_classifier')(fc6)
     if 'captions' in self.tasks:
+      if self.batch_norm:
+        clip_features = nn.BatchNorm(
+          use_running_average=not train,
+          momentum=0.9,
+          dtype=self.dtype,
+          name='bn_clips',
+        )(clip_features)
       captioner = Captioner(
         self.vocabulary_size,
         max_length=self.caption_length,

@@ -9,7 +9,14 @@ from tfds_mtl_aqa.labels import CLASS_NAMES
 
 
 class ScoreRegressor(nn.Module):
-  """One linear layer to the score."""
+  """One linear layer to the score.
+
+  Attributes:
+    initial: score to begin with, in units of `losses.SCORE_UNIT` points; 0 for
+      PyTorch's initialisation of the bias.
+  """
+
+  initial: float = 0.0
 
   @nn.compact
   def __call__(self, features: jax.Array) -> jax.Array:
@@ -22,7 +29,10 @@ class ScoreRegressor(nn.Module):
       float32 [batch].
     """
     features = features.astype(jnp.float32)
-    return dense(1, features.shape[-1], name='final_score')(features)[:, 0]
+    options = {'name': 'final_score'}
+    if self.initial:
+      options['bias_init'] = nn.initializers.constant(self.initial)
+    return dense(1, features.shape[-1], **options)(features)[:, 0]
 
 
 class DiveClassifier(nn.Module):

@@ -30,4 +30,5 @@ def dense(features: int, fan_in: int, **kwargs: object) -> nn.Dense:
     **kwargs: of `nn.Dense`, such as its name.
   """
   uniform = pytorch_uniform(fan_in)
-  return nn.Dense(features, kernel_init=uniform, bias_init=uniform, **kwargs)
+  options = {'kernel_init': uniform, 'bias_init': uniform} | kwargs
+  return nn.Dense(features, **options)
