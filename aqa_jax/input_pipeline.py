@@ -74,7 +74,7 @@ class VideoInput:
       ),
       f'window_frames={self.window_frames}: the dataset stores {num_frames} '
       'frames a dive': margin < 0,
-      f'stride={self.stride}: give 1 or more': self.stride < 1,
+      f'stride={self.stride}: give 1 or more': not self.stride >= 1,
       f'frames={self.frames} at stride {self.stride:g}: the window has '
       f'{self.window_frames}': (
         self.frames < 1 or self.stride * (self.frames - 1) >= self.window_frames

@@ -77,6 +77,10 @@ def task_losses(
     losses['captions'] = caption_loss(
       outputs['captions'], batch['words'], batch['word_mask']
     )
+  if 'actions' in outputs:
+    losses['actions'] = optax.softmax_cross_entropy_with_integer_labels(
+      outputs['actions'], batch['action']
+    ).mean()
   return losses
 
 

@@ -10,7 +10,7 @@ import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from aqa_jax import train
+from aqa_jax import pretrain, train
 from tfds_mtl_aqa.input_error import InputError
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -57,17 +57,18 @@ def main(argv: Sequence[str]) -> None:
 
 def _run_mode() -> None:
   config, workdir = _CONFIG.value, pathlib.Path(_WORKDIR.value)
+  program = pretrain if config.tasks == 'actions' else train
   if _MODE.value == 'train':
-    train.train_and_evaluate(config, workdir)
+    program.train_and_evaluate(config, workdir)
   else:
     if not (workdir / 'config.json').exists() and not config.init_from:
       raise InputError(
         f'--workdir={workdir}: holds no training; give the one of a training, '
         'or the weights to evaluate with --config.init_from=...'
       )
-    experiment = train.set_up(config, workdir)
+    experiment = program.set_up(config, workdir)
     with contextlib.closing(experiment.checkpoints):
-      train.evaluate_best(experiment)
+      program.evaluate_best(experiment)
 
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:

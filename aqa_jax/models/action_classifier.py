@@ -1,0 +1,73 @@
+"""A trunk as a classifier of actions, to be trained before it sees dives."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from aqa_jax.models.c3d import C3D
+from aqa_jax.models.dilated_c3d import DilatedC3D
+from aqa_jax.models.initializers import dense
+
+
+class ActionClassifier(nn.Module):
+  """C3D or the dilated C3D, and layers that name the action.
+
+  Behind C3D stand fc6 and fc7 with dropout, as in Tran et al. (ICCV 2015);
+  behind the dilated trunk, the average over time and space.
+
+  Attributes:
+    num_classes: of actions.
+    trunk: 'c3d' or 'dilated_c3d'.
+    width: channels of the trunk's first convolution.
+    fc6: units of fc6 and fc7; of no use behind the dilated trunk.
+    dropout: behind fc6 and fc7, or at the end of the dilated trunk.
+    by_time_shifts: how to run the convolutions; see `convolution`.
+    dtype: of the trunk's computation.
+  """
+
+  num_classes: int
+  trunk: str = 'c3d'
+  width: int = 64
+  fc6: int = 4096
+  dropout: float = 0.5
+  by_time_shifts: bool = False
+  dtype: object = jnp.float32
+
+  @nn.compact
+  def __call__(
+    self, video: jax.Array, words: None = None, train: bool = False
+  ) -> dict[str, jax.Array]:
+    """Returns what the network sees in each clip.
+
+    Args:
+      video: float [batch, time, height, width, 3], normalised.
+      words: ignored; dives have captions, actions have none.
+      train: apply dropout, and the batch's own statistics in BatchNorm.
+
+    Returns:
+      actions: float32 [batch, num_classes] logits.
+    """
+    del words
+    if self.trunk == 'c3d':
+      features = C3D(
+        self.width, False, self.by_time_shifts, self.dtype, name='c3d'
+      )(video, train)
+      for name in ('fc6', 'fc7'):
+        features = nn.relu(
+          dense(self.fc6, features.shape[-1], dtype=self.dtype, name=name)(
+            features
+          )
+        )
+        features = nn.Dropout(self.dropout, deterministic=not train)(features)
+    else:
+      features = DilatedC3D(
+        self.width,
+        self.dropout,
+        by_time_shifts=self.by_time_shifts,
+        dtype=self.dtype,
+        name='c3d',
+      )(video, train)
+      features = features.mean(axis=(1, 2, 3))
+    features = features.astype(jnp.float32)
+    layer = dense(self.num_classes, features.shape[-1], name='actions')
+    return {'actions': layer(features)}
