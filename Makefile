@@ -34,7 +34,7 @@ quickstart: $(VENV)/.installed
 	  --config.seed=$(SEED)
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder \
 	  -rs --durations=15
 
 lint: $(VENV)/.installed-dev

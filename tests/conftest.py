@@ -31,9 +31,10 @@ from tfds_mtl_aqa import prepare  # noqa: E402
 # These start processes or train: after all others, in this order.
 _LAST = (
   'mtl_aqa_real_release_test.py',
-  'prepare_test.py',
   'parity_test.py',
   'train_test.py',
+  'table4_test.py',
+  'prepare_test.py',
   'run_local_processes_test.py',
   'real_dive_test.py',
   'main_test.py',
@@ -48,6 +49,16 @@ def pytest_collection_modifyitems(items):
       names.index(item.path.name) if item.path.name in names else 0
     )
   )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item):
+  """Keeps a file's tests, and what they share, in one process."""
+  group = item.path.name
+  if group in ('parity_test.py', 'table4_test.py'):
+    # The slowest files; their networks share nothing.
+    group += '-mscadc' if 'mscadc' in item.name else '-c3davg'
+  item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_terminal_summary(terminalreporter):
