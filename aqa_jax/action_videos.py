@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from aqa_jax import batches
+from aqa_jax.dive_split import EncodedFrames
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.mtl_aqa import video_file
 
@@ -65,6 +66,8 @@ class ActionVideos:
     class_names: by label.
     labels: int [videos].
     groups: str [videos]; videos of one group show the same recording.
+    held_out: bool [videos], those to choose checkpoints by; None where they
+      are to be drawn by group.
     clip_reader: returns a video's number of frames, and what reads frames
       `first` to `first + count` of it as uint8 RGB.
   """
@@ -75,18 +78,23 @@ class ActionVideos:
   clip_reader: Callable[
     [int], tuple[int, Callable[[int, int], Sequence[np.ndarray]]]
   ]
+  held_out: np.ndarray | None = None
 
   def __len__(self) -> int:
     return len(self.labels)
 
 
-def open_videos(name: str, data_dir: str, split: str) -> ActionVideos:
+def open_videos(
+  name: str, data_dir: str, split: str, validation_split: str
+) -> ActionVideos:
   """Opens a folder of class-named folders of videos, or a TFDS dataset.
 
   Args:
     name: path of the folder, or such as 'ucf101/ucf101_1'.
     data_dir: where TFDS keeps its datasets; empty for its default.
     split: of the TFDS dataset; a folder has none, and gives everything.
+    validation_split: of the TFDS dataset: TFDS does not say which videos are of
+      one recording, so that only its own splits keep them apart.
 
   Raises:
     InputError: it is neither, is empty, or has fewer than two classes.
@@ -98,7 +106,10 @@ def open_videos(name: str, data_dir: str, split: str) -> ActionVideos:
     builder = tfds.builder(
       name, data_dir=data_dir or None, file_format='array_record'
     )
-    source = builder.as_data_source(split)
+    train, validation = (
+      builder.as_data_source(part, decoders={'video': EncodedFrames()})
+      for part in (split, validation_split)
+    )
   except (
     tfds.core.DatasetNotFoundError,
     AssertionError,
@@ -112,17 +123,27 @@ def open_videos(name: str, data_dir: str, split: str) -> ActionVideos:
       f'config.dataset.name={name!r}: is no folder, and TFDS can not open it '
       f'({str(e).splitlines()[0] if str(e) else type(e).__name__}).'
     ) from e
-  labels = np.array([int(row['label']) for row in source])
+  labels = [int(row['label']) for part in (train, validation) for row in part]
 
   def clip_reader(index):
-    video = source[index]['video']
-    return len(video), lambda first, count: video[first : first + count]
+    is_later = index >= len(train)
+    source = validation if is_later else train
+    encoded = source[index - is_later * len(train)]['video']
+
+    def read(first, count):
+      return [
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        for data in encoded[first : first + count]
+      ]
+
+    return len(encoded), read
 
   return ActionVideos(
     class_names=tuple(builder.info.features['label'].names),
-    labels=labels,
+    labels=np.array(labels),
     groups=np.arange(len(labels)).astype(str),
     clip_reader=clip_reader,
+    held_out=np.arange(len(labels)) >= len(train),
   )
 
 
@@ -173,7 +194,8 @@ def hold_out(
 
   Args:
     videos: to divide.
-    fraction: of each class's groups to hold out.
+    fraction: of each class's groups to hold out, where `videos` does not say
+      which videos.
     seed: of the draw.
 
   Returns:
@@ -182,6 +204,8 @@ def hold_out(
   Raises:
     InputError: one of them would be empty.
   """
+  if videos.held_out is not None:
+    return np.flatnonzero(~videos.held_out), np.flatnonzero(videos.held_out)
   rng = np.random.default_rng(seed)
   held_out = np.zeros(len(videos), bool)
   for label in range(len(videos.class_names)):

@@ -42,7 +42,8 @@ class DiveSplit:
   """Some of the dives of a split.
 
   Attributes:
-    labels: feature name -> array [dives]; caption_ids is a list of arrays.
+    labels: feature name -> array [dives]; caption_ids is a list of arrays. And
+      unlv_dive, released_443 and so on, where the dataset has them.
   """
 
   def __init__(
@@ -66,6 +67,10 @@ class DiveSplit:
       [_text(row['dive_number']) for row in rows]
     )
     self.labels['caption_ids'] = [row['caption_ids'] for row in rows]
+    if 'unlv_dive' in rows[0]:
+      self.labels['unlv_dive'] = np.array([row['unlv_dive'] for row in rows])
+      for name in rows[0]['subsets']:
+        self.labels[name] = np.array([row['subsets'][name] for row in rows])
 
   def __len__(self) -> int:
     return len(self._indices)
@@ -130,13 +135,13 @@ def load_split(builder: tfds.core.DatasetBuilder, split: str) -> DiveSplit:
 
   Args:
     builder: of a prepared dataset.
-    split: its name.
+    split: its name, or several with + between.
 
   Raises:
     InputError: there is no such split, it is empty, or a caption has a word
       that the vocabulary lacks.
   """
-  if split not in builder.info.splits:
+  if set(split.split('+')) - set(builder.info.splits):
     raise InputError(
       f'{builder.info.full_name} has no split {split!r}; it has '
       f'{", ".join(sorted(builder.info.splits))}.'

@@ -12,12 +12,12 @@ import os
 import pathlib
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from aqa_jax import floors, metrics, writers
+from aqa_jax import caption_metrics, floors, metrics, writers
 from tfds_mtl_aqa import labels as label_names
 
 _WIDTH = 100
@@ -77,11 +77,11 @@ def evaluate(
 
   Returns:
     num_dives: the number of dives.
-    spearman, relative_l2, mse, mae: see `metrics.score_metrics`, and
-      execution_spearman; absent without scores.
+    spearman, kendall_tau, relative_l2, mse, mae: see
+      `metrics.score_metrics`, and execution_spearman; absent without scores.
     accuracy: predicted task -> percent; absent without classes.
     bleu_1 to bleu_4: 0 to 1; absent without captions or references.
-    floors: floor -> {spearman, relative_l2, mse, mae}.
+    floors: floor -> what `metrics.score_metrics` gives.
     majority_accuracy: task -> percent, for all five.
     What is not defined is NaN (null in the file).
 
@@ -105,7 +105,7 @@ def evaluate(
     predictions.captions is not None
     and predictions.reference_captions is not None
   ):
-    evaluation |= metrics.caption_bleu(
+    evaluation |= caption_metrics.caption_bleu(
       predictions.captions, predictions.reference_captions
     )
   evaluation['floors'] = floors.compute_floors(train_labels, labels)
@@ -219,23 +219,34 @@ def format_table(evaluation: Mapping[str, Any]) -> str:
   Returns:
     The scores of the model above those of every floor, the accuracies beside
     the majority class's, and BLEU, as far as they were evaluated; '-' where
-    something is not defined.
+    something is not defined. A checkpoint chosen on the test split is marked.
   """
   lines = [f'{evaluation["num_dives"]} dives']
+  if evaluation.get('selected_on') == 'test':
+    lines.append('The checkpoint was chosen on the test split: too favourable.')
+  if evaluation.get('trained_on'):
+    lines.append(f'{evaluation["trained_on"]} of them were trained on: a leak.')
+  intervals = evaluation.get('intervals', {})
   if 'spearman' in evaluation:
     columns = {'spearman': 4, 'relative_l2': 3, 'mae': 2}
     rows = {'model': evaluation}
     rows |= {f'floor: {n}': m for n, m in evaluation['floors'].items()}
+    rows |= {
+      f'ceiling: {n}': m for n, m in evaluation.get('ceilings', {}).items()
+    }
     lines += ['', _line('score', ['Spearman', 'rel. L2', 'MAE'])]
     lines += [
       _line(name, [_cell(row[key], n) for key, n in columns.items()])
       for name, row in rows.items()
     ]
-    lines.append(
-      _line(
-        'model, execution alone', [_cell(evaluation['execution_spearman'], 4)]
-      )
-    )
+    if intervals:
+      ends = [_interval(intervals[key], n) for key, n in columns.items()]
+      lines.insert(-len(rows) + 1, _line('  95 % interval', ends))
+    alone = [_cell(evaluation['execution_spearman'], 4)]
+    lines.append(_line('model, execution alone', alone))
+    if 'spearman_within_events' in evaluation:
+      within = [_cell(evaluation['spearman_within_events'], 4)]
+      lines.append(_line('model, within an event', within))
   if 'accuracy' in evaluation:
     lines += ['', _line('class, % correct', ['model', 'majority'])]
     lines += [
@@ -245,11 +256,19 @@ def format_table(evaluation: Mapping[str, Any]) -> str:
       for task, right in evaluation['accuracy'].items()
     ]
   if 'bleu_1' in evaluation:
-    orders = range(1, 5)
-    lines += ['', _line('caption', [f'BLEU-{order}' for order in orders])]
-    lines.append(
-      _line('model', [_cell(evaluation[f'bleu_{n}'], 4) for n in orders])
-    )
+    names = {f'bleu_{order}': f'BLEU-{order}' for order in range(1, 5)}
+    names |= {'meteor': 'METEOR', 'rouge_l': 'ROUGE-L', 'cider': 'CIDEr'}
+    names = {key: name for key, name in names.items() if key in evaluation}
+    captions = {'model': evaluation}
+    captions |= {
+      f'floor: {n}': m for n, m in evaluation.get('caption_floors', {}).items()
+    }
+    lines += ['', _line('caption', names.values(), 9)]
+    lines += [
+      _line(name, [_cell(row[key], 4) for key in names], 9)
+      for name, row in captions.items()
+    ]
+    lines += [f'  {note}' for note in evaluation.get('caption_notes', ())]
   return '\n'.join(lines)
 
 
@@ -323,9 +342,13 @@ def _cell(value: float | None, decimals: int) -> str:
   return f'{value:.{decimals}f}'
 
 
-def _line(name: str, cells: Sequence[str]) -> str:
+def _interval(ends: Sequence[float | None], decimals: int) -> str:
+  return '-'.join(_cell(end, decimals) for end in ends)
+
+
+def _line(name: str, cells: Iterable[str], width: int = 14) -> str:
   """Returns one line of the table."""
-  return f'{name:<38}' + ''.join(f'{cell:>10}' for cell in cells)
+  return f'{name:<38}' + ''.join(f'{cell:>{width}}' for cell in cells)
 
 
 def _sample(row: Mapping[str, Any]) -> str:

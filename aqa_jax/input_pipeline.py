@@ -16,12 +16,21 @@ from collections.abc import Iterator, Mapping
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from aqa_jax import batches
 from aqa_jax.dive_split import DiveSplit
 from aqa_jax.vocabulary import pad_caption
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
+
+# What the official code draws from, for each frame.
+_RANDOM_FILTERS = (
+  Image.Resampling.NEAREST,
+  Image.Resampling.BILINEAR,
+  Image.Resampling.BICUBIC,
+  Image.Resampling.LANCZOS,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +48,12 @@ class VideoInput:
     max_shift: temporal augmentation in frames; 3 in the paper.
     crop: side of the centred square crop in pixels; 112 in the paper.
     flip: mirror half of the training videos, as in the paper.
+    resize: (width, height) in pixels that the stored frames are brought to;
+      empty: they are taken as they are.
+    interpolation: how: 'area'; or 'random', one of four filters for each
+      frame, in the test too, as in the official code.
+    resize_evaluation: False leaves out the resizing in evaluation, as the
+      official MSCADC does by mistake.
   """
 
   window_frames: int
@@ -48,6 +63,9 @@ class VideoInput:
   max_shift: int
   crop: int
   flip: bool
+  resize: tuple[int, ...] = ()
+  interpolation: str = 'area'
+  resize_evaluation: bool = True
 
   def offsets(self) -> np.ndarray:
     """Returns int [frames]: which frames of the window are used."""
@@ -56,18 +74,28 @@ class VideoInput:
       offsets += self.window_frames - 1 - offsets[-1]
     return offsets
 
-  def check(self, num_frames: int, height: int, width: int) -> None:
+  def check(
+    self, num_frames: int, height: int | None, width: int | None
+  ) -> None:
     """Checks that stored dives can be used so.
 
     Args:
       num_frames: stored frames.
-      height: of the stored frames.
+      height: of the stored frames; None where it differs from dive to dive,
+        and has to be checked when a dive is read.
       width: likewise.
 
     Raises:
       InputError: naming the field that does not fit.
     """
     margin = (num_frames - self.window_frames) // 2
+    resize_fits = not self.resize or (
+      len(self.resize) == 2 and min(self.resize) >= self.crop
+    )
+    sizes = [] if width is None else [(width, height)]
+    if self.resize and resize_fits:
+      sizes = [self.resize] + (not self.resize_evaluation) * sizes
+    width, height = min(sizes, key=min, default=(self.crop, self.crop))
     problems = {
       f'anchor={self.anchor!r}: give start or end': (
         self.anchor not in ('start', 'end')
@@ -81,6 +109,11 @@ class VideoInput:
       ),
       f'max_shift={self.max_shift}: {margin} frames are stored on each side of '
       'the window': (not 0 <= self.max_shift <= max(margin, 0)),
+      f'interpolation={self.interpolation!r}: give area or random': (
+        self.interpolation not in ('area', 'random')
+      ),
+      f'resize={tuple(self.resize)}: give () or (width, height), neither '
+      f'below crop={self.crop}': not resize_fits,
       f'crop={self.crop}: the frames are {width} x {height} pixels': (
         not 1 <= self.crop <= min(height, width)
       ),
@@ -126,8 +159,9 @@ def make_inputs(
   inputs = {
     'video': _decode_frames(
       [encoded[margin + shift + offset] for offset in video_input.offsets()],
-      video_input.crop,
+      video_input,
       example,
+      rng,
     ),
     'flip': np.bool_(flip),
     'score': np.float32(example['final_score']),
@@ -139,21 +173,50 @@ def make_inputs(
 
 
 def _decode_frames(
-  encoded: list[bytes], crop: int, example: Mapping[str, object]
+  encoded: list[bytes],
+  video_input: VideoInput,
+  example: Mapping[str, object],
+  rng: np.random.Generator | None,
 ) -> np.ndarray:
   """Returns the centred crops, uint8 [frames, crop, crop, 3]."""
+  dive = f'dive ({example["event"]}, {example["sample"]})'
+  crop = video_input.crop
+  is_resized = video_input.resize and (
+    rng is not None or video_input.resize_evaluation
+  )
+  if rng is None:
+    # Random filters in the test, too, but the same ones every time.
+    rng = np.random.default_rng([example['event'], example['sample']])
   frames = np.empty((len(encoded), crop, crop, 3), np.uint8)
   for index, data in enumerate(encoded):
     frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if frame is None:
       raise InputError(
-        f'dive ({example["event"]}, {example["sample"]}): a stored frame is no '
-        'JPEG; remove the prepared dataset and prepare it again.'
+        f'{dive}: a stored frame is no JPEG; remove the prepared dataset and '
+        'prepare it again.'
       )
-    top = crop_offset(frame.shape[0], crop)
-    left = crop_offset(frame.shape[1], crop)
+    if is_resized:
+      frame = _resized(frame, video_input, rng)
+    height, width, _ = frame.shape
+    if min(height, width) < crop:
+      raise InputError(
+        f'config.input.crop={crop}: the frames of {dive} are {width} x '
+        f'{height} pixels; give config.input.resize, or a smaller crop.'
+      )
+    top, left = crop_offset(height, crop), crop_offset(width, crop)
     frames[index] = frame[top : top + crop, left : left + crop]
   return frames
+
+
+def _resized(
+  frame: np.ndarray, video_input: VideoInput, rng: np.random.Generator
+) -> np.ndarray:
+  """Returns a frame of the size asked for, uint8 [height, width, 3]."""
+  size = tuple(video_input.resize)
+  if video_input.interpolation == 'area':
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+  drawn = _RANDOM_FILTERS[rng.integers(len(_RANDOM_FILTERS))]
+  return np.asarray(Image.fromarray(frame).resize(size, drawn))
 
 
 def training_batches(

@@ -1,14 +1,13 @@
-"""The measures of one evaluation: score, classes, captions.
+"""The measures of one evaluation: score and classes.
 
 NaN means "not defined on these dives" (a rank correlation of constants); the
 files that `evaluation_files` writes show it as null.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sacrebleu.metrics import BLEU
 from scipy import stats
 
 # Executions are sums of half points. The decimals kept here undo the rounding
@@ -26,6 +25,7 @@ def score_metrics(predicted: ArrayLike, true: ArrayLike) -> dict[str, float]:
   Returns:
     spearman: rank correlation, -1 to 1, ties at their mean rank; NaN where
       either side is constant.
+    kendall_tau: Kendall's tau-b, -1 to 1; NaN likewise.
     relative_l2: mean(((predicted - true) / (max true - min true))**2) * 100,
       "R-l2 (x100)" of CoRe (Yu et al., ICCV 2021); NaN where all true scores
       are equal.
@@ -41,7 +41,8 @@ def score_metrics(predicted: ArrayLike, true: ArrayLike) -> dict[str, float]:
   spread = np.ptp(true)
   mse = float(np.mean(error**2))
   return {
-    'spearman': _spearman(predicted, true),
+    'spearman': spearman(predicted, true),
+    'kendall_tau': _kendall_tau(predicted, true),
     'relative_l2': 100 * mse / float(spread) ** 2 if spread else float('nan'),
     'mse': mse,
     'mae': float(np.mean(np.abs(error))),
@@ -75,7 +76,7 @@ def execution_spearman(
     raise ValueError(
       f'Difficulties must be positive, got {np.min(difficulty):g}.'
     )
-  return _spearman(
+  return spearman(
     predicted / difficulty, np.round(true / difficulty, _EXECUTION_DECIMALS)
   )
 
@@ -115,61 +116,52 @@ def class_accuracies(
   return accuracies
 
 
-def caption_bleu(
-  generated: Sequence[Sequence[str]], reference: Sequence[Sequence[str]]
-) -> dict[str, float]:
-  """Returns corpus BLEU-1 to BLEU-4 of captions, unsmoothed, by sacrebleu.
-
-  The words are compared as given: nothing is split, joined or lower-cased.
+def confusion_matrix(
+  predicted: ArrayLike, true: ArrayLike, num_classes: int
+) -> np.ndarray:
+  """Returns how often each class was taken for each.
 
   Args:
-    generated: one list of words a dive, without <sos> and <eos>; may be empty.
-    reference: the commentary of the same dives, as lists of words. A dive with
-      an empty one has nothing to compare with and is left out.
+    predicted: int [dives], predicted class ids.
+    true: int [dives], true class ids.
+    num_classes: of the task.
 
   Returns:
-    bleu_1 to bleu_4, each 0 to 1: the geometric mean of the clipped n-gram
-    precisions of order 1 to n, times the brevity penalty (Papineni et al., ACL
-    2002). NaN where every reference is empty.
+    int [num_classes, num_classes]: a row for each true class, a column for
+    each predicted one.
 
   Raises:
-    ValueError: there are no dives, the two differ in length, or a caption is
-      one string instead of a list of words.
+    ValueError: an id is no integer from 0 to num_classes - 1, or the arrays
+      differ in shape.
   """
-  if len(generated) != len(reference) or not len(reference):
+  predicted, true = np.asarray(predicted), np.asarray(true)
+  if predicted.shape != true.shape or true.ndim != 1:
     raise ValueError(
-      'BLEU needs as many generated as reference captions, at least one; got '
-      f'{len(generated)} and {len(reference)}.'
+      f'Classes need [dives] arrays of one length, got {predicted.shape} and '
+      f'{true.shape}.'
     )
-  if any(isinstance(words, str) for words in [*generated, *reference]):
-    raise ValueError('A caption must be a list of words, not one string.')
-  pairs = [
-    (hypothesis, truth)
-    for hypothesis, truth in zip(generated, reference, strict=True)
-    if len(truth)
-  ]
-  if not pairs:
-    return {f'bleu_{order}': float('nan') for order in range(1, 5)}
-  # sacrebleu splits at white space: numbers stand in for the words, so that a
-  # word with a space in it stays one word.
-  numbers: dict[str, str] = {}
+  for ids in (predicted, true):
+    if ids.size and (
+      ids.dtype.kind not in 'iu' or ids.min() < 0 or ids.max() >= num_classes
+    ):
+      raise ValueError(f'Class ids must be integers, 0 to {num_classes - 1}.')
+  matrix = np.zeros((num_classes, num_classes), np.int64)
+  np.add.at(matrix, (true, predicted), 1)
+  return matrix
 
-  def line(words: Sequence[str]) -> str:
-    return ' '.join(
-      numbers.setdefault(word, str(len(numbers))) for word in words
-    )
 
-  hypotheses = [line(hypothesis) for hypothesis, _ in pairs]
-  references = [line(truth) for _, truth in pairs]
-  scores = {}
-  for order in range(1, 5):
-    bleu = BLEU(
-      max_ngram_order=order, smooth_method='none', tokenize='none', force=True
-    )
-    score = bleu.corpus_score(hypotheses, [references]).score
-    # exp(log(1)) comes out one rounding above 1.
-    scores[f'bleu_{order}'] = min(score / 100, 1.0)
-  return scores
+def recall(confusion: np.ndarray) -> np.ndarray:
+  """Returns what part of each class was recognised.
+
+  Args:
+    confusion: int [classes, classes], of `confusion_matrix`.
+
+  Returns:
+    float [classes], percent (0 to 100); NaN for a class without a dive.
+  """
+  dives = confusion.sum(axis=1)
+  with np.errstate(invalid='ignore'):
+    return 100 * np.diag(confusion) / dives
 
 
 def _checked(**arrays: ArrayLike) -> list[np.ndarray]:
@@ -191,9 +183,24 @@ def _checked(**arrays: ArrayLike) -> list[np.ndarray]:
   return checked
 
 
-def _spearman(first: np.ndarray, second: np.ndarray) -> float:
-  """Returns Spearman's correlation, NaN where one side is constant."""
+def spearman(first: np.ndarray, second: np.ndarray) -> float:
+  """Returns Spearman's rank correlation, ties at their mean rank.
+
+  Args:
+    first: float [dives], finite.
+    second: float [dives], finite.
+
+  Returns:
+    -1 to 1; NaN where one side is constant.
+  """
   if not np.ptp(first) or not np.ptp(second):
     return float('nan')
   ranks = stats.rankdata(first), stats.rankdata(second)
   return float(np.clip(np.corrcoef(*ranks)[0, 1], -1, 1))
+
+
+def _kendall_tau(first: np.ndarray, second: np.ndarray) -> float:
+  """Returns Kendall's tau-b, NaN where one side is constant."""
+  if not np.ptp(first) or not np.ptp(second):
+    return float('nan')
+  return float(stats.kendalltau(first, second).statistic)

@@ -105,7 +105,10 @@ def set_up(
       f"config.model.trunk='{config.model.trunk}': give {' or '.join(_TRUNKS)}."
     )
   videos = action_videos.open_videos(
-    config.dataset.name, config.dataset.data_dir, config.dataset.train_split
+    config.dataset.name,
+    config.dataset.data_dir,
+    config.dataset.train_split,
+    config.validation.split,
   )
   train, validation = action_videos.hold_out(
     videos, config.validation.fraction, config.validation.seed

@@ -14,6 +14,8 @@ from absl import logging
 from clu import parameter_overview
 
 from aqa_jax import (
+  detailed_evaluation,
+  dive_selection,
   dive_split,
   evaluate,
   evaluation_files,
@@ -123,7 +125,18 @@ class Experiment(Training):
 
   def summary(self) -> str:
     """Returns the sizes of the splits."""
-    return f'{len(self.train)} dives, choosing by {len(self.validation)} others'
+    others = 'others'
+    if self.config.select_on == 'test':
+      others = 'of the test split'
+    return (
+      f'{len(self.train)} dives, choosing by {len(self.validation)} {others}'
+    )
+
+  def train_captions(self) -> list[list[str]]:
+    """Returns the words of the captions that are trained on."""
+    return [
+      self.vocabulary.decode(ids) for ids in self.train.labels['caption_ids']
+    ]
 
   def predictions(self, split: DiveSplit) -> evaluation_files.Predictions:
     """Returns what the present state says about a split."""
@@ -163,14 +176,13 @@ def set_up(
   num_frames, height, width, _ = builder.info.features['video'].shape
   video_input = VideoInput(**config.input)
   video_input.check(num_frames, height, width)
-  train, validation = dive_split.hold_out(
-    dive_split.load_split(builder, config.dataset.train_split),
-    **config.validation,
-  )
-  _check_vocabulary_size(config, len(vocabulary), train)
   tests = {
-    name: dive_split.load_split(builder, name) for name in config.test_splits
+    name: dive_selection.select(builder, name) for name in config.test_splits
   }
+  train = dive_selection.select(builder, config.dataset.train_split)
+  _check_vocabulary_size(config, len(vocabulary), train)
+  train, validation = _split_to_choose_by(config, train, tests)
+  tests = _without_seen_dives(tests, train, validation)
   steps_per_epoch = len(train) / config.batch_size
   num_steps = round(config.num_epochs * steps_per_epoch)
   tx = optimizer.create_optimizer(config.optimizer, num_steps)
@@ -205,6 +217,42 @@ def set_up(
   )
 
 
+def _split_to_choose_by(
+  config: ml_collections.ConfigDict,
+  train: DiveSplit,
+  tests: dict[str, DiveSplit],
+) -> tuple[DiveSplit, DiveSplit]:
+  """Returns the dives to train on, and those to choose the checkpoint by."""
+  if config.select_on == 'validation':
+    return dive_split.hold_out(train, **config.validation)
+  if config.select_on != 'test' or not tests:
+    raise InputError(
+      f"config.select_on='{config.select_on}': give validation; or test, the "
+      "paper's protocol, which takes the first of config.test_splits="
+      f'{tuple(tests)}.'
+    )
+  return train, next(iter(tests.values()))
+
+
+def _without_seen_dives(
+  tests: dict[str, DiveSplit], train: DiveSplit, validation: DiveSplit
+) -> dict[str, DiveSplit]:
+  """Returns the splits to test on, UNLV-Dive without what training saw.
+
+  Of its 70 test dives 51 are in MTL-AQA's training split.
+  """
+  name = 'unlv_test'
+  if name not in tests:
+    return tests
+  seen = dive_selection.are_in(tests[name], train, validation)
+  if seen.all():
+    raise InputError(
+      f'config.test_splits: every dive of {name} is in the training split; '
+      'train on another.'
+    )
+  return tests | {name: tests[name].select(np.flatnonzero(~seen))}
+
+
 def _check_statistics_groups(config: ml_collections.ConfigDict) -> None:
   groups = config.model.get('statistics_groups', 1)
   if groups < 1 or config.batch_size % groups:
@@ -237,7 +285,7 @@ def train_and_evaluate(
     workdir: folder of the run; holds its checkpoints, metrics and evaluations.
 
   Returns:
-    By test split, what `evaluation_files.evaluate` measures.
+    By test split, what `evaluate_best` measures.
 
   Raises:
     InputError: something in the config, the dataset or the workdir is wrong.
@@ -258,7 +306,9 @@ def evaluate_best(experiment: Experiment) -> dict[str, dict]:
     experiment: from `set_up`.
 
   Returns:
-    By test split, what `evaluation_files.evaluate` measures.
+    By test split, on the first process: split, step, selected_on ('validation'
+    or 'test'), trained_on (how many of its dives were trained on), and what
+    `evaluation_files.evaluate` and `detailed_evaluation.detail` measure.
 
   Raises:
     InputError: there is no checkpoint.
@@ -270,11 +320,21 @@ def evaluate_best(experiment: Experiment) -> dict[str, dict]:
   evaluations = {}
   for name, split in experiment.tests.items():
     predictions = experiment.predictions(split)
-    evaluation = evaluation_files.evaluate(predictions, experiment.train.labels)
-    evaluation |= {'split': name, 'step': int(experiment.state.step)}
+    evaluation = {
+      'split': name,
+      'step': int(experiment.state.step),
+      'selected_on': experiment.config.select_on,
+      'trained_on': int(dive_selection.are_in(split, experiment.train).sum()),
+    }
     evaluations[name] = evaluation
     if jax.process_index():
       continue
+    evaluation |= evaluation_files.evaluate(
+      predictions, experiment.train.labels
+    )
+    evaluation |= detailed_evaluation.detail(
+      predictions, experiment.train_captions()
+    )
     rows = evaluation_files.prediction_rows(predictions)
     evaluation_files.write_predictions(experiment.workdir, name, rows)
     evaluation_files.write_evaluation(experiment.workdir, name, evaluation)

@@ -23,7 +23,9 @@ def get_config() -> ml_collections.ConfigDict:
   config.network = 'mscadc'
   config.model = ml_collections.ConfigDict()
   config.model.width = 32
+  config.model.head_channels = 12
   config.model.dropout = 0.5
+  config.model.initial_score = 0.0
   # 1: BatchNorm over the whole batch, on however many devices it lies. More:
   # that many parts of the batch, each for itself.
   config.model.statistics_groups = 1

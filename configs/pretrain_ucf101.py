@@ -5,6 +5,15 @@ The folder is what UCF101.rar unpacks to: a folder for each class.
   python -m aqa_jax.main --config=configs/pretrain_ucf101.py \
     --workdir=workdir/ucf101 --config.dataset.name=/path/to/UCF-101
 
+Or TFDS's own ucf101 (its first official split), with TensorFlow and ffmpeg:
+
+  python -c "import tensorflow_datasets as tfds; tfds.builder(
+    'ucf101/ucf101_1', data_dir='data', file_format='array_record'
+    ).download_and_prepare()"
+  python -m aqa_jax.main --config=configs/pretrain_ucf101.py \
+    --workdir=workdir/ucf101 --config.dataset.name=ucf101/ucf101_1 \
+    --config.dataset.data_dir=data
+
 Then --config.init_from=workdir/ucf101 --config.init_scope=backbone. For MSCADC:
 
   --config.model.trunk=dilated_c3d --config.model.width=32 \
@@ -30,10 +39,11 @@ def get_config() -> ml_collections.ConfigDict:
   config.dataset.data_dir = ''
   config.dataset.train_split = 'train'
 
-  # Of each class's recordings.
+  # Of a folder: of each class's recordings. Of a TFDS dataset: its split.
   config.validation = ml_collections.ConfigDict()
   config.validation.fraction = 0.1
   config.validation.seed = 0
+  config.validation.split = 'test'
 
   config.input = ml_collections.ConfigDict()
   config.input.frames = 16

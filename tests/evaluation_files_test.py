@@ -8,7 +8,7 @@ import pytest
 from aqa_jax import evaluation_files, metrics
 from tfds_mtl_aqa import labels
 
-SCORE_KEYS = {'spearman', 'relative_l2', 'mse', 'mae'}
+SCORE_KEYS = {'spearman', 'kendall_tau', 'relative_l2', 'mse', 'mae'}
 
 
 def made_labels(num_dives=6, seed=0):

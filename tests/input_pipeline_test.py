@@ -1,7 +1,10 @@
+import dataclasses
+
 import cv2
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from aqa_jax.dive_split import DiveSplit, load_split, open_builder
 from aqa_jax.input_pipeline import (
@@ -176,6 +179,76 @@ def test_half_of_the_videos_are_flipped():
     np.testing.assert_array_equal(flipped['video'], plain['video'])
 
 
+def _noise_dive(width, height, num_frames=12):
+  dive = _dive(num_frames=num_frames)
+  frames = np.random.default_rng(0).integers(
+    0, 256, (num_frames, height, width, 3), np.uint8
+  )
+  dive['video'] = [cv2.imencode('.png', f[..., ::-1])[1] for f in frames]
+  return dive, frames
+
+
+def test_frames_are_resized_by_area():
+  """By whole factors: every pixel is the mean of a block."""
+  dive, frames = _noise_dive(width=24, height=15)
+  video_input = dataclasses.replace(_SMALL, resize=(8, 5), crop=5)
+  video = make_inputs(dive, video_input, 5, rng=None)['video']
+  means = frames[4:10].reshape(6, 5, 3, 8, 3, 3).mean((2, 4))
+  # A crop of 5 from 8 begins at round(1.5) = 2.
+  assert np.abs(video - means[:, :, 2:7]).max() <= 0.5
+
+
+@pytest.mark.parametrize('seed', [None, 3])
+def test_random_interpolation_draws_for_each_frame(seed):
+  dive, frames = _noise_dive(width=24, height=15)
+  video_input = dataclasses.replace(
+    _SMALL, resize=(9, 7), interpolation='random', crop=7, max_shift=0
+  )
+  video_input.check(12, 15, 24)
+
+  def draw():
+    rng = None if seed is None else np.random.default_rng(seed)
+    return make_inputs(dive, video_input, 5, rng)['video']
+
+  video = draw()
+  np.testing.assert_array_equal(video, draw())
+  used = []
+  for frame, seen in zip(frames[4:10], video, strict=True):
+    fits = {
+      name
+      for name in ('NEAREST', 'BILINEAR', 'BICUBIC', 'LANCZOS')
+      if np.array_equal(
+        np.asarray(Image.fromarray(frame).resize((9, 7), getattr(Image, name)))[
+          :, 1:8
+        ],
+        seen,
+      )
+    }
+    assert len(fits) == 1
+    used += fits
+  assert len(set(used)) > 1
+
+
+def test_evaluation_without_resizing():
+  """The official MSCADC's test: the crop is taken from the source's size."""
+  dive, frames = _noise_dive(width=24, height=15)
+  video_input = dataclasses.replace(
+    _SMALL, resize=(6, 5), resize_evaluation=False
+  )
+  tested = make_inputs(dive, video_input, 5, rng=None)['video']
+  np.testing.assert_array_equal(tested, frames[4:10, 6:10, 10:14])
+  trained = make_inputs(dive, video_input, 5, np.random.default_rng(0))['video']
+  assert not np.array_equal(trained, tested)
+
+
+def test_a_dive_smaller_than_the_crop():
+  """Where every dive has its own size, `check` can not tell."""
+  _SMALL.check(12, None, None)
+  dive, _ = _noise_dive(width=6, height=3)
+  with pytest.raises(InputError, match=r'crop=4: the frames of dive \(1, 0\)'):
+    make_inputs(dive, _SMALL, 5, rng=None)
+
+
 def test_labels_of_a_row():
   inputs = make_inputs(_dive(sample=3), _SMALL, 6, rng=None)
   assert inputs['score'] == np.float32(53)
@@ -289,6 +362,9 @@ def test_evaluation_covers_every_dive_once(split, batch_size):
     ({'max_shift': -1}, 'max_shift=-1'),
     ({'crop': 129}, 'crop=129: the frames are 171 x 128 pixels'),
     ({'crop': 0}, 'crop=0'),
+    ({'resize': (171,)}, r'resize=\(171,\): give \(\) or \(width, height\)'),
+    ({'resize': (171, 111)}, r'resize=\(171, 111\).*below crop=112'),
+    ({'interpolation': 'cubic'}, "interpolation='cubic': give area or random"),
   ],
 )
 def test_inputs_that_do_not_fit_the_dataset(change, message):

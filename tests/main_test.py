@@ -24,7 +24,7 @@ _MODULES = sorted(
   # below start it.
   if module.name != 'aqa_jax.main'
 )
-_CONFIGS = sorted((ROOT / 'configs').glob('*.py'))
+_CONFIGS = sorted((ROOT / 'configs').rglob('*.py'))
 
 
 def _run(*arguments):
@@ -51,7 +51,9 @@ def test_every_module_imports(name):
   importlib.import_module(name)
 
 
-@pytest.mark.parametrize('path', _CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+  'path', _CONFIGS, ids=lambda p: f'{p.parent.name}-{p.stem}'
+)
 def test_every_config_builds_and_is_locked(path):
   config = runpy.run_path(str(path))['get_config']()
   assert isinstance(config, ml_collections.ConfigDict)
@@ -63,10 +65,49 @@ def test_every_config_builds_and_is_locked(path):
     return
   # It has the fields of the paper's, and of the same types.
   paper = runpy.run_path(str(ROOT / f'configs/{config.network}.py'))
-  paths = jax.tree_util.tree_leaves_with_path
-  assert [(p, type(v)) for p, v in paths(config.to_dict())] == [
-    (p, type(v)) for p, v in paths(paper['get_config']().to_dict())
-  ]
+  assert _types(config) == _types(paper['get_config']())
+
+
+def _types(config):
+  leaves = jax.tree_util.tree_leaves_with_path(
+    config.to_dict(), is_leaf=lambda value: isinstance(value, tuple)
+  )
+  return [(path, type(value)) for path, value in leaves]
+
+
+@pytest.mark.parametrize('network', ['c3davg', 'mscadc'])
+def test_official_configs_set_every_switch(network):
+  """What facts about the official code say, and nothing else."""
+  folder = ROOT / 'configs'
+  ours, official = (
+    dict(
+      jax.tree_util.tree_leaves_with_path(
+        runpy.run_path(str(path))['get_config']().to_dict(),
+        is_leaf=lambda value: isinstance(value, tuple),
+      )
+    )
+    for path in (
+      folder / f'{network}.py',
+      folder / 'official' / f'{network}.py',
+    )
+  )
+  changed = {
+    '.'.join(key.key for key in path): official[path]
+    for path in official
+    if official[path] != ours[path]
+  }
+  expected = {
+    'dataset.name': 'mtl_aqa/clips_native',
+    'dataset.vocabulary_size': 5779,
+    'select_on': 'test',
+    'input.interpolation': 'random',
+    'model.caption_dropout': 0.5,
+  }
+  if network == 'c3davg':
+    expected |= {'input.resize': (171, 128), 'input.anchor': 'start'}
+  else:
+    expected |= {'input.resize': (640, 360), 'input.resize_evaluation': False}
+  assert changed == expected
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,4 @@
 import math
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -117,91 +116,87 @@ def test_class_accuracies_refuse_what_does_not_fit(predicted, true, message):
     metrics.class_accuracies({'twists': predicted}, truth)
 
 
-def bleu_by_hand(hypotheses, references, order):
-  """Papineni's formula, written independently."""
-  logs = []
-  for n in range(1, order + 1):
-    right = total = 0
-    for hypothesis, reference in zip(hypotheses, references, strict=True):
-      grams = [
-        Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
-        for words in (hypothesis, reference)
-      ]
-      right += sum((grams[0] & grams[1]).values())
-      total += max(len(hypothesis) - n + 1, 0)
-    if not right:
-      return 0.0
-    logs.append(math.log(right / total))
-  made = sum(map(len, hypotheses))
-  wanted = sum(map(len, references))
-  penalty = 1.0 if made >= wanted else math.exp(1 - wanted / made)
-  return penalty * math.exp(sum(logs) / order)
+def test_kendall_tau_by_hand():
+  # Pairs of 1 2 3 4 in the order 1 3 2 4: five agree, one does not.
+  found = metrics.score_metrics([1.0, 3.0, 2.0, 4.0], [1.0, 2.0, 3.0, 4.0])
+  assert found['kendall_tau'] == pytest.approx((5 - 1) / 6)
 
 
-def test_bleu_by_hand():
-  # 5 of 6 words, 3 of 5 pairs, 1 of 4 triples, no run of four; equal lengths.
-  generated = ['the', 'cat', 'sat', 'on', 'a', 'mat']
-  reference = ['the', 'cat', 'sat', 'by', 'a', 'mat']
-  found = metrics.caption_bleu([generated], [reference])
-  assert found['bleu_1'] == pytest.approx(5 / 6)
-  assert found['bleu_2'] == pytest.approx((5 / 6 * 3 / 5) ** (1 / 2))
-  assert found['bleu_3'] == pytest.approx((5 / 6 * 3 / 5 * 1 / 4) ** (1 / 3))
-  assert found['bleu_4'] == 0
-
-
-def test_bleu_clips_repeated_words_and_punishes_brevity():
-  found = metrics.caption_bleu([['the', 'the']], [['the', 'dive', 'was']])
-  assert found['bleu_1'] == pytest.approx(1 / 2 * math.exp(1 - 3 / 2))
-
-
-def test_bleu_of_a_corpus_against_the_formula():
-  rng = np.random.default_rng(2)
-  references = [
-    [f'w{i}' for i in rng.integers(0, 12, rng.integers(1, 30))]
-    for _ in range(40)
-  ]
-  generated = [
-    [w if rng.random() < 0.7 else 'w0' for w in words][: rng.integers(0, 30)]
-    for words in references
-  ]
-  generated[3] = []
-  found = metrics.caption_bleu(generated, references)
-  for order in range(1, 5):
-    assert found[f'bleu_{order}'] == pytest.approx(
-      bleu_by_hand(generated, references, order)
+@pytest.mark.parametrize('block', range(10))
+def test_a_thousand_inputs_against_scipy_and_sklearn(block):
+  """Random and degenerate: ties, constants, one dive, numbers not finite."""
+  rng = np.random.default_rng(block)
+  for trial in range(100):
+    count = int(rng.integers(1, 40))
+    true = np.round(rng.normal(67, 17, count), int(rng.integers(-1, 3)))
+    predicted = np.round(
+      true + rng.normal(0, 9, count), int(rng.integers(-1, 3))
     )
-  assert 0 < found['bleu_4'] < found['bleu_1'] < 1
+    kind = trial % 5
+    if kind == 1:
+      predicted[:] = 67.0
+    if kind == 2:
+      true[:] = 50.0
+    if kind == 3:
+      predicted[int(rng.integers(count))] = rng.choice([np.nan, np.inf])
+      with pytest.raises(ValueError, match='not finite'):
+        metrics.score_metrics(predicted, true)
+      continue
+    found = metrics.score_metrics(predicted, true)
+    constant = len(set(true)) == 1 or len(set(predicted)) == 1
+    for name, peer in (
+      ('spearman', stats.spearmanr),
+      ('kendall_tau', stats.kendalltau),
+    ):
+      if constant:
+        assert math.isnan(found[name])
+      else:
+        assert found[name] == pytest.approx(
+          peer(predicted, true).statistic, abs=1e-6
+        )
+    mse = sklearn_metrics.mean_squared_error(true, predicted)
+    assert found['mse'] == pytest.approx(mse, rel=1e-6)
+    assert found['mae'] == pytest.approx(
+      sklearn_metrics.mean_absolute_error(true, predicted), rel=1e-6
+    )
+    if len(set(true)) == 1:
+      assert math.isnan(found['relative_l2'])
+    else:
+      scaled = (predicted - true) / (true.max() - true.min())
+      assert found['relative_l2'] == pytest.approx(
+        100 * np.mean(scaled**2), rel=1e-6
+      )
+    ids, true_ids = rng.integers(0, 6, (2, count))
+    confusion = metrics.confusion_matrix(ids, true_ids, 6)
+    np.testing.assert_array_equal(
+      confusion,
+      sklearn_metrics.confusion_matrix(true_ids, ids, labels=range(6)),
+    )
+    recalled = sklearn_metrics.recall_score(
+      true_ids, ids, labels=range(6), average=None, zero_division=np.nan
+    )
+    np.testing.assert_allclose(
+      metrics.recall(confusion), 100 * recalled, atol=1e-6
+    )
 
 
-def test_bleu_of_equal_captions_is_one():
-  words = ['A', 'very', 'good', 'dive', '.']
-  found = metrics.caption_bleu([words, words], [words, words])
-  assert found == {f'bleu_{n}': pytest.approx(1.0) for n in range(1, 5)}
-  assert max(found.values()) <= 1
+def test_a_class_without_a_dive_has_no_recall():
+  confusion = metrics.confusion_matrix([0, 1, 1], [0, 1, 0], 3)
+  assert confusion.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
+  np.testing.assert_array_equal(
+    metrics.recall(confusion), [50.0, 100.0, np.nan]
+  )
 
 
-def test_bleu_takes_the_words_as_given():
-  # Case counts, a word with a space is one word, punctuation is not split.
-  assert metrics.caption_bleu([['Good']], [['good']])['bleu_1'] == 0
-  found = metrics.caption_bleu([['a b', 'c']], [['a', 'b', 'c']])
-  assert found['bleu_1'] == pytest.approx(1 / 2 * math.exp(1 - 3 / 2))
-  assert metrics.caption_bleu([["it's."]], [['it', "'s", '.']])['bleu_1'] == 0
-
-
-def test_bleu_of_empty_captions():
-  nothing = metrics.caption_bleu([[], []], [['a'], ['b', 'c']])
-  assert set(nothing.values()) == {0.0}
-  # A dive without a commentary is left out.
-  found = metrics.caption_bleu([['a'], ['b']], [['a'], []])
-  assert found['bleu_1'] == pytest.approx(1.0)
-  undefined = metrics.caption_bleu([['a']], [[]])
-  assert all(math.isnan(value) for value in undefined.values())
-
-
-def test_bleu_refuses_what_does_not_fit():
-  with pytest.raises(ValueError, match='got 1 and 2'):
-    metrics.caption_bleu([['a']], [['a'], ['b']])
-  with pytest.raises(ValueError, match='at least one'):
-    metrics.caption_bleu([], [])
-  with pytest.raises(ValueError, match='list of words'):
-    metrics.caption_bleu(['a dive'], [['a', 'dive']])
+@pytest.mark.parametrize(
+  'predicted, true, message',
+  [
+    ([0, 3], [0, 1], '0 to 2'),
+    ([0, -1], [0, 1], '0 to 2'),
+    ([0.0, 1.0], [0, 1], 'integers'),
+    ([0], [0, 1], 'one length'),
+  ],
+)
+def test_confusion_refuses_what_is_no_class(predicted, true, message):
+  with pytest.raises(ValueError, match=message):
+    metrics.confusion_matrix(predicted, true, 3)

@@ -11,6 +11,7 @@ from tfds_mtl_aqa import features, input_error
 CONFIGS = {
   'clips_171x128': (171, 128),
   'clips_640x360': (640, 360),
+  'clips_native': fake_mtl_aqa.SIZE,
   'annotations': None,
 }
 
@@ -79,7 +80,9 @@ def test_dives_in_the_official_order(data_dir, config, size):
       assert ('video' in dive) == (size is not None)
 
 
-@pytest.mark.parametrize('config', ['clips_171x128', 'clips_640x360'])
+@pytest.mark.parametrize(
+  'config', ['clips_171x128', 'clips_640x360', 'clips_native']
+)
 def test_stored_frames_are_the_window_and_its_margins(data_dir, config):
   width, height = CONFIGS[config]
   for split in ('train', 'test'):

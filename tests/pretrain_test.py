@@ -3,9 +3,11 @@
 import json
 
 import av
+import cv2
 import jax
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from flax import traverse_util
 
 from aqa_jax import action_videos, pretrain, pretrained
@@ -76,7 +78,7 @@ def _config(folder, **changes):
 
 
 def test_classes_and_recordings_of_a_folder(folder):
-  videos = action_videos.open_videos(str(folder), '', 'train')
+  videos = action_videos.open_videos(str(folder), '', 'train', 'test')
   assert videos.class_names == ('falls', 'slides')
   assert len(videos) == 16 and len(set(videos.groups)) == 8
   train, validation = action_videos.hold_out(videos, 0.25, seed=0)
@@ -88,7 +90,7 @@ def test_classes_and_recordings_of_a_folder(folder):
 
 
 def test_pixels_of_a_clip(folder):
-  videos = action_videos.open_videos(str(folder), '', 'train')
+  videos = action_videos.open_videos(str(folder), '', 'train', 'test')
   whole = ClipInput(6, 2, _HEIGHT, _WIDTH, _HEIGHT, False)
   row = action_videos.make_row(videos, 0, whole, rng=None)
   assert row['video'].shape == (6, _HEIGHT, _HEIGHT, 3)
@@ -106,7 +108,7 @@ def test_pixels_of_a_clip(folder):
 
 
 def test_chance_moves_the_clip(folder):
-  videos = action_videos.open_videos(str(folder), '', 'train')
+  videos = action_videos.open_videos(str(folder), '', 'train', 'test')
   clip_input = ClipInput(4, 1, _HEIGHT, _WIDTH, 24, True)
   rows = [
     action_videos.make_row(videos, 0, clip_input, np.random.default_rng(seed))
@@ -143,6 +145,67 @@ def test_a_trunk_learns_and_is_taken_over(trunk, folder, tmp_path):
     assert isinstance(leaf, np.ndarray)
 
 
+@pytest.fixture(name='ucf101', scope='module')
+def fixture_ucf101(tmp_path_factory):
+  """A data_dir with TFDS's own ucf101, made of four videos of ours."""
+  pytest.importorskip('tensorflow', reason='TFDS reads videos with TensorFlow')
+  videos = tmp_path_factory.mktemp('ucf101')
+  lists = videos / 'ucfTrainTestlist'
+  lists.mkdir()
+  (videos / 'UCF101').mkdir()
+  names = {'train': (1, 2, 3), 'test': (4,)}
+  for split, groups in names.items():
+    lines = []
+    for group in groups:
+      action = ('Diving', 'TaiChi')[group % 2]
+      name = f'v_{action}_g{group:02}_c01.avi'
+      motion = _ACTIONS['falls' if action == 'Diving' else 'slides']
+      _write_video(videos / 'UCF101' / name, motion, (group, group))
+      lines.append(f'{action}/{name} 1\n')
+    (lists / f'{split}list01.txt').write_text(''.join(lines))
+
+  def frames(self, path):  # In place of the program ffmpeg.
+    with av.open(path) as container:
+      images = [f.to_ndarray(format='bgr24') for f in container.decode(video=0)]
+    return [cv2.imencode('.jpg', image)[1].tobytes() for image in images]
+
+  data_dir = tmp_path_factory.mktemp('ucf101_data')
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(tfds.features.Video, '_ffmpeg_decode', frames)
+    patch.setattr(
+      tfds.download.DownloadManager,
+      'download_and_extract',
+      lambda self, urls: dict.fromkeys(urls, str(videos)),
+    )
+    tfds.builder(
+      'ucf101/ucf101_1', data_dir=data_dir, file_format='array_record'
+    ).download_and_prepare()
+  return data_dir
+
+
+def test_the_ucf101_of_tfds(ucf101, tmp_path):
+  videos = action_videos.open_videos(
+    'ucf101/ucf101_1', str(ucf101), 'train', 'test'
+  )
+  assert len(videos.class_names) == 101
+  labels = [videos.class_names[label] for label in videos.labels]
+  assert sorted(labels[:3]) == ['Diving', 'TaiChi', 'TaiChi']
+  assert labels[3] == 'Diving'
+  train, validation = action_videos.hold_out(videos, 0.5, seed=0)
+  assert list(train) == [0, 1, 2] and list(validation) == [3]
+  whole = ClipInput(6, 2, _HEIGHT, _WIDTH, _HEIGHT, False)
+  row = action_videos.make_row(videos, 3, whole, rng=None)
+  # The test's video: frame 4 is the first, and its square fell from row 4.
+  for time, frame in enumerate(row['video']):
+    rows = np.flatnonzero(frame.mean(axis=(1, 2)) > 20)
+    assert abs(rows[0] - (8 + 2 * time)) <= 1
+  config = _config(
+    'ucf101/ucf101_1',
+    **{'dataset.data_dir': str(ucf101), 'num_epochs': 2.0, 'batch_size': 3},
+  )
+  assert 0 <= pretrain.train_and_evaluate(config, tmp_path) <= 100
+
+
 @pytest.mark.parametrize(
   'change, message',
   [
@@ -161,17 +224,17 @@ def test_configs_that_do_not_fit(change, message, folder, tmp_path):
 
 def test_folders_that_are_no_classes(folder, tmp_path):
   with pytest.raises(InputError, match='holds 0 folders'):
-    action_videos.open_videos(str(tmp_path), '', 'train')
+    action_videos.open_videos(str(tmp_path), '', 'train', 'test')
   (tmp_path / 'empty').mkdir()
   with pytest.raises(InputError, match='empty: holds no video'):
-    action_videos.open_videos(str(tmp_path), '', 'train')
+    action_videos.open_videos(str(tmp_path), '', 'train', 'test')
 
 
 def test_a_damaged_video_is_named(tmp_path):
   for action in ('a', 'b'):
     (tmp_path / action).mkdir()
     (tmp_path / action / 'x.avi').write_bytes(b'no video')
-  videos = action_videos.open_videos(str(tmp_path), '', 'train')
+  videos = action_videos.open_videos(str(tmp_path), '', 'train', 'test')
   clip_input = ClipInput(4, 1, 32, 32, 24, True)
   with pytest.raises(InputError, match=r'a/x\.avi: cannot be read'):
     action_videos.make_row(videos, 0, clip_input, rng=None)

@@ -26,7 +26,7 @@ def _launch(num_processes, devices, *flags):
     capture_output=True,
     text=True,
     check=False,
-    timeout=300,
+    timeout=900,
   )
 
 

@@ -84,6 +84,9 @@ def _tiny(network, tasks, overrides) -> ml_collections.ConfigDict:
         'input.stride': 1.5,
         'input.anchor': 'start',
         'input.crop': 24,
+        'model.head_channels': 3,
+        'model.dropout': 0.0,
+        'optimizer.learning_rate': 3e-2,
       }
     )
   return config

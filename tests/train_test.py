@@ -14,7 +14,7 @@ import ml_collections
 import numpy as np
 import pytest
 
-from aqa_jax import floors, metrics, train
+from aqa_jax import caption_metrics, floors, train
 from configs import quickstart
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
@@ -107,7 +107,7 @@ def test_predictions_give_the_measures(trained):
   for task in CLASS_NAMES:
     right = [row[f'true_{task}'] == row[f'predicted_{task}'] for row in rows]
     assert evaluation['accuracy'][task] == pytest.approx(100 * np.mean(right))
-  bleu = metrics.caption_bleu(
+  bleu = caption_metrics.caption_bleu(
     [row['predicted_caption'].split() for row in rows],
     [row['true_caption'].split() for row in rows],
   )

@@ -14,16 +14,20 @@ WINDOW_FRAMES = 103
 MARGIN_FRAMES = 3
 
 
+# (width, height) in pixels; (None, None) where dives differ.
+FrameSize = tuple[int, int] | tuple[None, None]
+
+
 def dive_features(
-  frame_size: tuple[int, int] | None,
+  frame_size: FrameSize | None,
   num_frames: int = WINDOW_FRAMES + 2 * MARGIN_FRAMES,
   extra: Mapping[str, object] | None = None,
 ) -> tfds.features.FeaturesDict:
   """Returns the features of one dive.
 
   Args:
-    frame_size: (width, height) of the stored frames in pixels; None for a
-      dataset without video.
+    frame_size: (width, height) of the stored frames in pixels, (None, None)
+      where it differs from dive to dive; None for a dataset without video.
     num_frames: stored frames a dive.
     extra: further features, by name.
 

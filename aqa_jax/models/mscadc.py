@@ -19,7 +19,9 @@ class MSCADC(nn.Module):
       not named has no parameters.
     vocabulary_size: words of the captions, <eos> and <sos> included.
     width: channels of the trunk's first convolution; 32 in the paper.
+    head_channels: of the heads' features; 12 in the paper.
     dropout: of the trunk's features; 0.5 in the paper.
+    initial_score: see `heads.ScoreRegressor`.
     statistics_groups: parts of the batch that BatchNorm treats apart; see
       `BatchNorm`.
     by_time_shifts: how to run the convolutions; see `convolution`.
@@ -33,7 +35,9 @@ class MSCADC(nn.Module):
   tasks: Sequence[str]
   vocabulary_size: int
   width: int = 32
+  head_channels: int = 12
   dropout: float = 0.5
+  initial_score: float = 0.0
   statistics_groups: int = 1
   by_time_shifts: bool = False
   caption_length: int = 100
@@ -79,14 +83,15 @@ class MSCADC(nn.Module):
     )(video, train)
     # Of every head.
     options = {
+      'channels': self.head_channels,
       'statistics_groups': self.statistics_groups,
       'by_time_shifts': self.by_time_shifts,
     }
     outputs: dict[str, object] = {}
     if 'score' in self.tasks:
-      outputs['score'] = ScoreHead(**options, name='score_regressor')(
-        features, train
-      )
+      outputs['score'] = ScoreHead(
+        **options, initial_score=self.initial_score, name='score_regressor'
+      )(features, train)
     if 'classes' in self.tasks:
       outputs['classes'] = ClassHead(**options, name='dive_classifier')(
         features, train

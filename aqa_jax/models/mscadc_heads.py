@@ -16,9 +16,8 @@ from aqa_jax.models.convolution import convolution, max_pool
 from aqa_jax.models.initializers import pytorch_uniform
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
-_CHANNELS = 12
-# Channels and dilation of conv1 to conv5.
-_CONTEXT_LAYERS = ((24, 1), (24, 1), (48, 2), (96, 4), (96, 1))
+# Of conv1 to conv5: channels, as multiples of the head's, and dilation.
+_CONTEXT_LAYERS = ((2, 1), (2, 1), (4, 2), (8, 4), (8, 1))
 # What these take away on each side.
 _CONTEXT_PADDING = sum(dilation for _, dilation in _CONTEXT_LAYERS)
 
@@ -52,20 +51,22 @@ class ContextNet(nn.Module):
     """Returns the features in context.
 
     Args:
-      features: float [batch, time, height, width, 12].
+      features: float [batch, time, height, width, channels]; 12 channels in
+        the paper.
       train: use the batch's own statistics in BatchNorm.
 
     Returns:
       float32, of the same shape.
     """
+    head_channels = features.shape[-1]
     sides = (_CONTEXT_PADDING, _CONTEXT_PADDING)
     features = jnp.pad(
       features, ((0, 0), sides, sides, sides, (0, 0)), mode='edge'
     )
-    for number, (channels, dilation) in enumerate(_CONTEXT_LAYERS, start=1):
+    for number, (multiple, dilation) in enumerate(_CONTEXT_LAYERS, start=1):
       features = convolution_block(
         features,
-        channels,
+        multiple * head_channels,
         f'conv{number}',
         train,
         statistics_groups=self.statistics_groups,
@@ -73,17 +74,19 @@ class ContextNet(nn.Module):
         padding=0,
         dilation=dilation,
       )
-    return _pointwise(_CHANNELS, features.shape[-1], 0, 'conv6')(features)
+    return _pointwise(head_channels, features.shape[-1], 0, 'conv6')(features)
 
 
 class HeadFeatures(nn.Module):
   """What every head begins with; each has its own.
 
   Attributes:
+    channels: of its features; 12 in the paper.
     statistics_groups: see `BatchNorm`.
     by_time_shifts: how to run the convolutions; see `convolution`.
   """
 
+  channels: int = 12
   statistics_groups: int = 1
   by_time_shifts: bool = False
 
@@ -96,13 +99,15 @@ class HeadFeatures(nn.Module):
       train: use the batch's own statistics in BatchNorm.
 
     Returns:
-      float32 [batch, (time + 2) // 2, (height + 2) // 2, (width + 2) // 2, 12]:
-      2, 11, 11 in the paper.
+      float32 [batch, (time + 2) // 2, (height + 2) // 2, (width + 2) // 2,
+      channels]: 2, 11, 11, 12 in the paper.
     """
     features = features.astype(jnp.float32)
     # The official code pads this one too: a rim of bias values, which makes up
     # for what conv5b lost.
-    features = _pointwise(_CHANNELS, features.shape[-1], 1, 'conv1')(features)
+    features = _pointwise(self.channels, features.shape[-1], 1, 'conv1')(
+      features
+    )
     features = ContextNet(
       self.statistics_groups, self.by_time_shifts, name='context_net'
     )(features, train)
@@ -114,7 +119,7 @@ class HeadFeatures(nn.Module):
     features = max_pool(nn.relu(features), (2, 2, 2))
     return convolution_block(
       features,
-      _CHANNELS,
+      self.channels,
       'conv2',
       train,
       statistics_groups=self.statistics_groups,
@@ -126,36 +131,55 @@ class _Head(nn.Module):
   """Head features, and convolutions of them.
 
   Attributes:
+    channels: of its features; 12 in the paper.
     statistics_groups: see `BatchNorm`.
     by_time_shifts: how to run the convolutions; see `convolution`.
   """
 
+  channels: int = 12
   statistics_groups: int = 1
   by_time_shifts: bool = False
 
   def _features(self, features: jax.Array, train: bool) -> jax.Array:
-    """Returns float32 [batch, time', height', width', 12]."""
+    """Returns float32 [batch, time', height', width', self.channels]."""
     return HeadFeatures(
-      self.statistics_groups, self.by_time_shifts, name='features'
+      self.channels,
+      self.statistics_groups,
+      self.by_time_shifts,
+      name='features',
     )(features, train)
 
   def _convolve(
-    self, features: jax.Array, channels: int, name: str
+    self,
+    features: jax.Array,
+    channels: int,
+    name: str,
+    initial: float = 0.0,
   ) -> jax.Array:
     """Returns float32 [batch, time', height', width', channels]."""
     uniform = pytorch_uniform(27 * features.shape[-1])
+
+    def about_initial(*args: object) -> jax.Array:
+      return initial + uniform(*args)
+
     return convolution(
       channels,
       self.by_time_shifts,
       jnp.float32,
       kernel_init=uniform,
-      bias_init=uniform,
+      bias_init=about_initial,
       name=name,
     )(features)
 
 
 class ScoreHead(_Head):
-  """Trunk features to the score."""
+  """Trunk features to the score.
+
+  Attributes:
+    initial_score: as of `heads.ScoreRegressor`.
+  """
+
+  initial_score: float = 0.0
 
   @nn.compact
   def __call__(self, features: jax.Array, train: bool) -> jax.Array:
@@ -169,7 +193,7 @@ class ScoreHead(_Head):
       float32 [batch].
     """
     features = self._features(features, train)
-    scores = self._convolve(features, 1, 'conv3')
+    scores = self._convolve(features, 1, 'conv3', self.initial_score)
     return scores.mean(axis=(1, 2, 3, 4))
 
 
@@ -208,12 +232,14 @@ class CaptionHead(_Head):
       train: use the batch's own statistics in BatchNorm.
 
     Returns:
-      float32 [batch, 1, 12 * time' * height' * width'], flattened channels
-      first, the order that the official GRU weights expect: 1200 in the paper,
-      from 12 x 1 x 10 x 10.
+      float32 [batch, 1, channels * time' * height' * width'], flattened
+      channels first, the order that the official GRU weights expect: 1200 in
+      the paper, from 12 x 1 x 10 x 10.
     """
     features = self._features(features, train)
-    features = _max_of_neighbours(self._convolve(features, _CHANNELS, 'conv3'))
+    features = _max_of_neighbours(
+      self._convolve(features, self.channels, 'conv3')
+    )
     # [batch, channels, time', height', width']
     features = features.transpose(0, 4, 1, 2, 3)
     return features.reshape(features.shape[0], 1, -1)

@@ -82,11 +82,11 @@ class ClipEncoder:
 
   Attributes:
     clips: by name of the dive.
-    frame_size: (width, height) in pixels.
+    frame_size: (width, height) in pixels; (None, None) for the source's own.
   """
 
   clips: Mapping[str, Clip]
-  frame_size: tuple[int, int]
+  frame_size: features.FrameSize
 
   def __call__(self, name: str) -> list[bytes]:
     """Returns a dive's padding, for `split_record`, and its JPEG files.
@@ -95,7 +95,14 @@ class ClipEncoder:
       InputError: a source is damaged.
     """
     clip = self.clips[name]
-    jpegs = [_encode(image, self.frame_size) for image in clip.frames.read()]
+    images = clip.frames.read()
+    sizes = {(image.shape[1], image.shape[0]) for image in images}
+    if self.frame_size == (None, None) and len(sizes) > 1:
+      raise input_error.InputError(
+        f'dive {name}: its frames differ in size ({sorted(sizes)}); extract '
+        'them again, or prepare a config of a fixed size.'
+      )
+    jpegs = [_encode(image, self.frame_size) for image in images]
     head, tail = clip.padding
     return [
       _PADDING.pack(head, tail),
@@ -121,15 +128,15 @@ def split_record(record: list[bytes]) -> tuple[tuple[int, int], list[bytes]]:
   return _PADDING.unpack(record[0]), record[1:]
 
 
-def _encode(image: np.ndarray, frame_size: tuple[int, int]) -> bytes:
+def _encode(image: np.ndarray, frame_size: features.FrameSize) -> bytes:
   """Resizes, whatever the shape, and compresses one frame.
 
   Args:
     image: uint8 [height, width, 3], BGR.
-    frame_size: (width, height).
+    frame_size: (width, height); (None, None) leaves the size alone.
   """
   width, height = frame_size
-  if (image.shape[1], image.shape[0]) != frame_size:
+  if width is not None and (image.shape[1], image.shape[0]) != frame_size:
     shrinks = image.shape[1] >= width and image.shape[0] >= height
     image = cv2.resize(
       image,

@@ -25,11 +25,11 @@ class MtlAqaConfig(tfds.core.BuilderConfig):
   """A form of MTL-AQA.
 
   Attributes:
-    frame_size: (width, height) of the stored frames in pixels; None for labels
-      only.
+    frame_size: (width, height) of the stored frames in pixels, (None, None)
+      for those of each source; None for labels only.
   """
 
-  frame_size: tuple[int, int] | None = None
+  frame_size: features.FrameSize | None = None
 
 
 class Builder(dive_dataset_builder.DiveDatasetBuilder):
@@ -47,6 +47,11 @@ class Builder(dive_dataset_builder.DiveDatasetBuilder):
       name='clips_640x360',
       description='Frames of 640x360 pixels, as MSCADC takes them.',
       frame_size=(640, 360),
+    ),
+    MtlAqaConfig(
+      name='clips_native',
+      description="Frames of each source's own size, to be resized later.",
+      frame_size=(None, None),
     ),
     MtlAqaConfig(
       name='annotations', description='Labels only; needs no videos.'

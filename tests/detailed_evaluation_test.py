@@ -1,0 +1,180 @@
+import evaluation_files_test as made
+import numpy as np
+import pytest
+from scipy import stats
+
+from aqa_jax import caption_metrics, detailed_evaluation
+from aqa_jax.evaluation_files import Predictions
+from tfds_mtl_aqa.labels import CLASS_NAMES
+
+_CAPTIONS = [['a', 'good', 'dive'], ['a', 'dive'], ['a', 'dive'], ['splash']]
+
+
+def _predictions(count=120, seed=0):
+  rng = np.random.default_rng(seed)
+  labels = made.made_labels(count, seed)
+  labels['event'] = rng.integers(1, 5, count)
+  labels['judge_scores'] = np.full((count, 7), np.nan)
+  noise = rng.normal(3, 12, count)
+  return Predictions(
+    labels,
+    scores=labels['final_score'] + noise,
+    classes={
+      task: np.where(
+        rng.random(count) < 0.7, labels[task], rng.integers(0, 2, count)
+      )
+      for task in CLASS_NAMES
+    },
+    captions=[['a', 'dive']] * count,
+    reference_captions=[['a', 'good', 'dive']] * count,
+  )
+
+
+@pytest.fixture(name='small_bootstrap', autouse=True)
+def fixture_small_bootstrap(monkeypatch):
+  monkeypatch.setattr(detailed_evaluation, '_RESAMPLES', 300)
+  monkeypatch.setattr(
+    caption_metrics,
+    'unavailable_metrics',
+    lambda: {'meteor': 'is slow', 'rouge_l': 'is left out', 'cider': 'too'},
+  )
+
+
+def test_intervals_against_scipy():
+  predictions = _predictions()
+  found = detailed_evaluation.bootstrap_intervals(predictions, seed=0)
+  true = predictions.labels['final_score']
+
+  def spearman(x, y):
+    return stats.spearmanr(x, y).statistic
+
+  peer = stats.bootstrap(
+    (predictions.scores, true),
+    spearman,
+    paired=True,
+    vectorized=False,
+    method='percentile',
+    n_resamples=300,
+    rng=np.random.default_rng(5),
+  ).confidence_interval
+  assert found['spearman'] == pytest.approx([peer.low, peer.high], abs=0.03)
+  # The mean of absolute errors and an accuracy: by the central limit.
+  errors = np.abs(predictions.scores - true)
+  half = 1.96 * errors.std() / np.sqrt(len(errors))
+  assert found['mae'] == pytest.approx(
+    [errors.mean() - half, errors.mean() + half], rel=0.05
+  )
+  right = predictions.classes['position'] == predictions.labels['position']
+  half = 196 * np.sqrt(right.mean() * (1 - right.mean()) / len(right))
+  low, high = found['accuracy_position']
+  assert high - low == pytest.approx(2 * half, rel=0.2)
+
+
+def test_one_dive_has_no_intervals_of_ranks():
+  found = detailed_evaluation.bootstrap_intervals(_predictions(1), seed=0)
+  assert np.isnan(found['spearman']).all()
+  assert np.isfinite(found['mae']).all()
+
+
+def test_events_one_by_one():
+  predictions = _predictions()
+  labels = predictions.labels
+  found = detailed_evaluation.detail(predictions, _CAPTIONS)
+  weights, ranks = [], []
+  for event in (1, 2, 3, 4):
+    dives = labels['event'] == event
+    error = predictions.scores[dives] - labels['final_score'][dives]
+    figures = found['events'][str(event)]
+    assert figures['num_dives'] == dives.sum()
+    assert figures['bias'] == pytest.approx(error.mean())
+    assert figures['mae'] == pytest.approx(np.abs(error).mean())
+    ranks.append(
+      stats.spearmanr(
+        predictions.scores[dives], labels['final_score'][dives]
+      ).statistic
+    )
+    assert figures['spearman'] == pytest.approx(ranks[-1])
+    weights.append(dives.sum())
+  assert found['spearman_within_events'] == pytest.approx(
+    np.dot(weights, ranks) / sum(weights)
+  )
+
+
+def test_the_difference_between_events_does_not_count_within_them():
+  """Scores that know the event alone rank nothing within it."""
+  predictions = _predictions()
+  labels = predictions.labels | {
+    'final_score': predictions.labels['final_score']
+    + 100 * predictions.labels['event']
+  }
+  rng = np.random.default_rng(1)
+  scores = 100.0 * labels['event'] + rng.normal(size=120)
+  found = detailed_evaluation.detail(Predictions(labels, scores), _CAPTIONS)
+  whole = stats.spearmanr(scores, labels['final_score']).statistic
+  assert whole > 0.9
+  assert abs(found['spearman_within_events']) < 0.3
+
+
+def test_classes_one_by_one():
+  predictions = _predictions()
+  found = detailed_evaluation.detail(predictions, _CAPTIONS)
+  for task, names in CLASS_NAMES.items():
+    true = predictions.labels[task]
+    for index, name in enumerate(names):
+      dives = true == index
+      assert np.sum(found['confusion'][task][index]) == dives.sum()
+      recall = found['recall'][task][name]
+      if not dives.any():
+        assert np.isnan(recall)
+      else:
+        right = predictions.classes[task][dives] == index
+        assert recall == pytest.approx(100 * right.mean())
+
+
+def test_judges_by_hand():
+  predictions = _predictions(3)
+  labels = predictions.labels | {
+    'judge_scores': np.array(
+      [
+        [5, 5, 6, 7, 7.5, 8, 9],
+        [1, 2, 3, 4, 5, 6, 7],
+        [np.nan] * 7,
+      ]
+    ),
+    'difficulty': np.array([2.0, 3.0, 3.0]),
+    # The middle three: 20.5 and 12.
+    'final_score': np.array([41.0, 36.0, 50.0]),
+  }
+  found = detailed_evaluation.judge_ceilings(labels)
+  expected = {'num_dives': 2, 'spearman': 1, 'kendall_tau': 1}
+  expected |= {'relative_l2': 0, 'mse': 0, 'mae': 0}
+  assert found['panel'] == pytest.approx(expected)
+  # One judge of seven: 3 x 5 x 2 = 30 and 3 x 1 x 3 = 9, and so on.
+  judges = [(30, 9), (30, 18), (36, 27), (42, 36), (45, 45), (48, 54), (54, 63)]
+  errors = [abs(a - 41) + abs(b - 36) for a, b in judges]
+  assert found['one judge']['mae'] == pytest.approx(np.mean(errors) / 2)
+  nothing = labels | {'judge_scores': np.full((3, 7), np.nan)}
+  assert detailed_evaluation.judge_ceilings(nothing) == {}
+
+
+def test_captions_stand_beside_their_floors():
+  found = detailed_evaluation.detail(_predictions(), _CAPTIONS)
+  # 'a dive' for 'a good dive': both words right, and too brief.
+  assert found['bleu_1'] == pytest.approx(np.exp(1 - 3 / 2))
+  central = found['caption_floors']['central training caption']
+  assert central['bleu_1'] == pytest.approx(np.exp(1 - 3 / 2))
+  drawn = found['caption_floors']['random training caption']
+  assert 0 < drawn['bleu_1'] < 1
+  assert found['caption_notes'] == [
+    'meteor is slow', 'rouge_l is left out', 'cider too',
+  ]  # fmt: skip
+
+
+def test_a_score_alone():
+  whole = _predictions()
+  found = detailed_evaluation.detail(
+    Predictions(whole.labels, whole.scores), _CAPTIONS
+  )
+  assert set(found) == {
+    'intervals', 'ceilings', 'events', 'spearman_within_events',
+  }  # fmt: skip

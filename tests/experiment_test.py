@@ -1,0 +1,227 @@
+"""Tables: planned, trained on 32 dives, and computed from what was written."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from aqa_jax import experiment, paper_tables, row_comparison, table_files
+from aqa_jax.paper_tables import Row
+from tfds_mtl_aqa.input_error import InputError
+from tfds_mtl_aqa.labels import CLASS_NAMES
+
+_MTL = 'score,classes,captions'
+
+
+def test_rows_of_table_4():
+  rows = paper_tables.rows(4, 'mtl_aqa', 'full', 'data')
+  assert len(rows) == 8 and len({row.name for row in rows}) == 8
+  # As printed in the paper.
+  assert [row.paper['spearman'] for row in rows] == [
+    0.8960, 0.8962, 0.8878, 0.9044, 0.8472, 0.8576, 0.8547, 0.8612,
+  ]  # fmt: skip
+  assert [row.compared_with for row in rows] == [
+    '', *['c3davg-score'] * 3, '', *['mscadc-score'] * 3,
+  ]  # fmt: skip
+  datasets = {row.overrides['dataset.name'] for row in rows}
+  assert datasets == {'mtl_aqa/clips_171x128', 'mtl_aqa/clips_640x360'}
+
+
+def test_rows_of_table_8(monkeypatch):
+  class Builder:
+    class info:  # noqa: N801
+      splits = {'train': type('Split', (), {'num_examples': 1059})}
+
+  monkeypatch.setattr(paper_tables, 'open_builder', lambda *_: Builder)
+  rows = paper_tables.rows(8, 'mtl_aqa', 'full', 'data')
+  by_name = {row.name: row for row in rows}
+  assert len(by_name) == len(rows) == 20
+  stl = by_name['c3davg-score-released_443']
+  mtl = by_name['c3davg-score-classes-captions-released_443']
+  assert (stl.paper['spearman'], mtl.paper['spearman']) == (0.7727, 0.8352)
+  assert mtl.compared_with == stl.name
+  assert mtl.overrides['dataset.train_split'] == 'released_443'
+  # As many steps as on the whole set.
+  assert stl.epochs_times == pytest.approx(1059 / 443)
+  assert by_name['c3davg-score'].epochs_times == 1
+  assert all(
+    not row.compared_with or row.compared_with in by_name for row in rows
+  )
+  simulated = paper_tables.rows(8, 'simulated_dives', 'small', 'data')
+  assert {row.overrides['dataset.train_split'] for row in simulated} == {
+    'train', 'resampled_450', 'resampled_280', 'resampled_140',
+  }  # fmt: skip
+
+
+def test_datasets_that_have_no_such_scale():
+  with pytest.raises(InputError, match='--scale=small --dataset=mtl_aqa'):
+    paper_tables.rows(4, 'mtl_aqa', 'small', 'data')
+
+
+def test_a_dry_run_prints_commands_that_share_folders(capsys, tmp_path):
+  lines = {}
+  for table in (4, 5):
+    experiment.main(
+      [f'--table={table}', f'--workdir={tmp_path}', '--dry_run', '--seeds=2']
+      + ['--config.batch_size=4']
+    )
+    lines[table] = capsys.readouterr().out.splitlines()
+  assert len(lines[4]) == 16 and len(lines[5]) == 4
+  assert set(lines[5]) < set(lines[4])
+  for line in lines[4]:
+    assert line.startswith('python -m aqa_jax.main --config=configs/quickstart')
+    assert line.endswith('--config.batch_size=4')
+  assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+  'flags, message',
+  [
+    (['--seeds=0'], '--seeds=0: give 1 or more'),
+    (['--sseds=2'], "unknown argument '--sseds=2'"),
+  ],
+)
+def test_arguments_that_are_wrong(flags, message, tmp_path):
+  with pytest.raises(InputError, match=message):
+    experiment.main(['--table=4', f'--workdir={tmp_path}', *flags])
+
+
+def test_spread_and_difference_against_scipy():
+  rng = np.random.default_rng(0)
+  true = rng.normal(67, 17, 200)
+  better = true + rng.normal(0, 8, (3, 200))
+  worse = true + rng.normal(0, 16, (3, 200))
+  by_seed = [stats.spearmanr(scores, true).statistic for scores in better]
+  spread = row_comparison.spread(better, true)
+  assert spread.mean == pytest.approx(np.mean(by_seed))
+  assert spread.deviation == pytest.approx(np.std(by_seed, ddof=1))
+  assert spread.low < spread.mean < spread.high
+  gap = row_comparison.difference(better, worse, true)
+  others = [stats.spearmanr(scores, true).statistic for scores in worse]
+  assert gap.mean == pytest.approx(np.mean(by_seed) - np.mean(others))
+  assert gap.low > 0 and gap.p < 0.01
+  same = row_comparison.difference(better[:2], better[1:], true)
+  assert same.low < 0 < same.high and same.p > 0.2
+
+
+def test_no_difference_is_seldom_found():
+  """Rows of one kind: about one in twenty has p below 0.05, not more."""
+  rng = np.random.default_rng(1)
+  true = rng.normal(size=60)
+  found = [
+    row_comparison.difference(*(true + rng.normal(size=(2, 3, 60))), true).p
+    for _ in range(20)
+  ]
+  assert np.sum(np.array(found) < 0.05) <= 4
+
+
+def _write_results(workdir, spearman, scores, true):
+  workdir.mkdir(parents=True)
+  floor = {'spearman': 0.25, 'bleu_1': 0.125}
+  evaluation = {
+    'num_dives': len(true),
+    'spearman': spearman,
+    'relative_l2': 1.0,
+    'accuracy': dict.fromkeys(CLASS_NAMES, 50.0 + len(workdir.name)),
+    'majority_accuracy': dict.fromkeys(CLASS_NAMES, 40.0),
+    'bleu_1': 0.5,
+    'floors': {'event': floor, 'mean': {'spearman': None}},
+    'caption_floors': {'random training caption': floor},
+    'caption_notes': ['meteor needs Java on the PATH'],
+    'selected_on': 'validation',
+    'trained_on': 3,
+  }
+  (workdir / 'eval_test.json').write_text(json.dumps(evaluation))
+  rows = [
+    {
+      'event': 1,
+      'sample': index,
+      'true_score': truth,
+      'predicted_score': score,
+      'true_caption': 'a | b',
+      'predicted_caption': '<script>',
+    }
+    | {
+      f'{side}_{task}': names[0]
+      for side in ('true', 'predicted')
+      for task, names in CLASS_NAMES.items()
+    }
+    for index, (truth, score) in enumerate(zip(true, scores, strict=True))
+  ]
+  with open(workdir / 'predictions_test.csv', 'w', newline='') as file:
+    writer = csv.DictWriter(file, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+@pytest.mark.parametrize('number', [4, 5, 6])
+def test_tables_from_files(number, tmp_path):
+  rng = np.random.default_rng(0)
+  true = rng.normal(67, 17, 50).round(2)
+  rows = paper_tables.rows(number, 'simulated_dives', 'small', 'data')
+  runs = experiment.plan(rows, 2, tmp_path, 'data', [])
+  figures = {}
+  for run in runs:
+    scores = true + rng.normal(0, 10, 50)
+    value = stats.spearmanr(scores, true).statistic
+    figures.setdefault(run.row.label, []).append(value)
+    _write_results(run.workdir, value, scores, true)
+  table = table_files.make_table(number, runs)
+  assert all(len(row) == len(table.columns) for row in table.rows)
+  notes = ' '.join(table.notes)
+  for part in ('50 test dives, 2 seeds', 'event 0.250', 'needs Java'):
+    assert part in notes
+  assert '3 of the test dives were trained on' in notes
+  by_label = {row[0]: row for row in table.rows}
+  if number == 4:
+    for label, values in figures.items():
+      expected = f'{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}'
+      assert by_label[label][2] == expected
+    assert by_label['MSCADC + classes'][1] == '0.8576'
+    assert by_label['MSCADC score (STL)'][5:] == ('', '', '')
+  if number == 5:
+    assert by_label['C3D-AVG + classes + captions'][1] == '55.0 ± 0.0'
+    assert by_label['floor: the commonest class'][1] == '40.0'
+    assert by_label['floor: random training caption'][-1] == '0.125'
+  if number == 6:
+    assert [row[1] for row in table.rows[:3]] == [
+      'truth', *(row.label for row in rows)
+    ]  # fmt: skip
+  paths = table_files.write(table, tmp_path, 'table')
+  assert [path.suffix for path in paths] == ['.md', '.csv', '.html']
+  with open(paths[1], newline='') as file:
+    assert [tuple(row) for row in csv.reader(file)][1:] == table.rows
+  page = paths[2].read_text()
+  assert '<script>' not in page and 'http' not in page
+
+
+def test_a_table_is_trained_once(tmp_path, tiny_flags, monkeypatch, capsys):
+  rows = [
+    Row(
+      f'c3davg-{tasks.replace(",", "-")}',
+      tasks,
+      'configs/quickstart.py',
+      {'tasks': tasks},
+      '' if tasks == 'score' else 'c3davg-score',
+      {'spearman': 0.9},
+    )
+    for tasks in ('score', _MTL)
+  ]
+  monkeypatch.setattr(paper_tables, 'rows', lambda *_: rows)
+  tiny = [
+    flag for flag in tiny_flags[1:] if not flag.startswith('--config.seed')
+  ]
+  flags = ['--table=4', f'--workdir={tmp_path}', '--seeds=1', *tiny]
+  flags += ['--config.num_epochs=2']
+  # The first stops at a mistake, and says where to look.
+  with pytest.raises(InputError, match=r'log\.txt: .*config.model.clips=7'):
+    experiment.main([*flags, '--config.model.clips=7'])
+  experiment.main(flags)
+  said = capsys.readouterr().out
+  assert '2 trainings, 0 of them finished' in said
+  assert '| score | 0.9000 |' in said
+  experiment.main(flags)
+  assert '2 trainings, 2 of them finished' in capsys.readouterr().out
+  assert (tmp_path / 'table4_simulated_dives_small.html').exists()
