@@ -92,4 +92,5 @@ def predict(
     classes=outputs.get('classes', {}),
     captions=captions,
     reference_captions=references,
+    class_probabilities=outputs.get('class_probabilities', {}),
   )

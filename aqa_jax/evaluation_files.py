@@ -36,6 +36,8 @@ class Predictions:
     captions: the generated words, one list a dive, without <sos> and <eos>;
       None for a model without captions.
     reference_captions: the true words, likewise; None where there are none.
+    class_probabilities: task -> float [dives, classes], each row's sum 1; of
+      the predicted tasks or of none.
   """
 
   labels: Mapping[str, np.ndarray]
@@ -43,6 +45,9 @@ class Predictions:
   classes: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
   captions: Sequence[Sequence[str]] | None = None
   reference_captions: Sequence[Sequence[str]] | None = None
+  class_probabilities: Mapping[str, np.ndarray] = dataclasses.field(
+    default_factory=dict
+  )
 
   def __post_init__(self):
     """Checks that everything is of as many dives.
@@ -56,6 +61,10 @@ class Predictions:
       raise ValueError(f'Unknown tasks: {sorted(unknown)}.')
     sizes = {f'labels[{name!r}]': len(v) for name, v in self.labels.items()}
     sizes |= {f'classes[{name!r}]': len(v) for name, v in self.classes.items()}
+    sizes |= {
+      f'class_probabilities[{name!r}]': len(v)
+      for name, v in self.class_probabilities.items()
+    }
     for name in ('scores', 'captions', 'reference_captions'):
       if getattr(self, name) is not None:
         sizes[name] = len(getattr(self, name))
@@ -181,7 +190,7 @@ def write_predictions(
   table = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
   table.writeheader()
   table.writerows(rows)
-  path = _split_path(folder, 'predictions', split, '.csv')
+  path = split_path(folder, 'predictions', split, '.csv')
   writers.write_atomically(path, text.getvalue())
   return path
 
@@ -199,7 +208,7 @@ def write_evaluation(
   Returns:
     The file's path: strict JSON, where NaN and infinities are null.
   """
-  path = _split_path(folder, 'eval', split, '.json')
+  path = split_path(folder, 'eval', split, '.json')
   text = json.dumps(
     writers.json_ready(evaluation),
     indent=2,
@@ -327,10 +336,17 @@ def _shortest(number: Any) -> float:
   return float(str(number)) if number.dtype.kind == 'f' else float(number)
 
 
-def _split_path(
+def split_path(
   folder: str | os.PathLike[str], prefix: str, split: str, ending: str
 ) -> pathlib.Path:
-  """Returns the path of a split's file."""
+  """Returns the path of a split's file.
+
+  Args:
+    folder: that it lies in.
+    prefix: what its name begins with.
+    split: the evaluated split; what a file name should not hold becomes '_'.
+    ending: such as '.csv'.
+  """
   name = re.sub(r'[^\w.-]+', '_', split)
   return pathlib.Path(folder) / f'{prefix}_{name}{ending}'
 

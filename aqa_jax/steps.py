@@ -106,8 +106,9 @@ def make_predict_step(
   The step takes params, batch_stats and a batch as
   `input_pipeline.evaluation_batches` makes it, and returns, on every process
   whole: index int32 [batch] and is_real bool [batch], as given; and for each of
-  the model's tasks score float32 [batch] in points, classes int32 [batch] by
-  task, captions int32 [batch, length - 1], actions int32 [batch].
+  the model's tasks score float32 [batch] in points, classes int32 [batch] and
+  class_probabilities float32 [batch, classes], both by task, captions int32
+  [batch, length - 1], actions int32 [batch].
 
   Args:
     model: that predicts.
@@ -127,6 +128,9 @@ def make_predict_step(
         task: logits.argmax(axis=-1)
         for task, logits in outputs['classes'].items()
       }
+      predictions['class_probabilities'] = jax.tree.map(
+        nn.softmax, outputs['classes']
+      )
     if 'captions' in outputs:
       predictions['captions'] = outputs['captions']
     if 'actions' in outputs:

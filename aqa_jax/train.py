@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable, Iterator
 
@@ -19,15 +20,18 @@ from aqa_jax import (
   dive_split,
   evaluate,
   evaluation_files,
+  filmstrip,
+  frame_importance,
   losses,
   optimizer,
+  report,
   sharding,
   steps,
   training_loop,
 )
 from aqa_jax.checkpoint import Checkpoints, check_workdir
 from aqa_jax.dive_split import DiveSplit
-from aqa_jax.input_pipeline import VideoInput, training_batches
+from aqa_jax.input_pipeline import VideoInput, make_inputs, training_batches
 from aqa_jax.models.c3davg import C3DAVG
 from aqa_jax.models.mscadc import MSCADC
 from aqa_jax.train_state import create_train_state
@@ -91,6 +95,7 @@ class Experiment(Training):
     vocabulary: of the captions.
     video_input: which pixels the network sees.
     predict_step: from `steps.make_predict_step`.
+    importance_step: from `frame_importance.make_importance_step`.
   """
 
   train: DiveSplit
@@ -99,6 +104,7 @@ class Experiment(Training):
   vocabulary: Vocabulary
   video_input: VideoInput
   predict_step: Callable
+  importance_step: Callable
 
   measure = 'spearman'
 
@@ -150,6 +156,36 @@ class Experiment(Training):
       self.config.eval_batch_size,
       self.mesh,
     )
+
+  def make_filmstrip(
+    self, split: DiveSplit, index: int
+  ) -> list[filmstrip.Segment]:
+    """Returns a dive of a split as pictures, with what moved its score.
+
+    It computes on one device of this process: the others need not take part.
+    """
+    inputs = make_inputs(
+      split[index], self.video_input, self.config.model.caption_length, rng=None
+    )
+    params, batch_stats = jax.tree.map(
+      lambda leaf: leaf.addressable_data(0),
+      (self.state.params, self.state.batch_stats),
+    )
+    importances = self.importance_step(
+      params, batch_stats, inputs['video'][None]
+    )
+    return filmstrip.make_filmstrip(
+      inputs['video'], self.video_input.offsets(), np.asarray(importances[0])
+    )
+
+  def facts(self) -> dict[str, str]:
+    """Returns what a report says about the model, as texts by name."""
+    config = self.config
+    return {
+      'dataset': config.dataset.name,
+      'network': config.network,
+      'tasks': ', '.join(tasks_of(config)),
+    }
 
 
 def set_up(
@@ -213,6 +249,7 @@ def set_up(
       model, tx, config.loss_weights, config.seed, mesh
     ),
     predict_step=steps.make_predict_step(model, mesh),
+    importance_step=frame_importance.make_importance_step(model),
     checkpoints=Checkpoints(workdir),
   )
 
@@ -343,5 +380,13 @@ def evaluate_best(experiment: Experiment) -> dict[str, dict]:
     )
     print(evaluation_files.format_table(evaluation))
     print('\n' + evaluation_files.format_samples(rows, n=4))
+    path = report.write_report(
+      experiment.workdir,
+      evaluation,
+      predictions,
+      functools.partial(experiment.make_filmstrip, split),
+      experiment.facts(),
+    )
+    print(f'\nReport, for a browser: {path}')
   print(f'\nPredictions and evaluations are in {experiment.workdir}.')
   return evaluations

@@ -94,6 +94,7 @@ def _as_process(monkeypatch, index, count):
 def test_crop_offsets_of_the_paper():
   assert crop_offset(171, 112) == 30
   assert crop_offset(128, 112) == 8
+  assert (crop_offset(640, 180), crop_offset(360, 180)) == (230, 90)
   assert crop_offset(112, 112) == 0
 
 

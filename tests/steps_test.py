@@ -206,7 +206,13 @@ def test_predictions_are_whole_and_in_points():
     assert all(leaf.is_fully_replicated for leaf in jax.tree.leaves(outputs))
     predicted[devices] = jax.device_get(outputs)
   outputs = predicted[8]
-  assert set(outputs) == {'index', 'is_real', 'score', 'classes'}
+  assert set(outputs) == {
+    'index',
+    'is_real',
+    'score',
+    'classes',
+    'class_probabilities',
+  }
   np.testing.assert_array_equal(outputs['index'], batch['index'])
   np.testing.assert_array_equal(outputs['is_real'], batch['is_real'])
   raw = jax.jit(model.apply)(
@@ -218,4 +224,10 @@ def test_predictions_are_whole_and_in_points():
   for task, logits in raw['classes'].items():
     np.testing.assert_array_equal(
       outputs['classes'][task], np.argmax(logits, axis=-1)
+    )
+    powers = np.exp(np.asarray(logits, np.float64))
+    np.testing.assert_allclose(
+      outputs['class_probabilities'][task],
+      powers / powers.sum(axis=-1, keepdims=True),
+      atol=1e-5,
     )

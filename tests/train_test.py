@@ -115,6 +115,43 @@ def test_predictions_give_the_measures(trained):
     assert evaluation[name] == pytest.approx(value)
 
 
+def test_every_split_has_its_report(trained):
+  workdir, returned = trained
+  for split in ('test', 'test_shared_events'):
+    text = (workdir / f'report_{split}.html').read_text('utf-8')
+    assert f'<title>{split}: 8 dives evaluated</title>' in text
+    assert f'<p class="value">{returned[split]["mae"]:.2f}</p>' in text
+    # All eight dives, a strip of eight pictures each, a bar for every frame.
+    assert text.count('<img src="data:image/jpeg;base64,') == 8 * 8
+    assert text.count('<rect class=') == 8 * 18
+    assert 'training: captions loss' in text
+
+
+def test_choosing_on_the_test_split_marks_every_table(
+  tmp_path, tiny_overrides, capsys
+):
+  config = _config(
+    tiny_overrides,
+    select_on='test',
+    test_splits=('test', 'train'),
+    num_epochs=1.0,
+  )
+  found = train.train_and_evaluate(config, tmp_path)
+  said = capsys.readouterr().out
+  # Nothing is held out.
+  assert 'Training on 16 dives, choosing by 8 of the test split' in said
+  assert said.count('chosen on the test split: too favourable') == 2
+  assert {e['selected_on'] for e in found.values()} == {'test'}
+  assert found['test']['trained_on'] == 0
+  assert found['train']['trained_on'] == found['train']['num_dives'] == 16
+  assert said.count('16 of them were trained on: a leak') == 1
+  for split in ('test', 'train'):
+    page = (tmp_path / f'report_{split}.html').read_text()
+    assert 'test split' in page
+  with pytest.raises(InputError, match="select_on='tset': give validation"):
+    train.set_up(_config(tiny_overrides, select_on='tset'), tmp_path / 'other')
+
+
 def test_the_best_of_the_validations_is_evaluated(trained):
   workdir, _ = trained
   spearman = {
@@ -131,7 +168,12 @@ def test_the_best_of_the_validations_is_evaluated(trained):
 
 def test_a_finished_run_evaluates_again(trained, tiny_overrides, capsys):
   workdir, _ = trained
-  names = ('metrics.jsonl', 'eval_test.json', 'predictions_test.csv')
+  names = (
+    'metrics.jsonl',
+    'eval_test.json',
+    'predictions_test.csv',
+    'report_test.html',
+  )
   before = [(workdir / name).read_bytes() for name in names]
   config = _config(tiny_overrides)
   train.train_and_evaluate(config, workdir)

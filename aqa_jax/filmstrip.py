@@ -1,0 +1,84 @@
+"""A dive as a few pictures in a row, with what each frame did to the score."""
+
+import base64
+import dataclasses
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+_PICTURES = 8
+# Larger frames are made smaller; a page has some seventy of them.
+_MAX_SIZE = 128
+_JPEG_QUALITY = 85
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+  """Some consecutive frames of a dive, one of them as a picture.
+
+  Attributes:
+    frames: int [frames], their numbers in the dive's window, from 1.
+    importances: float [frames], points; see `frame_importance`.
+    shown: which of them is the picture, from 0.
+    picture: that frame as the network saw it, a data URI of a JPEG.
+  """
+
+  frames: np.ndarray
+  importances: np.ndarray
+  shown: int
+  picture: str
+
+
+def make_filmstrip(
+  video: np.ndarray, offsets: Sequence[int], importances: np.ndarray
+) -> list[Segment]:
+  """Cuts the frames that the network saw into eight segments.
+
+  Args:
+    video: uint8 [frames, height, width, 3], RGB, as the network saw it.
+    offsets: int [frames], the place of each in the window, from 0; see
+      `VideoInput.offsets`.
+    importances: float [frames], points; see `frame_importance`.
+
+  Returns:
+    The segments in order, fewer than eight where there are fewer frames; each
+    shows its middle frame.
+
+  Raises:
+    ValueError: the numbers of frames differ, or there is none.
+  """
+  lengths = len(video), len(offsets), len(importances)
+  if len(set(lengths)) > 1 or not len(video):
+    raise ValueError(f'The numbers of frames differ, or are 0: {lengths}.')
+  numbers = np.asarray(offsets) + 1
+  segments = []
+  parts = np.array_split(np.arange(len(video)), min(_PICTURES, len(video)))
+  for part in parts:
+    shown = len(part) // 2
+    segments.append(
+      Segment(
+        frames=numbers[part],
+        importances=np.asarray(importances, np.float64)[part],
+        shown=shown,
+        picture=_data_uri(video[part[shown]]),
+      )
+    )
+  return segments
+
+
+def _data_uri(frame: np.ndarray) -> str:
+  """Returns a frame as a JPEG of at most 128 pixels a side."""
+  height, width = frame.shape[:2]
+  scale = _MAX_SIZE / max(height, width)
+  if scale < 1:
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+  done, data = cv2.imencode(
+    '.jpg',
+    cv2.cvtColor(frame, cv2.COLOR_RGB2BGR),
+    [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY],
+  )
+  if not done:
+    raise RuntimeError('OpenCV could not encode a frame as JPEG.')
+  return 'data:image/jpeg;base64,' + base64.b64encode(data).decode('ascii')
