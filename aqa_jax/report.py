@@ -149,7 +149,7 @@ def _warnings(evaluation: Mapping[str, Any]) -> list[str]:
   warnings = []
   if evaluation.get('selected_on') == 'test':
     warnings.append(
-      'The checkpoint was chosen on these very dives: the figures are better '
+      'The checkpoint was chosen on the test split: the figures are better '
       'than they would be on dives that had no part in the choice.'
     )
   if evaluation.get('trained_on'):

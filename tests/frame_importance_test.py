@@ -158,6 +158,8 @@ def test_the_splash_changes_the_frames_of_the_splash(splashes, network, anchor):
       'video': encode_frames(frames),
       'padded_frames': (0, 0),
       'caption_ids': np.array([1, 0]),
+      'event': 1,
+      'sample': 1,
       'final_score': 50.0,
       'difficulty': 3.0,
     } | dict.fromkeys(CLASS_NAMES, 0)

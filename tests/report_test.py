@@ -206,7 +206,7 @@ def test_headline_numbers(tmp_path):
       and r.count('+') == name.count('+')
     ]
     assert row.endswith(f'{floor["mse"]:.1f} {floor["mae"]:.2f}')
-  assert 'ceiling judges 0.990 – – 0.75' in page.text('section', id='headline')
+  assert 'ceiling judges 0.990 – – – 0.75' in page.text('section', id='headline')
 
 
 def test_warnings(tmp_path):
@@ -217,7 +217,7 @@ def test_warnings(tmp_path):
   evaluation |= {'selected_on': 'test', 'trained_on': 7}
   page, _ = _write(tmp_path, predictions, evaluation)
   chosen, trained = [text for _, text in page.all('p', class_='warning')]
-  assert 'chosen on these very dives' in chosen
+  assert 'chosen on the test split' in chosen
   assert '7 of the 12 dives were trained on' in trained
 
 
