@@ -1,5 +1,7 @@
 """Weights from elsewhere: official files in, official files out."""
 
+import pathlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +17,7 @@ from aqa_jax.torch_file import read_torch_file, write_torch_file
 from aqa_jax.train_state import TrainState
 from tfds_mtl_aqa.input_error import InputError
 
+_REAL_HEADS = pathlib.Path(__file__).parents[2] / 'shared/weights'
 _ALL = ('score', 'classes', 'captions')
 _SMALL = {
   'vocabulary_size': 9,
@@ -271,3 +274,27 @@ def test_command_line(tmp_path, capsys):
   assert '(7,)' in lines[0]
   with pytest.raises(InputError, match='holds no best checkpoint'):
     pretrained.main(['export', f'--workdir={tmp_path}', f'--to={folder}'])
+
+
+@pytest.mark.skipif(
+  not _REAL_HEADS.is_dir(), reason='needs the official heads in ../shared'
+)
+def test_the_real_heads():
+  """Two files of the official epoch 94, into the full-size network."""
+  shapes = {'batch_stats': {}} | jax.eval_shape(
+    C3DAVG(('score', 'classes'), 9).init,
+    jax.random.key(0),
+    jnp.zeros((1, 96, 112, 112, 3)),
+  )
+  loaded, table = pretrained.initialize(shapes, str(_REAL_HEADS), 'everything')
+  rows = {line.split()[0]: line.split()[-1] for line in table.splitlines()}
+  assert rows['c3d'] == rows['fc6'] == 'new'
+  assert rows['score_regressor'] == 'model_score_regressor_94.pth'
+  assert rows['dive_classifier'] == 'model_dive_classifier_94.pth'
+  file = read_torch_file(_REAL_HEADS / 'model_score_regressor_94.pth')
+  score = loaded['params']['score_regressor']['final_score']
+  np.testing.assert_array_equal(
+    score['kernel'].T, file['fc_final_score.weight']
+  )
+  np.testing.assert_array_equal(score['bias'], file['fc_final_score.bias'])
+  assert score['kernel'].shape == (4096, 1)

@@ -206,7 +206,9 @@ def test_headline_numbers(tmp_path):
       and r.count('+') == name.count('+')
     ]
     assert row.endswith(f'{floor["mse"]:.1f} {floor["mae"]:.2f}')
-  assert 'ceiling judges 0.990 – – – 0.75' in page.text('section', id='headline')
+  assert 'ceiling judges 0.990 – – – 0.75' in page.text(
+    'section', id='headline'
+  )
 
 
 def test_warnings(tmp_path):
