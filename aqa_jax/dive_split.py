@@ -146,7 +146,10 @@ def load_split(builder: tfds.core.DatasetBuilder, split: str) -> DiveSplit:
       f'{builder.info.full_name} has no split {split!r}; it has '
       f'{", ".join(sorted(builder.info.splits))}.'
     )
-  source = builder.as_data_source(split, decoders={'video': EncodedFrames()})
+  has_video = 'video' in builder.info.features
+  source = builder.as_data_source(
+    split, decoders={'video': EncodedFrames()} if has_video else None
+  )
   if not len(source):
     raise InputError(
       f'{builder.data_path}: the split {split!r} holds no dive; prepare the '

@@ -14,6 +14,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 import tfds_mtl_aqa
+from aqa_jax import caption_metrics, detailed_evaluation, dive_selection
 from tfds_mtl_aqa import labels
 from tfds_mtl_aqa.mtl_aqa import annotations, restricted_pickle, unlv_dive
 
@@ -396,3 +397,50 @@ def test_the_real_dive(manual_dir, tmp_path):
   # A pool is blue: the channels are in the order red, green, blue.
   red, _, blue = video.reshape(-1, 3).mean(0)
   assert blue > red
+
+
+def test_floors_of_the_real_captions(splits):
+  """A random training caption for each test dive."""
+  train, test = (
+    [dive['caption'].decode().split() for dive in splits[name]]
+    for name in ('train', 'test')
+  )
+  drawn = caption_metrics.random_captions(train, len(test))
+  found = caption_metrics.caption_metrics(drawn, test)
+  expected = {'bleu_1': 0.22, 'rouge_l': 0.115, 'cider': 0.025, 'meteor': 0.09}
+  assert found['bleu_1'] == pytest.approx(0.22, abs=0.01)
+  for name in found.keys() & expected.keys():
+    assert found[name] == pytest.approx(expected[name], abs=0.01), name
+  central = caption_metrics.central_caption(train)
+  assert 50 < len(central) < 150
+  floor = caption_metrics.caption_bleu([central] * len(test), test)
+  assert floor['bleu_1'] > found['bleu_1']
+
+
+def test_ceilings_of_the_real_judges(splits):
+  labels_of_test = {
+    name: np.array([dive[name] for dive in splits['test']], np.float64)
+    for name in ('final_score', 'difficulty', 'judge_scores')
+  }
+  found = detailed_evaluation.judge_ceilings(labels_of_test)
+  assert found['one judge']['spearman'] == pytest.approx(0.9787, abs=5e-4)
+  assert found['panel']['spearman'] > 0.9995
+
+
+def test_splits_of_the_real_release(data_dir):
+  builder = tfds.builder('mtl_aqa/annotations', data_dir=data_dir)
+  sizes = {
+    'released_443': (443, 115), 'released_279': (279, 80),
+    'released_143': (143, 36), 'clean_443': (328, 0), 'clean_279': (199, 0),
+    'clean_143': (107, 0), 'resampled_450': (450, 0), 'unlv_train': (300, None),
+    'unlv_test': (70, None), 'events_7_26': (99 + 124, None),
+  }  # fmt: skip
+  test = dive_selection.select(builder, 'test')
+  for name, (size, leaked) in sizes.items():
+    split = dive_selection.select(builder, name)
+    assert len(split) == size, name
+    if leaked is not None:
+      assert dive_selection.are_in(test, split).sum() == leaked, name
+  train = dive_selection.select(builder, 'train')
+  unlv = dive_selection.select(builder, 'unlv_test')
+  assert dive_selection.are_in(unlv, train).sum() == 51
