@@ -13,7 +13,7 @@ from aqa_jax.writers import write_atomically
 from tfds_mtl_aqa.input_error import InputError
 
 # What may differ between the run that wrote a workdir and the one that goes on.
-_FREE = (
+FREE_FIELDS = (
   'dataset.data_dir',
   'eval_batch_size',
   'mesh',
@@ -202,7 +202,7 @@ def _differences(recorded: object, given: object, name: str = '') -> list[str]:
     lines = []
     for key in sorted(recorded.keys() | given.keys()):
       field = f'{name}.{key}' if name else key
-      if field not in _FREE:
+      if field not in FREE_FIELDS:
         lines += _differences(recorded.get(key), given.get(key), field)
     return lines
   if recorded == given:

@@ -117,6 +117,8 @@ def bootstrap_intervals(
     resamples leave the figure undefined.
   """
   labels, count = predictions.labels, len(predictions)
+  # Relative to the scores of the split: two dives alone can change their range.
+  spread = float(np.ptp(labels['final_score']))
   rng = np.random.default_rng(seed)
   drawn: dict[str, list[float]] = {}
   for _ in range(_RESAMPLES):
@@ -125,6 +127,8 @@ def bootstrap_intervals(
     if predictions.scores is not None:
       scores, true = predictions.scores[dives], labels['final_score'][dives]
       figures |= metrics.score_metrics(scores, true)
+      if spread:
+        figures['relative_l2'] = 100 * figures['mse'] / spread**2
       figures['execution_spearman'] = metrics.execution_spearman(
         scores, true, labels['difficulty'][dives]
       )

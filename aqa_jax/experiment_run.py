@@ -1,13 +1,20 @@
 """One training of a row of a table, and what it wrote."""
 
+import ast
 import csv
 import dataclasses
 import json
 import pathlib
+import runpy
+from collections.abc import Mapping
 
 import numpy as np
 
+from aqa_jax.checkpoint import FREE_FIELDS
 from aqa_jax.paper_tables import Row
+from tfds_mtl_aqa.input_error import InputError
+
+_FLAG = '--config.'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +34,31 @@ class Run:
   command: tuple[str, ...]
 
   def is_finished(self) -> bool:
-    """Returns whether the test split has been evaluated."""
-    return (self.workdir / 'eval_test.json').exists()
+    """Returns whether the test split has been evaluated, by this command.
+
+    Raises:
+      InputError: the workdir is of a training with another config.
+    """
+    path = self.workdir / 'config.json'
+    if not (self.workdir / 'eval_test.json').exists() or not path.exists():
+      return False
+    recorded = _flat(json.loads(path.read_text()))
+    wanted = _flat(runpy.run_path(self.row.config)['get_config']().to_dict())
+    wanted |= {
+      name.removeprefix(_FLAG): _literal(value)
+      for name, _, value in (flag.partition('=') for flag in self.command)
+      if name.startswith(_FLAG)
+    }
+    for name in sorted(recorded.keys() | wanted.keys()):
+      if name.startswith(FREE_FIELDS):
+        continue
+      found, needed = recorded.get(name), wanted.get(name)
+      if json.dumps(found) != json.dumps(needed) and found != needed:
+        raise InputError(
+          f'{self.workdir}: was trained with config.{name}={found}, not '
+          f'{needed}; give another --workdir, or remove this folder.'
+        )
+    return True
 
   def evaluation(self) -> dict:
     """Returns what was measured on the test split."""
@@ -43,3 +73,22 @@ class Run:
   def scores(self, side: str = 'predicted') -> np.ndarray:
     """Returns the predicted (or 'true') scores, float [dives], points."""
     return np.array([float(row[f'{side}_score']) for row in self.predictions()])
+
+
+def _flat(config: Mapping[str, object], prefix: str = '') -> dict[str, object]:
+  """Returns 'model.width' -> value."""
+  flat = {}
+  for name, value in config.items():
+    if isinstance(value, Mapping):
+      flat |= _flat(value, f'{prefix}{name}.')
+    else:
+      flat[f'{prefix}{name}'] = value
+  return flat
+
+
+def _literal(text: str) -> object:
+  """Returns the value that a flag names."""
+  try:
+    return ast.literal_eval(text)
+  except (SyntaxError, ValueError):
+    return text

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import sys
 from collections.abc import Sequence
 
@@ -82,8 +83,10 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
     ) from e
   except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as e:
     message = str(e)
-    if isinstance(e, KeyError):  # Its text is quoted, once or twice.
-      message = message.replace('\\n', ' ').replace("\\'", "'").strip('"\'')
+    if message[0] in '\'"':  # A field's name, quoted once or twice.
+      message = message.strip('\'"').replace('\\n', ' ')
+      message = re.sub(r'[\\\'"]+(?=\w)|(?<=\w)[\\\'"]+', "'", message)
+      message = f'the config has no such field: {message}'
     overrides = [flag for flag in argv if flag.startswith('--config.')]
     where = f' (in {" ".join(overrides)})' if overrides else ''
     raise InputError(' '.join(str(message).split()) + where) from e

@@ -20,6 +20,7 @@ from aqa_jax import (
 )
 from aqa_jax.action_videos import ActionVideos, ClipInput
 from aqa_jax.checkpoint import Checkpoints, check_workdir
+from aqa_jax.config_check import check_config
 from aqa_jax.models.action_classifier import ActionClassifier
 from aqa_jax.train_state import create_train_state
 from aqa_jax.training_loop import Training
@@ -96,6 +97,7 @@ def set_up(
   Raises:
     InputError: something in the config, the videos or the workdir is wrong.
   """
+  check_config(config)
   mesh = sharding.make_mesh(config.mesh.data)
   sharding.check_batch_size(config.batch_size, mesh)
   clip_input = ClipInput(**config.input)
@@ -113,7 +115,6 @@ def set_up(
   train, validation = action_videos.hold_out(
     videos, config.validation.fraction, config.validation.seed
   )
-  check_workdir(workdir, config.to_dict())
   model = ActionClassifier(
     len(videos.class_names),
     # XLA's CPU backend has no fast 3D convolutions.
@@ -124,6 +125,8 @@ def set_up(
   steps_per_epoch = len(train) / config.batch_size
   num_steps = round(config.num_epochs * steps_per_epoch)
   tx = optimizer.create_optimizer(config.optimizer, num_steps)
+  # Last, so that what was refused leaves no trace.
+  check_workdir(workdir, config.to_dict())
   size = (clip_input.frames, clip_input.crop, clip_input.crop, 3)
   return Pretraining(
     config=config,

@@ -87,7 +87,7 @@ def _notes(by_row: dict[str, list[Run]]) -> list[str]:
   first = evaluations[0]
   seeds = max(len(runs) for runs in by_row.values())
   notes = [
-    f'{first["num_dives"]} test dives, {seeds} seeds. Deviations are between '
+    f'{first["num_dives"]} test dives, {seeds} seed(s). Deviations are between '
     'seeds; intervals (95 %) are over dives and seeds together, and so is p.'
   ]
   floors = {

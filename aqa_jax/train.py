@@ -30,6 +30,7 @@ from aqa_jax import (
   training_loop,
 )
 from aqa_jax.checkpoint import Checkpoints, check_workdir
+from aqa_jax.config_check import check_config
 from aqa_jax.dive_split import DiveSplit
 from aqa_jax.input_pipeline import VideoInput, make_inputs, training_batches
 from aqa_jax.models.c3davg import C3DAVG
@@ -200,6 +201,7 @@ def set_up(
   Raises:
     InputError: something in the config, the dataset or the workdir is wrong.
   """
+  check_config(config)
   mesh = sharding.make_mesh(config.mesh.data)
   sharding.check_batch_size(config.batch_size, mesh)
   builder = dive_split.open_builder(
@@ -208,7 +210,6 @@ def set_up(
   vocabulary = dive_split.load_vocabulary(builder)
   model = create_model(config, len(vocabulary))
   _check_statistics_groups(config)
-  check_workdir(workdir, config.to_dict())
   num_frames, height, width, _ = builder.info.features['video'].shape
   video_input = VideoInput(**config.input)
   video_input.check(num_frames, height, width)
@@ -222,6 +223,8 @@ def set_up(
   steps_per_epoch = len(train) / config.batch_size
   num_steps = round(config.num_epochs * steps_per_epoch)
   tx = optimizer.create_optimizer(config.optimizer, num_steps)
+  # Last, so that what was refused leaves no trace.
+  check_workdir(workdir, config.to_dict())
   state = create_train_state(
     model,
     tx,

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import fcntl
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ from aqa_jax import pretrained, sharding
 from aqa_jax.checkpoint import Checkpoints
 from aqa_jax.train_state import TrainState
 from aqa_jax.writers import MetricsWriter, ProgressLine
+from tfds_mtl_aqa.input_error import InputError
 
 
 @dataclasses.dataclass
@@ -57,6 +59,26 @@ class Training:
     raise NotImplementedError
 
 
+@contextlib.contextmanager
+def _alone_in(workdir: pathlib.Path) -> Iterator[None]:
+  """Holds the workdir against other trainings on this machine.
+
+  The kernel lets go of it when the process ends, however it ends.
+  """
+  if jax.process_index():
+    yield
+    return
+  with open(workdir / '.lock', 'w') as file:
+    try:
+      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as e:
+      raise InputError(
+        f'--workdir={workdir}: another process is training there; wait for it, '
+        'or end it.'
+      ) from e
+    yield
+
+
 def run(training: Training) -> None:
   """Trains, or goes on training, to the last step.
 
@@ -64,9 +86,15 @@ def run(training: Training) -> None:
     training: its state is the last one afterwards.
 
   Raises:
-    InputError: `config.init_from` does not fit.
+    InputError: `config.init_from` does not fit, or another process trains in
+      the workdir.
     FloatingPointError: the loss is not finite any more.
   """
+  with _alone_in(training.workdir):
+    _run(training)
+
+
+def _run(training: Training) -> None:
   checkpoints, num_steps = training.checkpoints, training.num_steps
   first_step = checkpoints.latest_step() or 0
   if first_step:

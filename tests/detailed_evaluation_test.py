@@ -64,6 +64,8 @@ def test_intervals_against_scipy():
   assert found['mae'] == pytest.approx(
     [errors.mean() - half, errors.mean() + half], rel=0.05
   )
+  relative = np.array(found['mse']) * 100 / np.ptp(true) ** 2
+  assert found['relative_l2'] == pytest.approx(relative)
   right = predictions.classes['position'] == predictions.labels['position']
   half = 196 * np.sqrt(right.mean() * (1 - right.mean()) / len(right))
   low, high = found['accuracy_position']

@@ -171,7 +171,7 @@ def test_tables_from_files(number, tmp_path):
   table = table_files.make_table(number, runs)
   assert all(len(row) == len(table.columns) for row in table.rows)
   notes = ' '.join(table.notes)
-  for part in ('50 test dives, 2 seeds', 'event 0.250', 'needs Java'):
+  for part in ('50 test dives, 2 seed(s)', 'event 0.250', 'needs Java'):
     assert part in notes
   assert '3 of the test dives were trained on' in notes
   by_label = {row[0]: row for row in table.rows}
@@ -225,3 +225,6 @@ def test_a_table_is_trained_once(tmp_path, tiny_flags, monkeypatch, capsys):
   experiment.main(flags)
   assert '2 trainings, 2 of them finished' in capsys.readouterr().out
   assert (tmp_path / 'table4_simulated_dives_small.html').exists()
+  # Another config's results are not taken for these.
+  with pytest.raises(InputError, match='config.num_epochs=2.0, not 3'):
+    experiment.main([*flags, '--config.num_epochs=3'])

@@ -1,6 +1,7 @@
 """Training from the config to the evaluation, on a dataset of 32 dives."""
 
 import csv
+import fcntl
 import json
 import math
 import os
@@ -125,6 +126,29 @@ def test_every_split_has_its_report(trained):
     assert text.count('<img src="data:image/jpeg;base64,') == 8 * 8
     assert text.count('<rect class=') == 8 * 18
     assert 'training: captions loss' in text
+
+
+def test_two_trainings_of_one_workdir_exclude_one_another(
+  tmp_path, tiny_config
+):
+  (tmp_path / '.lock').touch()
+  with open(tmp_path / '.lock') as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    with pytest.raises(InputError, match='another process is training there'):
+      train.train_and_evaluate(tiny_config, tmp_path)
+  assert not (tmp_path / 'metrics.jsonl').exists()
+
+
+def test_a_config_that_is_refused_claims_no_workdir(tmp_path, tiny_overrides):
+  for wrong in (
+    {'dataset.vocabulary_size': 5},
+    {'input.stride': 50.0},
+    {'test_splits': ('nope',)},
+    {'num_epochs': math.nan},
+  ):
+    with pytest.raises(InputError):
+      train.set_up(_config(tiny_overrides, **wrong), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_choosing_on_the_test_split_marks_every_table(

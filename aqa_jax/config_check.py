@@ -1,0 +1,76 @@
+"""Numbers of a config that no training can work with, told before it begins."""
+
+import math
+
+import ml_collections
+
+from aqa_jax.pretrained import SCOPES
+from tfds_mtl_aqa.input_error import InputError
+
+# Field -> the least whole number it may be. A field that a config lacks is
+# none of its network's.
+_COUNTS = {
+  'batch_size': 1,
+  'eval_batch_size': 1,
+  'log_steps': 1,
+  'seed': 0,
+  'model.width': 1,
+  'model.head_channels': 1,
+  'model.clips': 1,
+  'model.fc6': 1,
+  'model.caption_length': 2,
+  'model.caption_hidden': 1,
+  'model.caption_embedding': 1,
+  'optimizer.warmup_steps': 0,
+}
+_POSITIVE = ('num_epochs', 'checkpoint_epochs', 'optimizer.learning_rate')
+_NOT_NEGATIVE = (
+  'loss_weights.score',
+  'loss_weights.classes',
+  'loss_weights.captions',
+  'optimizer.clip_norm',
+  'optimizer.weight_decay',
+  'progress_seconds',
+)
+_FRACTIONS = ('validation.fraction', 'model.dropout', 'model.caption_dropout')
+_DTYPES = ('float32', 'bfloat16')
+
+
+def check_config(config: ml_collections.ConfigDict) -> None:
+  """Checks every number and name that needs no dataset to be checked.
+
+  Args:
+    config: one of `configs/`.
+
+  Raises:
+    InputError: naming the first field that is wrong.
+  """
+  fields = dict(config.iteritems(preserve_field_references=False))
+  flat = dict(_flattened(fields))
+  for name, least in _COUNTS.items():
+    if name in flat and flat[name] < least:
+      raise InputError(f'config.{name}={flat[name]}: give {least} or more.')
+  for name in _POSITIVE:
+    if name in flat and not 0 < flat[name] < math.inf:
+      raise InputError(f'config.{name}={flat[name]}: give more than 0.')
+  for name in _NOT_NEGATIVE:
+    if name in flat and not 0 <= flat[name] < math.inf:
+      raise InputError(f'config.{name}={flat[name]}: give 0 or more.')
+  for name in _FRACTIONS:
+    if name in flat and not 0 <= flat[name] < 1:
+      raise InputError(
+        f'config.{name}={flat[name]}: give a fraction from 0, below 1.'
+      )
+  for name, choices in (('compute_dtype', _DTYPES), ('init_scope', SCOPES)):
+    if name in flat and flat[name] not in choices:
+      raise InputError(
+        f"config.{name}='{flat[name]}': give one of {', '.join(choices)}."
+      )
+
+
+def _flattened(fields, prefix=''):
+  for name, value in fields.items():
+    if isinstance(value, ml_collections.ConfigDict):
+      yield from _flattened(dict(value.items()), f'{prefix}{name}.')
+    else:
+      yield f'{prefix}{name}', value

@@ -1,0 +1,48 @@
+import pathlib
+import runpy
+
+import pytest
+
+from aqa_jax.config_check import check_config
+from configs import c3davg, mscadc
+from tfds_mtl_aqa.input_error import InputError
+
+_CONFIGS = sorted((pathlib.Path(__file__).parents[1] / 'configs').rglob('*.py'))
+
+
+@pytest.mark.parametrize(
+  'path', _CONFIGS, ids=lambda path: f'{path.parent.name}-{path.stem}'
+)
+def test_our_own_configs_pass(path):
+  check_config(runpy.run_path(str(path))['get_config']())
+
+
+@pytest.mark.parametrize(
+  'field, value, remedy',
+  [
+    ('batch_size', 0, 'give 1 or more'),
+    ('eval_batch_size', -1, 'give 1 or more'),
+    ('log_steps', 0, 'give 1 or more'),
+    ('seed', -1, 'give 0 or more'),
+    ('model.width', 0, 'give 1 or more'),
+    ('model.caption_length', 1, 'give 2 or more'),
+    ('num_epochs', float('nan'), 'give more than 0'),
+    ('num_epochs', -1.0, 'give more than 0'),
+    ('checkpoint_epochs', 0.0, 'give more than 0'),
+    ('optimizer.learning_rate', float('inf'), 'give more than 0'),
+    ('optimizer.clip_norm', -1.0, 'give 0 or more'),
+    ('loss_weights.score', float('nan'), 'give 0 or more'),
+    ('validation.fraction', float('nan'), 'a fraction from 0, below 1'),
+    ('model.caption_dropout', 2.0, 'a fraction from 0, below 1'),
+    ('compute_dtype', 'foo', 'give one of float32, bfloat16'),
+    ('init_scope', 'heads', 'give one of everything, backbone'),
+  ],
+)
+def test_what_no_training_can_work_with(field, value, remedy):
+  for module in (c3davg, mscadc):
+    config = module.get_config()
+    config.update_from_flattened_dict({field: value})
+    with pytest.raises(InputError) as error:
+      check_config(config)
+    assert str(error.value).startswith(f'config.{field}=')
+    assert remedy in str(error.value)
