@@ -80,7 +80,7 @@ def caption_bleu(
 
 
 def caption_metrics(
-  generated: Captions, reference: Captions
+  generated: Captions, reference: Captions, with_meteor: bool = True
 ) -> dict[str, float]:
   """Returns all measures of captions that this machine can take.
 
@@ -88,6 +88,7 @@ def caption_metrics(
     generated: one list of words a dive, without <sos> and <eos>; may be empty.
     reference: the commentary of the same dives, as lists of words. A dive with
       an empty one has nothing to compare with and is left out.
+    with_meteor: whether to start the Java program, which takes its time.
 
   Returns:
     bleu_1 to bleu_4, see `caption_bleu`; and, where pycocoevalcap and (for
@@ -102,7 +103,7 @@ def caption_metrics(
   missing = unavailable_metrics()
   if 'cider' not in missing:
     measured |= rouge_and_cider(generated, reference)
-  if 'meteor' not in missing:
+  if with_meteor and 'meteor' not in missing:
     measured['meteor'] = _meteor(generated, reference)
   return measured
 

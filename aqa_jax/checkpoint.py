@@ -17,6 +17,7 @@ FREE_FIELDS = (
   'dataset.data_dir',
   'eval_batch_size',
   'mesh',
+  'meteor',
   'progress_seconds',
   'test_splits',
 )

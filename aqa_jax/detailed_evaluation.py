@@ -20,6 +20,7 @@ _LEVEL = 95  # Percent.
 def detail(
   predictions: Predictions,
   train_captions: Sequence[Sequence[str]],
+  with_meteor: bool = True,
   seed: int = 0,
 ) -> dict[str, Any]:
   """Measures what `evaluation_files.evaluate` leaves out.
@@ -27,6 +28,7 @@ def detail(
   Args:
     predictions: of at least one dive.
     train_captions: the training split's captions, for the floors.
+    with_meteor: whether METEOR is among the measures of captions.
     seed: of the bootstrap and of the random captions.
 
   Returns:
@@ -79,7 +81,7 @@ def detail(
   ):
     references = predictions.reference_captions
     detailed |= caption_metrics.caption_metrics(
-      predictions.captions, references
+      predictions.captions, references, with_meteor
     )
     central = caption_metrics.central_caption(train_captions, seed)
     floors = {
@@ -89,7 +91,7 @@ def detail(
       'central training caption': [central] * len(references),
     }
     detailed['caption_floors'] = {
-      name: caption_metrics.caption_metrics(captions, references)
+      name: caption_metrics.caption_metrics(captions, references, with_meteor)
       for name, captions in floors.items()
     }
     detailed['caption_notes'] = [

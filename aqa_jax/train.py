@@ -373,7 +373,7 @@ def evaluate_best(experiment: Experiment) -> dict[str, dict]:
       predictions, experiment.train.labels
     )
     evaluation |= detailed_evaluation.detail(
-      predictions, experiment.train_captions()
+      predictions, experiment.train_captions(), experiment.config.meteor
     )
     rows = evaluation_files.prediction_rows(predictions)
     evaluation_files.write_predictions(experiment.workdir, name, rows)

@@ -82,6 +82,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.mesh = ml_collections.ConfigDict()
   config.mesh.data = -1
 
+  # Measures captions by METEOR too, where Java is; it takes its time.
+  config.meteor = True
   config.log_steps = 10
   config.checkpoint_epochs = 1.0
   config.progress_seconds = 10.0

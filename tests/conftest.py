@@ -107,6 +107,7 @@ def fixture_tiny_overrides(tiny_dives) -> dict[str, object]:
     'optimizer.name': 'adam',
     'optimizer.warmup_steps': 2,
     'optimizer.learning_rate': 2e-3,
+    'meteor': False,
     'log_steps': 1,
     'checkpoint_epochs': 1.0,
     'progress_seconds': 0.0,

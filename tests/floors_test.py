@@ -157,6 +157,7 @@ def test_floors_of_four_dives_by_hand():
   assert found['difficulty'] == pytest.approx(
     {
       'spearman': 1 - 6 * 2 / (4 * 15),
+      'kendall_tau': (5 - 1) / 6,
       'mse': (0 + 0 + 400 + 1600) / 4,
       'mae': 60 / 4,
       'relative_l2': 100 * (0.04 + 0.16) / 4,

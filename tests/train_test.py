@@ -227,12 +227,12 @@ def test_a_loss_that_is_not_finite_stops(tmp_path, tiny_overrides):
   config = _config(
     tiny_overrides,
     **{
-      'optimizer.learning_rate': float('inf'),
+      'optimizer.learning_rate': 1e38,
       'optimizer.warmup_steps': 0,
       'mesh.data': 1,
     },
   )
-  with pytest.raises(FloatingPointError, match='the loss is nan at step 2'):
+  with pytest.raises(FloatingPointError, match='is (nan|inf) at step 2'):
     train.train_and_evaluate(config, tmp_path)
 
 
