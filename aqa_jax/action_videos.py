@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from aqa_jax import batches
-from aqa_jax.dive_split import EncodedFrames
+from aqa_jax.dive_split import EncodedFrames, decode_frame
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.mtl_aqa import video_file
 
@@ -131,10 +131,8 @@ def open_videos(
     encoded = source[index - is_later * len(train)]['video']
 
     def read(first, count):
-      return [
-        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-        for data in encoded[first : first + count]
-      ]
+      frames = encoded[first : first + count]
+      return [decode_frame(data, f'{name}, video {index}') for data in frames]
 
     return len(encoded), read
 

@@ -18,6 +18,13 @@ from sacrebleu.metrics import BLEU
 
 Captions = Sequence[Sequence[str]]
 
+# For a reader, in the order of every table.
+NAMES = {
+  **{f'bleu_{order}': f'BLEU-{order}' for order in range(1, 5)},
+  'meteor': 'METEOR',
+  'rouge_l': 'ROUGE-L',
+  'cider': 'CIDEr',
+}
 # Training captions that the most central one is sought among.
 _CENTRAL_CANDIDATES = 1000
 

@@ -3,6 +3,7 @@
 import math
 
 import ml_collections
+from flax import traverse_util
 
 from aqa_jax.pretrained import SCOPES
 from tfds_mtl_aqa.input_error import InputError
@@ -45,8 +46,7 @@ def check_config(config: ml_collections.ConfigDict) -> None:
   Raises:
     InputError: naming the first field that is wrong.
   """
-  fields = dict(config.iteritems(preserve_field_references=False))
-  flat = dict(_flattened(fields))
+  flat = traverse_util.flatten_dict(config.to_dict(), sep='.')
   for name, least in _COUNTS.items():
     if name in flat and flat[name] < least:
       raise InputError(f'config.{name}={flat[name]}: give {least} or more.')
@@ -66,11 +66,3 @@ def check_config(config: ml_collections.ConfigDict) -> None:
       raise InputError(
         f"config.{name}='{flat[name]}': give one of {', '.join(choices)}."
       )
-
-
-def _flattened(fields, prefix=''):
-  for name, value in fields.items():
-    if isinstance(value, ml_collections.ConfigDict):
-      yield from _flattened(dict(value.items()), f'{prefix}{name}.')
-    else:
-      yield f'{prefix}{name}', value

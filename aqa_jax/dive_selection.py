@@ -51,8 +51,8 @@ def select(builder: tfds.core.DatasetBuilder, name: str) -> DiveSplit:
       f'{builder.info.full_name} has no split {name!r}; it has '
       f'{", ".join(sorted(builder.info.splits))}; or give {NAMES}.'
     )
-  parts = '+'.join(s for s in ('train', 'test') if s in builder.info.splits)
-  dives = load_split(builder, parts)
+  whole = '+'.join(s for s in ('train', 'test') if s in builder.info.splits)
+  dives = load_split(builder, whole)
   subset, events, unlv = matches
   if subset:
     chosen = _column(dives, name, name)

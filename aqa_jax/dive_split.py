@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 
+import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
@@ -36,6 +37,28 @@ class EncodedFrames(tfds.decode.SkipDecoding):
   ) -> list[bytes]:
     """Returns the JPEG files as they are stored."""
     return list(serialized_example)
+
+
+def decode_frame(data: bytes, owner: str) -> np.ndarray:
+  """Decodes a frame that `EncodedFrames` has left as it is stored.
+
+  Args:
+    data: of a JPEG file.
+    owner: what the frame is of, for the error.
+
+  Returns:
+    uint8 [height, width, 3], RGB.
+
+  Raises:
+    InputError: it is no JPEG file.
+  """
+  frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+  if frame is None:
+    raise InputError(
+      f'{owner}: a stored frame is no JPEG; remove the prepared dataset and '
+      'prepare it again.'
+    )
+  return frame
 
 
 class DiveSplit:

@@ -265,9 +265,7 @@ def format_table(evaluation: Mapping[str, Any]) -> str:
       for task, right in evaluation['accuracy'].items()
     ]
   if 'bleu_1' in evaluation:
-    names = {f'bleu_{order}': f'BLEU-{order}' for order in range(1, 5)}
-    names |= {'meteor': 'METEOR', 'rouge_l': 'ROUGE-L', 'cider': 'CIDEr'}
-    names = {key: name for key, name in names.items() if key in evaluation}
+    names = {k: n for k, n in caption_metrics.NAMES.items() if k in evaluation}
     captions = {'model': evaluation}
     captions |= {
       f'floor: {n}': m for n, m in evaluation.get('caption_floors', {}).items()

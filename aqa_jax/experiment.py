@@ -95,7 +95,7 @@ def train_all(runs: Sequence[Run]) -> None:
     elapsed = time.monotonic() - started
     left = elapsed / (number + 1) * (len(waiting) - number - 1)
     print(
-      f'  Spearman {run.evaluation()["spearman"] or float("nan"):.3f}; '
+      f'  Spearman {run.evaluation["spearman"] or float("nan"):.3f}; '
       f'{elapsed / 60:.0f} min done, about {left / 60:.0f} min left',
       flush=True,
     )

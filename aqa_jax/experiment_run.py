@@ -3,12 +3,13 @@
 import ast
 import csv
 import dataclasses
+import functools
 import json
 import pathlib
 import runpy
-from collections.abc import Mapping
 
 import numpy as np
+from flax import traverse_util
 
 from aqa_jax.checkpoint import FREE_FIELDS
 from aqa_jax.paper_tables import Row
@@ -42,8 +43,11 @@ class Run:
     path = self.workdir / 'config.json'
     if not (self.workdir / 'eval_test.json').exists() or not path.exists():
       return False
-    recorded = _flat(json.loads(path.read_text()))
-    wanted = _flat(runpy.run_path(self.row.config)['get_config']().to_dict())
+    config = runpy.run_path(self.row.config)['get_config']()
+    recorded, wanted = (
+      traverse_util.flatten_dict(fields, sep='.')
+      for fields in (json.loads(path.read_text()), config.to_dict())
+    )
     wanted |= {
       name.removeprefix(_FLAG): _literal(value)
       for name, _, value in (flag.partition('=') for flag in self.command)
@@ -60,30 +64,21 @@ class Run:
         )
     return True
 
+  @functools.cached_property
   def evaluation(self) -> dict:
-    """Returns what was measured on the test split."""
+    """What was measured on the test split."""
     return json.loads((self.workdir / 'eval_test.json').read_text())
 
+  @functools.cached_property
   def predictions(self) -> list[dict[str, str]]:
-    """Returns the predictions for the test split, a row a dive."""
+    """The predictions for the test split, a row a dive."""
     path = self.workdir / 'predictions_test.csv'
     with open(path, encoding='utf-8', newline='') as file:
       return list(csv.DictReader(file))
 
   def scores(self, side: str = 'predicted') -> np.ndarray:
     """Returns the predicted (or 'true') scores, float [dives], points."""
-    return np.array([float(row[f'{side}_score']) for row in self.predictions()])
-
-
-def _flat(config: Mapping[str, object], prefix: str = '') -> dict[str, object]:
-  """Returns 'model.width' -> value."""
-  flat = {}
-  for name, value in config.items():
-    if isinstance(value, Mapping):
-      flat |= _flat(value, f'{prefix}{name}.')
-    else:
-      flat[f'{prefix}{name}'] = value
-  return flat
+    return np.array([float(row[f'{side}_score']) for row in self.predictions])
 
 
 def _literal(text: str) -> object:

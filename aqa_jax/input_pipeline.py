@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from aqa_jax import batches
-from aqa_jax.dive_split import DiveSplit
+from aqa_jax.dive_split import DiveSplit, decode_frame
 from aqa_jax.vocabulary import pad_caption
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
@@ -189,12 +189,7 @@ def _decode_frames(
     rng = np.random.default_rng([example['event'], example['sample']])
   frames = np.empty((len(encoded), crop, crop, 3), np.uint8)
   for index, data in enumerate(encoded):
-    frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if frame is None:
-      raise InputError(
-        f'{dive}: a stored frame is no JPEG; remove the prepared dataset and '
-        'prepare it again.'
-      )
+    frame = decode_frame(data, dive)
     if is_resized:
       frame = _resized(frame, video_input, rng)
     height, width, _ = frame.shape

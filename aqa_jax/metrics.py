@@ -41,7 +41,7 @@ def score_metrics(predicted: ArrayLike, true: ArrayLike) -> dict[str, float]:
   spread = np.ptp(true)
   mse = float(np.mean(error**2))
   return {
-    'spearman': spearman(predicted, true),
+    'spearman': float(spearman(predicted, true)),
     'kendall_tau': _kendall_tau(predicted, true),
     'relative_l2': 100 * mse / float(spread) ** 2 if spread else float('nan'),
     'mse': mse,
@@ -76,8 +76,10 @@ def execution_spearman(
     raise ValueError(
       f'Difficulties must be positive, got {np.min(difficulty):g}.'
     )
-  return spearman(
-    predicted / difficulty, np.round(true / difficulty, _EXECUTION_DECIMALS)
+  return float(
+    spearman(
+      predicted / difficulty, np.round(true / difficulty, _EXECUTION_DECIMALS)
+    )
   )
 
 
@@ -183,20 +185,22 @@ def _checked(**arrays: ArrayLike) -> list[np.ndarray]:
   return checked
 
 
-def spearman(first: np.ndarray, second: np.ndarray) -> float:
+def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
   """Returns Spearman's rank correlation, ties at their mean rank.
 
   Args:
-    first: float [dives], finite.
-    second: float [dives], finite.
+    first: float [..., dives], finite.
+    second: float [..., dives], finite.
 
   Returns:
-    -1 to 1; NaN where one side is constant.
+    float [...], -1 to 1; NaN where one side is constant.
   """
-  if not np.ptp(first) or not np.ptp(second):
-    return float('nan')
-  ranks = stats.rankdata(first), stats.rankdata(second)
-  return float(np.clip(np.corrcoef(*ranks)[0, 1], -1, 1))
+  ranks = [stats.rankdata(side, axis=-1) for side in (first, second)]
+  first, second = (r - r.mean(axis=-1, keepdims=True) for r in ranks)
+  products = (first * second).sum(axis=-1)
+  norms = np.sqrt((first**2).sum(axis=-1) * (second**2).sum(axis=-1))
+  with np.errstate(invalid='ignore'):
+    return np.clip(products / norms, -1, 1)
 
 
 def _kendall_tau(first: np.ndarray, second: np.ndarray) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from aqa_jax import caption_metrics, metrics
 from aqa_jax.evaluation_files import Predictions
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
@@ -43,11 +44,8 @@ SCORE_MEASURES = (
   Measure('mse', 'MSE, points²', 'MSE', 1, False),
   Measure('mae', 'MAE, points', 'MAE', 2, False),
 )
-CAPTION_MEASURES = (
-  *(Measure(f'bleu_{n}', f'BLEU-{n}') for n in range(1, 5)),
-  Measure('meteor', 'METEOR'),
-  Measure('rouge_l', 'ROUGE-L'),
-  Measure('cider', 'CIDEr'),
+CAPTION_MEASURES = tuple(
+  Measure(key, name) for key, name in caption_metrics.NAMES.items()
 )
 
 
@@ -264,19 +262,19 @@ def confusion_tables(
   for task, class_names in CLASS_NAMES.items():
     if task not in predictions.classes:
       continue
-    counts = np.zeros((len(class_names), len(class_names)), int)
-    true = np.asarray(predictions.labels[task], int)
-    np.add.at(counts, (true, np.asarray(predictions.classes[task], int)), 1)
+    counts = metrics.confusion_matrix(
+      predictions.classes[task], predictions.labels[task], len(class_names)
+    )
+    recalls = metrics.recall(counts)
     present = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
     rows = []
     for label in present:
       total = int(counts[label].sum())
-      recall = 100 * counts[label, label] / total if total else None
       rows.append(
         {
           'name': class_names[label],
           'num_dives': total,
-          'recall': number(recall, 1),
+          'recall': number(recalls[label], 1),
           'cells': [
             (
               int(counts[label, other]),

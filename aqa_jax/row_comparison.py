@@ -3,7 +3,8 @@
 import dataclasses
 
 import numpy as np
-from scipy import stats
+
+from aqa_jax import metrics
 
 _RESAMPLES = 2000
 
@@ -109,17 +110,5 @@ def _drawn(
 
 
 def _spearman(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-  """Returns Spearman's correlation of the last axis.
-
-  It is 0 where one side is constant, which ranks nothing.
-  """
-  ranks = [
-    stats.rankdata(side, axis=-1)
-    for side in np.broadcast_arrays(predicted, true)
-  ]
-  first, second = (side - side.mean(axis=-1, keepdims=True) for side in ranks)
-  norms = np.sqrt((first**2).sum(axis=-1) * (second**2).sum(axis=-1))
-  products = (first * second).sum(axis=-1)
-  return np.divide(
-    products, norms, out=np.zeros_like(products), where=norms > 0
-  )
+  """Returns Spearman's correlation; 0 for a constant, which ranks nothing."""
+  return np.nan_to_num(metrics.spearman(predicted, true))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aqa_jax import row_comparison, writers
+from aqa_jax import caption_metrics, row_comparison, writers
 from aqa_jax.evaluation_files import dive_words
 from aqa_jax.experiment_run import Run
 from tfds_mtl_aqa.labels import CLASS_NAMES
@@ -19,12 +19,6 @@ _TITLES = {
   5: 'The auxiliary tasks (Table 5)',
   6: 'What the networks say (Table 6)',
   8: 'STL against MTL, by training set (Table 8)',
-}
-_CAPTION_MEASURES = {
-  **{f'bleu_{order}': f'BLEU-{order}' for order in range(1, 5)},
-  'meteor': 'METEOR',
-  'rouge_l': 'ROUGE-L',
-  'cider': 'CIDEr',
 }
 _NUM_SAMPLES = 5
 
@@ -83,7 +77,7 @@ def make_table(number: int, runs: Sequence[Run]) -> Table:
 
 
 def _notes(by_row: dict[str, list[Run]]) -> list[str]:
-  evaluations = [r.evaluation() for runs in by_row.values() for r in runs]
+  evaluations = [r.evaluation for runs in by_row.values() for r in runs]
   first = evaluations[0]
   seeds = max(len(runs) for runs in by_row.values())
   notes = [
@@ -106,7 +100,7 @@ def _notes(by_row: dict[str, list[Run]]) -> list[str]:
   if any(e.get('selected_on') == 'test' for e in evaluations):
     notes.append('Checkpoints were chosen on the test split: too favourable.')
   leaks = {
-    runs[0].row.label: runs[0].evaluation().get('trained_on', 0)
+    runs[0].row.label: runs[0].evaluation.get('trained_on', 0)
     for runs in by_row.values()
   }
   notes += [
@@ -134,7 +128,7 @@ def _scores(by_row: dict[str, list[Run]]):
   for name, runs in by_row.items():
     true = runs[0].scores('true')
     spread = row_comparison.spread(scores[name], true)
-    relative = np.mean([run.evaluation()['relative_l2'] for run in runs])
+    relative = np.mean([run.evaluation['relative_l2'] for run in runs])
     cells = [
       runs[0].row.label,
       f'{runs[0].row.paper["spearman"]:.4f}',
@@ -156,11 +150,10 @@ def _scores(by_row: dict[str, list[Run]]):
 def _auxiliary(by_row: dict[str, list[Run]]):
   """Returns accuracies and captions, with the paper's and the floors'."""
   evaluations = [
-    (runs[0].row, [run.evaluation() for run in runs])
-    for runs in by_row.values()
+    (runs[0].row, [run.evaluation for run in runs]) for runs in by_row.values()
   ]
   first = evaluations[0][1][0]
-  measures = {k: n for k, n in _CAPTION_MEASURES.items() if k in first}
+  measures = {k: n for k, n in caption_metrics.NAMES.items() if k in first}
   columns = ('row', *CLASS_NAMES, *measures.values())
   rows = []
   for row, found in evaluations:
@@ -207,7 +200,7 @@ def _samples(by_row: dict[str, list[Run]]):
   places = np.linspace(0, len(errors) - 1, _NUM_SAMPLES).round().astype(int)
   for dive in np.argsort(errors, kind='stable')[places]:
     for runs in by_row.values():
-      row = runs[0].predictions()[dive]
+      row = runs[0].predictions[dive]
       if runs[0] is first:
         name = f'event {row["event"]}, dive {row["sample"]}'
         rows.append((name, 'truth', *_said(row, 'true')))

@@ -357,6 +357,7 @@ def evaluate_best(experiment: Experiment) -> dict[str, dict]:
     training_loop.begin_with_pretrained(experiment)
   else:
     experiment.state = experiment.checkpoints.restore_best(experiment.state)
+  train_captions = experiment.train_captions()
   evaluations = {}
   for name, split in experiment.tests.items():
     predictions = experiment.predictions(split)
@@ -373,7 +374,7 @@ def evaluate_best(experiment: Experiment) -> dict[str, dict]:
       predictions, experiment.train.labels
     )
     evaluation |= detailed_evaluation.detail(
-      predictions, experiment.train_captions(), experiment.config.meteor
+      predictions, train_captions, experiment.config.meteor
     )
     rows = evaluation_files.prediction_rows(predictions)
     evaluation_files.write_predictions(experiment.workdir, name, rows)

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,7 @@ from aqa_jax import pretrained, sharding
 from aqa_jax.checkpoint import Checkpoints
 from aqa_jax.train_state import TrainState
 from aqa_jax.writers import MetricsWriter, ProgressLine
-from tfds_mtl_aqa.input_error import InputError
+from tfds_mtl_aqa.file_lock import file_lock
 
 
 @dataclasses.dataclass
@@ -59,26 +58,6 @@ class Training:
     raise NotImplementedError
 
 
-@contextlib.contextmanager
-def _alone_in(workdir: pathlib.Path) -> Iterator[None]:
-  """Holds the workdir against other trainings on this machine.
-
-  The kernel lets go of it when the process ends, however it ends.
-  """
-  if jax.process_index():
-    yield
-    return
-  with open(workdir / '.lock', 'w') as file:
-    try:
-      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as e:
-      raise InputError(
-        f'--workdir={workdir}: another process is training there; wait for it, '
-        'or end it.'
-      ) from e
-    yield
-
-
 def run(training: Training) -> None:
   """Trains, or goes on training, to the last step.
 
@@ -90,7 +69,13 @@ def run(training: Training) -> None:
       the workdir.
     FloatingPointError: the loss is not finite any more.
   """
-  with _alone_in(training.workdir):
+  with contextlib.ExitStack() as stack:
+    if jax.process_index() == 0:
+      message = (
+        f'--workdir={training.workdir}: another process is training there; '
+        'wait for it, or end it.'
+      )
+      stack.enter_context(file_lock(training.workdir / '.lock', message))
     _run(training)
 
 

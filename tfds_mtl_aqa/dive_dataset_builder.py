@@ -1,7 +1,6 @@
 """What the dive datasets share: how they are written and opened."""
 
 import contextlib
-import fcntl
 import importlib.util
 import itertools
 import os
@@ -19,7 +18,7 @@ from tensorflow_datasets.core import (
 )
 from tensorflow_datasets.core import splits as splits_lib
 
-from tfds_mtl_aqa import frame_cache, input_error
+from tfds_mtl_aqa import file_lock, frame_cache, input_error
 
 _ARRAY_RECORD = file_adapters.FileFormat.ARRAY_RECORD
 
@@ -304,15 +303,9 @@ class DiveDatasetBuilder(
   def _locked(self) -> Iterator[None]:
     path = self._beside('.lock')
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The kernel drops the lock of a process that dies, however it dies.
-    with open(path, 'w') as file:
-      try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-      except BlockingIOError as e:
-        raise input_error.InputError(
-          f'{path}: another process is preparing {self.info.full_name}; wait '
-          'for it.'
-        ) from e
+    name = self.info.full_name
+    message = f'{path}: another process is preparing {name}; wait for it.'
+    with file_lock.file_lock(path, message):
       yield
       path.unlink(missing_ok=True)
 
