@@ -105,8 +105,9 @@ class VideoInput:
       f'stride={self.stride}: give 1 or more': not self.stride >= 1,
       f'frames={self.frames} at stride {self.stride:g}: the window has '
       f'{self.window_frames}': (
-        self.frames < 1 or self.stride * (self.frames - 1) >= self.window_frames
+        self.stride * (self.frames - 1) >= self.window_frames
       ),
+      f'frames={self.frames}: give 1 or more': self.frames < 1,
       f'max_shift={self.max_shift}: {margin} frames are stored on each side of '
       'the window': (not 0 <= self.max_shift <= max(margin, 0)),
       f'interpolation={self.interpolation!r}: give area or random': (

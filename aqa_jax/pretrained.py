@@ -72,8 +72,11 @@ def initialize(
       part = _from_checkpoint(path, ours, problems)
     else:
       part = {}
-      for file in _official_files(path):
-        part |= _from_official_file(file, ours, problems)
+      try:
+        for file in _official_files(path):
+          part |= _from_official_file(file, ours, problems)
+      except InputError as e:
+        raise InputError(f'config.init_from: {e}') from e
     problems += [
       f'{file}: {".".join(name)} came from {found[name][1]} already'
       for name, (_, file) in part.items()

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
+import tensorflow_datasets as tfds
 from absl import logging
 from clu import parameter_overview
 
@@ -214,9 +215,9 @@ def set_up(
   video_input = VideoInput(**config.input)
   video_input.check(num_frames, height, width)
   tests = {
-    name: dive_selection.select(builder, name) for name in config.test_splits
+    name: _select(builder, 'test_splits', name) for name in config.test_splits
   }
-  train = dive_selection.select(builder, config.dataset.train_split)
+  train = _select(builder, 'dataset.train_split', config.dataset.train_split)
   _check_vocabulary_size(config, len(vocabulary), train)
   train, validation = _split_to_choose_by(config, train, tests)
   tests = _without_seen_dives(tests, train, validation)
@@ -255,6 +256,16 @@ def set_up(
     importance_step=frame_importance.make_importance_step(model),
     checkpoints=Checkpoints(workdir),
   )
+
+
+def _select(
+  builder: tfds.core.DatasetBuilder, field: str, name: str
+) -> DiveSplit:
+  """Returns the split that a field of the config names."""
+  try:
+    return dive_selection.select(builder, name)
+  except InputError as e:
+    raise InputError(f'config.{field}: {e}') from e
 
 
 def _split_to_choose_by(

@@ -364,6 +364,8 @@ class _JsonLines:
 
 def _tensorboard_writer(folder: pathlib.Path) -> Any:
   """Returns clu's writer of TensorBoard files, None without TensorFlow."""
+  # It has things to say at its import that concern nobody here.
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   try:
     import tensorflow as tf
     from clu import metric_writers

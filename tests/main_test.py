@@ -156,7 +156,9 @@ def test_flags_that_are_wrong(arguments, messages):
     ('--config.tasks=score,captoins', "config.tasks='score,captoins'"),
     ('--config.input.crop=25', 'config.input.crop=25'),
     ('--config.validation.fraction=0.01', 'config.validation.fraction=0.01'),
-    ("--config.test_splits=('tests',)", "no split 'tests'"),
+    ("--config.test_splits=('tests',)", 'config.test_splits: '),
+    ('--config.dataset.train_split=trian', 'config.dataset.train_split: '),
+    ('--config.input.frames=0', 'config.input.frames=0: give 1 or more'),
     ('--config.optimizer.schedule=linear', "schedule='linear'"),
   ],
 )
