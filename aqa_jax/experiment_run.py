@@ -11,7 +11,10 @@ import runpy
 import numpy as np
 from flax import traverse_util
 
+from aqa_jax import filmstrip
 from aqa_jax.checkpoint import FREE_FIELDS
+from aqa_jax.dive_split import DiveSplit, load_split, open_builder
+from aqa_jax.input_pipeline import VideoInput, make_inputs
 from aqa_jax.paper_tables import Row
 from tfds_mtl_aqa.input_error import InputError
 
@@ -75,6 +78,27 @@ class Run:
     path = self.workdir / 'predictions_test.csv'
     with open(path, encoding='utf-8', newline='') as file:
       return list(csv.DictReader(file))
+
+  def picture(self, index: int) -> bytes:
+    """Returns a dive of the test split as a row of frames, a JPEG file.
+
+    Args:
+      index: of a row of `predictions`.
+
+    Raises:
+      InputError: the dataset that the run was trained on is not there.
+    """
+    split, video_input = self._test_split
+    inputs = make_inputs(split[index], video_input, caption_length=2, rng=None)
+    return filmstrip.make_picture(inputs['video'])
+
+  @functools.cached_property
+  def _test_split(self) -> tuple[DiveSplit, VideoInput]:
+    config = json.loads((self.workdir / 'config.json').read_text())
+    builder = open_builder(
+      config['dataset']['name'], config['dataset']['data_dir']
+    )
+    return load_split(builder, 'test'), VideoInput(**config['input'])
 
   def scores(self, side: str = 'predicted') -> np.ndarray:
     """Returns the predicted (or 'true') scores, float [dives], points."""

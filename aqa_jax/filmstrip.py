@@ -10,6 +10,8 @@ import numpy as np
 _PICTURES = 8
 # Larger frames are made smaller; a page has some seventy of them.
 _MAX_SIZE = 128
+# Height of a picture that shows several frames side by side.
+_ROW_HEIGHT = 96
 _JPEG_QUALITY = 85
 
 
@@ -61,19 +63,44 @@ def make_filmstrip(
         frames=numbers[part],
         importances=np.asarray(importances, np.float64)[part],
         shown=shown,
-        picture=_data_uri(video[part[shown]]),
+        picture=data_uri(_small_jpeg(video[part[shown]])),
       )
     )
   return segments
 
 
-def _data_uri(frame: np.ndarray) -> str:
+def make_picture(video: np.ndarray) -> bytes:
+  """Puts eight frames side by side, from the first to the last.
+
+  Args:
+    video: uint8 [frames, height, width, 3], RGB, one frame or more.
+
+  Returns:
+    A JPEG file, 96 pixels high.
+  """
+  places = np.linspace(0, len(video) - 1, min(_PICTURES, len(video)))
+  row = np.concatenate(list(video[places.round().astype(int)]), axis=1)
+  height, width = row.shape[:2]
+  size = max(round(width * _ROW_HEIGHT / height), 1), _ROW_HEIGHT
+  return _jpeg(cv2.resize(row, size, interpolation=cv2.INTER_CUBIC))
+
+
+def data_uri(jpeg: bytes) -> str:
+  """Returns a JPEG file as the address of a picture within a page."""
+  return 'data:image/jpeg;base64,' + base64.b64encode(jpeg).decode('ascii')
+
+
+def _small_jpeg(frame: np.ndarray) -> bytes:
   """Returns a frame as a JPEG of at most 128 pixels a side."""
   height, width = frame.shape[:2]
   scale = _MAX_SIZE / max(height, width)
   if scale < 1:
     size = max(round(width * scale), 1), max(round(height * scale), 1)
     frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+  return _jpeg(frame)
+
+
+def _jpeg(frame: np.ndarray) -> bytes:
   done, data = cv2.imencode(
     '.jpg',
     cv2.cvtColor(frame, cv2.COLOR_RGB2BGR),
@@ -81,4 +108,4 @@ def _data_uri(frame: np.ndarray) -> str:
   )
   if not done:
     raise RuntimeError('OpenCV could not encode a frame as JPEG.')
-  return 'data:image/jpeg;base64,' + base64.b64encode(data).decode('ascii')
+  return data.tobytes()

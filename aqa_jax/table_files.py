@@ -5,11 +5,11 @@ import dataclasses
 import html
 import io
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from aqa_jax import caption_metrics, row_comparison, writers
+from aqa_jax import caption_metrics, filmstrip, row_comparison, writers
 from aqa_jax.evaluation_files import dive_words
 from aqa_jax.experiment_run import Run
 from tfds_mtl_aqa.labels import CLASS_NAMES
@@ -34,6 +34,8 @@ table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 th, td {{ padding: .35rem .7rem; border-bottom: 1px solid #8886;
   text-align: left; vertical-align: top; }}
 td + td {{ min-width: 4.5rem; }}
+img {{ display: block; height: 6rem; max-width: 100%; object-fit: contain;
+  object-position: left; margin-top: 1rem; }}
 </style>
 <h1>{title}</h1>
 <div><table><thead><tr>{head}</tr></thead><tbody>
@@ -53,12 +55,14 @@ class Table:
     columns: their names.
     rows: cells, as many as there are columns.
     notes: sentences that belong below it.
+    pictures: row, from 0 -> a JPEG file that belongs above it.
   """
 
   title: str
   columns: tuple[str, ...]
   rows: list[tuple[str, ...]]
   notes: list[str]
+  pictures: Mapping[int, bytes] = dataclasses.field(default_factory=dict)
 
 
 def make_table(number: int, runs: Sequence[Run]) -> Table:
@@ -72,8 +76,8 @@ def make_table(number: int, runs: Sequence[Run]) -> Table:
   for run in runs:
     by_row.setdefault(run.row.name, []).append(run)
   make = {4: _scores, 5: _auxiliary, 6: _samples, 8: _scores}[number]
-  columns, rows = make(by_row)
-  return Table(_TITLES[number], columns, rows, _notes(by_row))
+  columns, rows, *pictures = make(by_row)
+  return Table(_TITLES[number], columns, rows, _notes(by_row), *pictures)
 
 
 def _notes(by_row: dict[str, list[Run]]) -> list[str]:
@@ -194,7 +198,7 @@ def _auxiliary(by_row: dict[str, list[Run]]):
 def _samples(by_row: dict[str, list[Run]]):
   """Returns dives from the best scored to the worst, of each row's seed 0."""
   columns = ('dive', 'who', 'score', 'what', 'commentary')
-  rows = []
+  rows, pictures = [], {}
   first, *_ = (runs[0] for runs in by_row.values())
   errors = np.abs(first.scores() - first.scores('true'))
   places = np.linspace(0, len(errors) - 1, _NUM_SAMPLES).round().astype(int)
@@ -203,9 +207,10 @@ def _samples(by_row: dict[str, list[Run]]):
       row = runs[0].predictions[dive]
       if runs[0] is first:
         name = f'event {row["event"]}, dive {row["sample"]}'
+        pictures[len(rows)] = first.picture(dive)
         rows.append((name, 'truth', *_said(row, 'true')))
       rows.append(('', runs[0].row.label, *_said(row, 'predicted')))
-  return columns, rows
+  return columns, rows, pictures
 
 
 def _said(row: dict[str, str], side: str) -> tuple[str, str, str]:
@@ -230,6 +235,9 @@ def _with_deviation(
 def write(table: Table, folder: pathlib.Path, stem: str) -> list[pathlib.Path]:
   """Writes a table as <stem>.md, <stem>.csv and <stem>.html.
 
+  Pictures become files of their own beside the Markdown, <stem>_1.jpg and so
+  on; the page has them in itself.
+
   Args:
     table: to write.
     folder: an existing folder.
@@ -238,8 +246,14 @@ def write(table: Table, folder: pathlib.Path, stem: str) -> list[pathlib.Path]:
   Returns:
     The three paths, in that order.
   """
+  names = {
+    row: f'{stem}_{number}.jpg'
+    for number, row in enumerate(sorted(table.pictures), 1)
+  }
+  for row, name in names.items():
+    (folder / name).write_bytes(table.pictures[row])
   contents = {
-    '.md': _markdown(table),
+    '.md': _markdown(table, names),
     '.csv': _csv(table),
     '.html': _html(table),
   }
@@ -249,13 +263,20 @@ def write(table: Table, folder: pathlib.Path, stem: str) -> list[pathlib.Path]:
   return paths
 
 
-def _markdown(table: Table) -> str:
+def _markdown(table: Table, names: Mapping[int, str]) -> str:
   def line(cells):
     return '| ' + ' | '.join(c.replace('|', '\\|') for c in cells) + ' |'
 
-  lines = [f'## {table.title}', '', line(table.columns)]
-  lines.append(line(['---'] * len(table.columns)))
-  lines += [line(row) for row in table.rows]
+  head = [line(table.columns), line(['---'] * len(table.columns))]
+  lines = [f'## {table.title}', '']
+  if 0 not in names:
+    lines += head
+  for number, row in enumerate(table.rows):
+    if number in names:
+      # A picture ends the table above it.
+      lines += [''] * (number > 0)
+      lines += [f'![{row[0]}]({names[number]})', '', *head]
+    lines.append(line(row))
   return '\n'.join([*lines, '', *(f'- {note}' for note in table.notes)]) + '\n'
 
 
@@ -269,9 +290,17 @@ def _html(table: Table) -> str:
   def cells(tag, row):
     return ''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in row)
 
+  lines = []
+  for number, row in enumerate(table.rows):
+    if number in table.pictures:
+      lines.append(
+        f'<tr><td colspan="{len(row)}"><img alt="{html.escape(row[0])}" '
+        f'src="{filmstrip.data_uri(table.pictures[number])}"></td></tr>'
+      )
+    lines.append(f'<tr>{cells("td", row)}</tr>')
   return _PAGE.format(
     title=html.escape(table.title),
     head=cells('th', table.columns),
-    body='\n'.join(f'<tr>{cells("td", row)}</tr>' for row in table.rows),
+    body='\n'.join(lines),
     notes=''.join(f'<li>{html.escape(note)}</li>' for note in table.notes),
   )

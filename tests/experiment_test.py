@@ -3,11 +3,18 @@
 import csv
 import json
 
+import cv2
 import numpy as np
 import pytest
 from scipy import stats
 
-from aqa_jax import experiment, paper_tables, row_comparison, table_files
+from aqa_jax import (
+  experiment,
+  experiment_run,
+  paper_tables,
+  row_comparison,
+  table_files,
+)
 from aqa_jax.paper_tables import Row
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
@@ -157,7 +164,7 @@ def _write_results(workdir, spearman, scores, true):
 
 
 @pytest.mark.parametrize('number', [4, 5, 6])
-def test_tables_from_files(number, tmp_path):
+def test_tables_from_files(number, tmp_path, monkeypatch):
   rng = np.random.default_rng(0)
   true = rng.normal(67, 17, 50).round(2)
   rows = paper_tables.rows(number, 'simulated_dives', 'small', 'data')
@@ -168,6 +175,7 @@ def test_tables_from_files(number, tmp_path):
     value = stats.spearmanr(scores, true).statistic
     figures.setdefault(run.row.label, []).append(value)
     _write_results(run.workdir, value, scores, true)
+  monkeypatch.setattr(experiment_run.Run, 'picture', lambda *_: b'a picture')
   table = table_files.make_table(number, runs)
   assert all(len(row) == len(table.columns) for row in table.rows)
   notes = ' '.join(table.notes)
@@ -195,6 +203,11 @@ def test_tables_from_files(number, tmp_path):
     assert [tuple(row) for row in csv.reader(file)][1:] == table.rows
   page = paths[2].read_text()
   assert '<script>' not in page and 'http' not in page
+  pictures = sorted(tmp_path.glob('*.jpg'))
+  assert len(pictures) == (5 if number == 6 else 0)
+  assert page.count('<img ') == len(pictures)
+  text = paths[0].read_text()
+  assert all(f']({path.name})\n' in text for path in pictures)
 
 
 def test_a_table_is_trained_once(tmp_path, tiny_flags, monkeypatch, capsys):
@@ -225,6 +238,12 @@ def test_a_table_is_trained_once(tmp_path, tiny_flags, monkeypatch, capsys):
   experiment.main(flags)
   assert '2 trainings, 2 of them finished' in capsys.readouterr().out
   assert (tmp_path / 'table4_simulated_dives_small.html').exists()
+  run = experiment.plan(rows, 1, tmp_path, '', ())[0]
+  picture = cv2.imdecode(
+    np.frombuffer(run.picture(3), np.uint8), cv2.IMREAD_COLOR
+  )
+  assert picture.shape == (96, 8 * 96, 3)
+  assert picture.std() > 5
   # Another config's results are not taken for these.
   with pytest.raises(InputError, match='config.num_epochs=2.0, not 3'):
     experiment.main([*flags, '--config.num_epochs=3'])

@@ -1,0 +1,113 @@
+"""353 dives, as many as MTL-AQA tests on, on one device and on eight."""
+
+import cv2
+import jax
+import numpy as np
+import optax
+import pytest
+
+from aqa_jax import evaluate, evaluation_files, losses, sharding, steps
+from aqa_jax.dive_split import DiveSplit
+from aqa_jax.input_pipeline import VideoInput, make_inputs
+from aqa_jax.models.c3davg import C3DAVG
+from aqa_jax.train_state import create_train_state
+from aqa_jax.vocabulary import Vocabulary
+from tfds_mtl_aqa.labels import CLASS_NAMES
+
+_NUM_DIVES = 353
+_WORDS = ('<eos>', '<sos>', 'a', 'very', 'good', 'dive')
+_INPUT = VideoInput(4, 4, 1.0, 'end', 0, 16, False)
+_LENGTH = 6
+
+
+def _dive(index):
+  rng = np.random.default_rng(index)
+  # A shade of its own, which even a network of chance sees.
+  shade = rng.integers(0, 256, (1, 1, 1, 3))
+  noise = rng.integers(-9, 10, (4, 16, 16, 3))
+  frames = np.clip(shade + noise, 0, 255).astype(np.uint8)
+  return {
+    'video': [cv2.imencode('.png', frame)[1].tobytes() for frame in frames],
+    'padded_frames': np.zeros(2, np.int32),
+    'event': 1 + index % 7,
+    'sample': index,
+    'dive_number': b'107B',
+    'start_frame': 1,
+    'end_frame': 100 + index % 50,
+    'final_score': 40.0 + index % 60,
+    'difficulty': 2.0 + index % 20 / 10,
+    'judge_scores': np.full(7, 8.0),
+    'caption_ids': np.array([1, 2, 3 + index % 3, 0]),
+  } | {task: index % len(names) for task, names in CLASS_NAMES.items()}
+
+
+@pytest.fixture(name='split', scope='module')
+def fixture_split():
+  return DiveSplit([_dive(i) for i in range(_NUM_DIVES)], range(_NUM_DIVES))
+
+
+@pytest.fixture(name='model', scope='module')
+def fixture_model():
+  return C3DAVG(
+    losses.TASKS,
+    len(_WORDS),
+    clips=2,
+    width=2,
+    fc6=16,
+    caption_length=_LENGTH,
+    caption_hidden=8,
+    caption_embedding=5,
+    by_time_shifts=True,
+  )
+
+
+def _predict(model, split, devices, batch_size):
+  mesh = sharding.make_mesh(devices)
+  shape = (_INPUT.frames, _INPUT.crop, _INPUT.crop, 3)
+  state = create_train_state(model, optax.sgd(1.0), 0, shape, _LENGTH, mesh)
+  state = state.replace(params=jax.tree.map(lambda p: 4 * p, state.params))
+  predictions = evaluate.predict(
+    steps.make_predict_step(model, mesh),
+    state,
+    split,
+    _INPUT,
+    Vocabulary(_WORDS),
+    _LENGTH,
+    batch_size,
+    mesh,
+  )
+  return state, predictions
+
+
+def test_one_device_and_eight_say_the_same_of_every_dive(split, model):
+  state, one = _predict(model, split, devices=1, batch_size=5)
+  _, eight = _predict(model, split, devices=8, batch_size=20)
+  for found in (one, eight):
+    assert found.labels['sample'].tolist() == list(range(_NUM_DIVES))
+    assert len(found.scores) == len(found.captions) == _NUM_DIVES
+  assert np.ptp(one.scores) > 1 and len(np.unique(one.scores)) > 300
+  np.testing.assert_allclose(eight.scores, one.scores, rtol=1e-5)
+  assert eight.captions == one.captions
+  for task in CLASS_NAMES:
+    np.testing.assert_array_equal(eight.classes[task], one.classes[task])
+  # The last of them, which a batch that is not full holds, asked by itself.
+  inputs = make_inputs(split[_NUM_DIVES - 1], _INPUT, _LENGTH, rng=None)
+  alone = model.apply(
+    {'params': jax.device_get(state.params)},
+    steps.normalize(inputs['video'][None], np.zeros(1, bool)),
+  )
+  np.testing.assert_allclose(17 * alone['score'], one.scores[-1:], rtol=1e-4)
+  # And so are all the figures.
+  first, second = (
+    evaluation_files.evaluate(found, split.labels) for found in (one, eight)
+  )
+  assert first['num_dives'] == _NUM_DIVES
+  leaves, others = (jax.tree.flatten(e) for e in (first, second))
+  assert leaves[1] == others[1]
+  np.testing.assert_allclose(
+    *(
+      [x for x in side[0] if not isinstance(x, str) and x is not None]
+      for side in (leaves, others)
+    ),
+    rtol=1e-5,
+  )
