@@ -55,6 +55,8 @@ def pytest_collection_modifyitems(items):
 def pytest_itemcollected(item):
   """Keeps a file's tests, and what they share, in one process."""
   group = item.path.name
+  if group == 'main_test.py':
+    return  # They share nothing, and fill the gap that other files leave.
   if group in ('parity_test.py', 'table4_test.py'):
     # The slowest files; their networks share nothing.
     group += '-mscadc' if 'mscadc' in item.name else '-c3davg'

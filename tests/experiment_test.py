@@ -19,8 +19,6 @@ from aqa_jax.paper_tables import Row
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
-_MTL = 'score,classes,captions'
-
 
 def test_rows_of_table_4():
   rows = paper_tables.rows(4, 'mtl_aqa', 'full', 'data')
@@ -213,20 +211,19 @@ def test_tables_from_files(number, tmp_path, monkeypatch):
 def test_a_table_is_trained_once(tmp_path, tiny_flags, monkeypatch, capsys):
   rows = [
     Row(
-      f'c3davg-{tasks.replace(",", "-")}',
-      tasks,
+      'c3davg-score',
+      'score',
       'configs/quickstart.py',
-      {'tasks': tasks},
-      '' if tasks == 'score' else 'c3davg-score',
+      {'tasks': 'score'},
+      '',
       {'spearman': 0.9},
     )
-    for tasks in ('score', _MTL)
   ]
   monkeypatch.setattr(paper_tables, 'rows', lambda *_: rows)
   tiny = [
     flag for flag in tiny_flags[1:] if not flag.startswith('--config.seed')
   ]
-  flags = ['--table=4', f'--workdir={tmp_path}', '--seeds=1', *tiny]
+  flags = ['--table=4', f'--workdir={tmp_path}', '--seeds=2', *tiny]
   flags += ['--config.num_epochs=2']
   # The first stops at a mistake, and says where to look.
   with pytest.raises(InputError, match=r'log\.txt: .*config.model.clips=7'):

@@ -4,9 +4,8 @@ import importlib
 import pathlib
 import pkgutil
 import runpy
-import subprocess
-import sys
 
+import forked_main
 import jax
 import ml_collections
 import pytest
@@ -27,14 +26,11 @@ _MODULES = sorted(
 _CONFIGS = sorted((ROOT / 'configs').rglob('*.py'))
 
 
-def _run(*arguments):
-  return subprocess.run(
-    [sys.executable, '-m', 'aqa_jax.main', *map(str, arguments)],
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
+@pytest.fixture(name='run')
+def fixture_run(tmp_path_factory):
+  """Runs the program with some arguments."""
+  output = tmp_path_factory.mktemp('output')
+  return lambda *flags: forked_main.run([*map(str, flags)], ROOT, output)
 
 
 def _assert_refused(done, *messages):
@@ -141,8 +137,8 @@ def test_official_configs_set_every_switch(network):
   ],
   ids=lambda value: ' '.join(value[-1:]),
 )
-def test_flags_that_are_wrong(arguments, messages):
-  _assert_refused(_run(*arguments), *messages)
+def test_flags_that_are_wrong(run, arguments, messages):
+  _assert_refused(run(*arguments), *messages)
   assert not (ROOT / 'x').exists()
 
 
@@ -162,41 +158,41 @@ def test_flags_that_are_wrong(arguments, messages):
     ('--config.optimizer.schedule=linear', "schedule='linear'"),
   ],
 )
-def test_configs_that_do_not_fit(tmp_path, tiny_flags, flag, message):
+def test_configs_that_do_not_fit(run, tmp_path, tiny_flags, flag, message):
   workdir = tmp_path / 'workdir'
-  done = _run(
+  done = run(
     *tiny_flags, f'--workdir={workdir}', flag.format(tmp=tmp_path / 'empty')
   )
   _assert_refused(done, message)
 
 
-def test_a_batch_that_can_not_be_spread(tmp_path, tiny_flags, monkeypatch):
+def test_a_batch_that_can_not_be_spread(run, tmp_path, tiny_flags, monkeypatch):
   monkeypatch.setenv('XLA_FLAGS', '--xla_force_host_platform_device_count=3')
-  done = _run(*tiny_flags, f'--workdir={tmp_path}')
+  done = run(*tiny_flags, f'--workdir={tmp_path}')
   _assert_refused(done, 'config.batch_size=8 can not be spread over 3 devices')
 
 
-def test_a_workdir_of_another_config(tmp_path, tiny_config, tiny_flags):
+def test_a_workdir_of_another_config(run, tmp_path, tiny_config, tiny_flags):
   with tiny_config.unlocked():
     tiny_config.model.width = 3
   check_workdir(tmp_path, tiny_config.to_dict())
-  done = _run(*tiny_flags, f'--workdir={tmp_path}')
+  done = run(*tiny_flags, f'--workdir={tmp_path}')
   _assert_refused(done, 'model.width: 3 there, 2 now')
 
 
-def test_a_workdir_that_is_a_file(tmp_path, tiny_flags):
+def test_a_workdir_that_is_a_file(run, tmp_path, tiny_flags):
   path = tmp_path / 'file'
   path.write_text('mine')
-  _assert_refused(_run(*tiny_flags, f'--workdir={path}'), f'--workdir={path}')
+  _assert_refused(run(*tiny_flags, f'--workdir={path}'), f'--workdir={path}')
   assert path.read_text() == 'mine'
 
 
-def test_a_damaged_config(tmp_path, tiny_flags):
+def test_a_damaged_config(run, tmp_path, tiny_flags):
   (tmp_path / 'config.json').write_text('{"seed": ')
-  done = _run(*tiny_flags, f'--workdir={tmp_path}')
+  done = run(*tiny_flags, f'--workdir={tmp_path}')
   _assert_refused(done, 'config.json', 'damaged')
 
 
-def test_evaluating_what_was_never_trained(tmp_path, tiny_flags):
-  done = _run(*tiny_flags, f'--workdir={tmp_path}', '--mode=eval')
+def test_evaluating_what_was_never_trained(run, tmp_path, tiny_flags):
+  done = run(*tiny_flags, f'--workdir={tmp_path}', '--mode=eval')
   _assert_refused(done, 'holds no training')
