@@ -80,7 +80,12 @@ class DiveSplit:
     """
     self._source = source
     self._indices = np.asarray(indices, np.int64)
-    rows = [source[int(index)] for index in self._indices]
+    # Without the frames: those of all dives would fill the memory.
+    rows = [
+      {name: value for name, value in source[int(index)].items()
+       if name != 'video'}
+      for index in self._indices
+    ]  # fmt: skip
     self.labels = {
       name: np.array([row[name] for row in rows])
       for name in _LABELS
