@@ -135,10 +135,10 @@ def rouge_and_cider(
 def unavailable_metrics() -> dict[str, str]:
   """Returns the measures that can not be taken here, and what is missing."""
   if importlib.util.find_spec('pycocoevalcap') is None:
-    reason = 'needs pycocoevalcap: pip install aqa_jax[captions]'
+    reason = "they need pycocoevalcap: pip install -e '.[captions]'"
     return dict.fromkeys(('meteor', 'rouge_l', 'cider'), reason)
   if shutil.which('java') is None:
-    return {'meteor': 'needs Java on the PATH'}
+    return {'meteor': 'it needs Java on the PATH'}
   return {}
 
 

@@ -15,6 +15,7 @@ _COUNTS = {
   'eval_batch_size': 1,
   'log_steps': 1,
   'seed': 0,
+  'validation.seed': 0,
   'model.width': 1,
   'model.head_channels': 1,
   'model.clips': 1,
@@ -24,7 +25,14 @@ _COUNTS = {
   'model.caption_embedding': 1,
   'optimizer.warmup_steps': 0,
 }
-_POSITIVE = ('num_epochs', 'checkpoint_epochs', 'optimizer.learning_rate')
+_POSITIVE = (
+  'num_epochs',
+  'checkpoint_epochs',
+  'optimizer.learning_rate',
+  'optimizer.muon_learning_rate',
+)
+# Random keys are made of 32 bits.
+_SEEDS = ('seed', 'validation.seed')
 _NOT_NEGATIVE = (
   'loss_weights.score',
   'loss_weights.classes',
@@ -50,12 +58,19 @@ def check_config(config: ml_collections.ConfigDict) -> None:
   for name, least in _COUNTS.items():
     if name in flat and flat[name] < least:
       raise InputError(f'config.{name}={flat[name]}: give {least} or more.')
+  for name in _SEEDS:
+    if name in flat and flat[name] >= 2**32:
+      raise InputError(f'config.{name}={flat[name]}: give less than 2**32.')
   for name in _POSITIVE:
     if name in flat and not 0 < flat[name] < math.inf:
-      raise InputError(f'config.{name}={flat[name]}: give more than 0.')
+      raise InputError(
+        f'config.{name}={flat[name]}: give more than 0, and a finite number.'
+      )
   for name in _NOT_NEGATIVE:
     if name in flat and not 0 <= flat[name] < math.inf:
-      raise InputError(f'config.{name}={flat[name]}: give 0 or more.')
+      raise InputError(
+        f'config.{name}={flat[name]}: give 0 or more, and a finite number.'
+      )
   for name in _FRACTIONS:
     if name in flat and not 0 <= flat[name] < 1:
       raise InputError(

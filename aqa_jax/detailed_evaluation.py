@@ -94,9 +94,12 @@ def detail(
       name: caption_metrics.caption_metrics(captions, references, with_meteor)
       for name, captions in floors.items()
     }
+    missing: dict[str, list[str]] = {}
+    for measure, reason in caption_metrics.unavailable_metrics().items():
+      missing.setdefault(reason, []).append(caption_metrics.NAMES[measure])
     detailed['caption_notes'] = [
-      f'{name} {reason}'
-      for name, reason in caption_metrics.unavailable_metrics().items()
+      f'Not measured: {", ".join(names)}; {reason}.'
+      for reason, names in missing.items()
     ]
   return detailed
 

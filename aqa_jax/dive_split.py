@@ -70,22 +70,34 @@ class DiveSplit:
   """
 
   def __init__(
-    self, source: Sequence[Mapping[str, object]], indices: Sequence[int]
+    self,
+    source: Sequence[Mapping[str, object]],
+    indices: Sequence[int],
+    name: str = '',
   ):
     """Reads the labels of all dives.
 
     Args:
       source: of examples with encoded frames.
       indices: the dives that belong to it, in order.
+      name: of the split, for errors.
+
+    Raises:
+      InputError: a record is damaged.
     """
     self._source = source
     self._indices = np.asarray(indices, np.int64)
-    # Without the frames: those of all dives would fill the memory.
-    rows = [
-      {name: value for name, value in source[int(index)].items()
-       if name != 'video'}
-      for index in self._indices
-    ]  # fmt: skip
+    rows = []
+    for index in map(int, self._indices):
+      try:
+        row = source[index]
+      except RuntimeError as e:  # ArrayRecord's, when a checksum is wrong.
+        raise InputError(
+          f'{name}, record {index}: is damaged ({" ".join(str(e).split())}); '
+          'remove the prepared dataset and prepare it again.'
+        ) from e
+      # Without the frames: those of all dives would fill the memory.
+      rows.append({k: value for k, value in row.items() if k != 'video'})
     self.labels = {
       name: np.array([row[name] for row in rows])
       for name in _LABELS
@@ -183,7 +195,7 @@ def load_split(builder: tfds.core.DatasetBuilder, split: str) -> DiveSplit:
       f'{builder.data_path}: the split {split!r} holds no dive; prepare the '
       'dataset with more videos.'
     )
-  dives = DiveSplit(source, range(len(source)))
+  dives = DiveSplit(source, range(len(source)), f'{builder.data_path}: {split}')
   vocabulary = load_vocabulary(builder)
   for event, sample, ids in zip(
     dives.labels['event'],

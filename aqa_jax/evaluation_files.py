@@ -331,7 +331,11 @@ def _shortest(number: Any) -> float:
   """Returns a float whose text is as short as the number's own type allows."""
   # float(float32(3.2)) would print as 3.200000047683716.
   number = np.asarray(number)
-  return float(str(number)) if number.dtype.kind == 'f' else float(number)
+  if number.dtype.kind != 'f':
+    return float(number)
+  # TFDS reads a float32 as a Python float: it is as short as it was.
+  short = float(str(number.astype(np.float32)))
+  return short if np.float32(short) == number else float(str(number))
 
 
 def split_path(

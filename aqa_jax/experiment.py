@@ -17,6 +17,8 @@ import sys
 import time
 from collections.abc import Sequence
 
+from absl import logging
+
 from aqa_jax import paper_tables, table_files
 from aqa_jax.experiment_run import Run
 from aqa_jax.paper_tables import Row
@@ -148,6 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
+  logging.set_verbosity(logging.ERROR)
   try:
     main()
   except InputError as e:

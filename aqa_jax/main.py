@@ -42,8 +42,15 @@ def main(argv: Sequence[str]) -> None:
   if len(argv) > 1:
     raise InputError(f'unknown argument {argv[1]!r}; flags begin with --.')
   for flag in (_CONFIG, _WORKDIR):
-    if flag.value is None:
+    if not flag.value:
       raise InputError(f'--{flag.name} is missing.')
+  together = (_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID)
+  given = [flag for flag in together if flag.value is not None]
+  if given and len(given) < len(together):
+    raise InputError(
+      f'--{given[0].name}={given[0].value}: give all of '
+      f'{", ".join(f"--{flag.name}" for flag in together)}, or none of them.'
+    )
   if _COORDINATOR.value is not None:
     jax.distributed.initialize(
       _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
@@ -76,30 +83,47 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
   """Parses the flags; a typo becomes an InputError."""
   try:
     rest = flags.FLAGS(list(argv))
+    # A config that could not be read raises when it is first looked into.
+    _ = _CONFIG.value is not None and _CONFIG.value.is_locked
   except SyntaxError as e:
     raise InputError(
       f'--config: {e.filename}, line {e.lineno}: no Python ({e.msg}); see '
       'configs/.'
     ) from e
-  except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as e:
-    message = str(e)
-    if message[0] in '\'"':  # A field's name, quoted once or twice.
-      message = message.strip('\'"').replace('\\n', ' ')
-      message = re.sub(r'[\\\'"]+(?=\w)|(?<=\w)[\\\'"]+', "'", message)
-      message = f'the config has no such field: {message}'
-    overrides = [flag for flag in argv if flag.startswith('--config.')]
-    where = f' (in {" ".join(overrides)})' if overrides else ''
-    raise InputError(' '.join(str(message).split()) + where) from e
-  try:
-    # A config that could not be read raises when it is first looked into.
-    _ = _CONFIG.value is not None and _CONFIG.value.is_locked
   except OSError as e:
     path = next((a for a in argv if a.startswith('--config=')), '--config')
-    reason = str(e).strip().splitlines()[-1].strip()
+    reason = str(e.__cause__ or e).strip().splitlines()[-1].strip()
     raise InputError(
       f'{path} is no config that can be read ({reason}); see configs/.'
     ) from e
+  except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as e:
+    raise InputError(_about_flags(str(e), argv)) from e
   return rest
+
+
+def _about_flags(message: str, argv: Sequence[str]) -> str:
+  """Returns what is wrong with the flags, and which of them it is."""
+  if message[0] in '\'"':  # A field's name, quoted once or twice.
+    message = message.strip('\'"').replace('\\n', ' ')
+    message = re.sub(r'[\\\'"]+(?=\w)|(?<=\w)[\\\'"]+', "'", message)
+    message = re.sub(
+      r"\s*Did you mean ('.*?') instead of .*", r'; did you mean \1?', message
+    )
+    message = f'the config has no such field: {message}'
+  overrides = [flag for flag in argv if flag.startswith('--config.')]
+  # Those whose field or value the message has; all, if it has none.
+  wrong, *_ = message.split(';')
+  named = [
+    flag
+    for flag in overrides
+    if any(
+      re.search(rf'(?<!\w){re.escape(part)}(?!\w)', wrong)
+      for part in re.split('[.=]', flag.removeprefix('--config.'))
+      if part
+    )
+  ]
+  where = f' (in {" ".join(named or overrides)})' if overrides else ''
+  return ' '.join(message.split()) + where
 
 
 def run() -> None:

@@ -22,7 +22,7 @@ from aqa_jax.action_videos import ActionVideos, ClipInput
 from aqa_jax.checkpoint import Checkpoints, check_workdir
 from aqa_jax.config_check import check_config
 from aqa_jax.models.action_classifier import ActionClassifier
-from aqa_jax.train_state import create_train_state
+from aqa_jax.train_state import abstract_train_state, create_train_state
 from aqa_jax.training_loop import Training
 from tfds_mtl_aqa.input_error import InputError
 
@@ -123,11 +123,14 @@ def set_up(
     **config.model,
   )
   steps_per_epoch = len(train) / config.batch_size
-  num_steps = round(config.num_epochs * steps_per_epoch)
+  num_steps = training_loop.count_steps(config, steps_per_epoch)
   tx = optimizer.create_optimizer(config.optimizer, num_steps)
+  size = (clip_input.frames, clip_input.crop, clip_input.crop, 3)
+  training_loop.check_init_from(
+    config, workdir, abstract_train_state(model, tx, size, 1)
+  )
   # Last, so that what was refused leaves no trace.
   check_workdir(workdir, config.to_dict())
-  size = (clip_input.frames, clip_input.crop, clip_input.crop, 3)
   return Pretraining(
     config=config,
     workdir=workdir,

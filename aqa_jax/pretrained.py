@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import jax
 import numpy as np
+from absl import logging
 from flax import traverse_util
 
 from aqa_jax.checkpoint import read_best
@@ -271,6 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 if __name__ == '__main__':
   jax.config.update('jax_platforms', 'cpu')
+  logging.set_verbosity(logging.ERROR)
   try:
     main()
   except InputError as e:

@@ -36,7 +36,7 @@ from aqa_jax.dive_split import DiveSplit
 from aqa_jax.input_pipeline import VideoInput, make_inputs, training_batches
 from aqa_jax.models.c3davg import C3DAVG
 from aqa_jax.models.mscadc import MSCADC
-from aqa_jax.train_state import create_train_state
+from aqa_jax.train_state import abstract_train_state, create_train_state
 from aqa_jax.training_loop import Training
 from aqa_jax.vocabulary import Vocabulary
 from tfds_mtl_aqa.input_error import InputError
@@ -222,18 +222,18 @@ def set_up(
   train, validation = _split_to_choose_by(config, train, tests)
   tests = _without_seen_dives(tests, train, validation)
   steps_per_epoch = len(train) / config.batch_size
-  num_steps = round(config.num_epochs * steps_per_epoch)
+  num_steps = training_loop.count_steps(config, steps_per_epoch)
   tx = optimizer.create_optimizer(config.optimizer, num_steps)
-  # Last, so that what was refused leaves no trace.
-  check_workdir(workdir, config.to_dict())
-  state = create_train_state(
-    model,
-    tx,
-    config.seed,
+  sizes = (
     (config.input.frames, config.input.crop, config.input.crop, 3),
     config.model.caption_length,
-    mesh,
   )
+  training_loop.check_init_from(
+    config, workdir, abstract_train_state(model, tx, *sizes)
+  )
+  # Last, so that what was refused leaves no trace.
+  check_workdir(workdir, config.to_dict())
+  state = create_train_state(model, tx, config.seed, *sizes, mesh)
   logging.info(
     'Parameters:\n%s', parameter_overview.get_parameter_overview(state.params)
   )

@@ -50,6 +50,24 @@ def _initializer(
   return initialize
 
 
+def abstract_train_state(
+  model: nn.Module,
+  optimizer: optax.GradientTransformation,
+  video_shape: tuple[int, ...],
+  caption_length: int,
+) -> TrainState:
+  """Returns the shapes and dtypes of a state, for the price of a trace.
+
+  Args:
+    model: that is to be trained.
+    optimizer: of its parameters.
+    video_shape: (time, height, width, 3) of one video.
+    caption_length: tokens of a padded caption.
+  """
+  initialize = _initializer(model, optimizer, video_shape, caption_length)
+  return jax.eval_shape(initialize, jax.random.key(0))
+
+
 def create_train_state(
   model: nn.Module,
   optimizer: optax.GradientTransformation,

@@ -16,6 +16,7 @@ from aqa_jax.checkpoint import Checkpoints
 from aqa_jax.train_state import TrainState
 from aqa_jax.writers import MetricsWriter, ProgressLine
 from tfds_mtl_aqa.file_lock import file_lock
+from tfds_mtl_aqa.input_error import InputError
 
 
 @dataclasses.dataclass
@@ -58,6 +59,24 @@ class Training:
     raise NotImplementedError
 
 
+def count_steps(
+  config: ml_collections.ConfigDict, steps_per_epoch: float
+) -> int:
+  """Returns the steps of a whole training.
+
+  Raises:
+    InputError: it is not even one, or more than a counter holds.
+  """
+  num_steps = round(config.num_epochs * steps_per_epoch)
+  if not 1 <= num_steps < 2**31:
+    raise InputError(
+      f'config.num_epochs={config.num_epochs:g}: that is {num_steps:g} steps '
+      f'of config.batch_size={config.batch_size}; give at least one step, and '
+      'fewer than 2 billion.'
+    )
+  return num_steps
+
+
 def run(training: Training) -> None:
   """Trains, or goes on training, to the last step.
 
@@ -98,6 +117,27 @@ def _run(training: Training) -> None:
     )
   ) as writer:
     _train(training, first_step, writer)
+
+
+def check_init_from(
+  config: ml_collections.ConfigDict, workdir: pathlib.Path, state: TrainState
+) -> None:
+  """Reads what a new training is to begin with, before it leaves a trace.
+
+  Args:
+    config: one of `configs/`.
+    workdir: of the run.
+    state: abstract; see `train_state.abstract_train_state`.
+
+  Raises:
+    InputError: `config.init_from` can't be read, or does not fit.
+  """
+  if config.init_from and not (workdir / 'config.json').exists():
+    pretrained.initialize(
+      {'params': state.params, 'batch_stats': state.batch_stats},
+      config.init_from,
+      config.init_scope,
+    )
 
 
 def begin_with_pretrained(training: Training) -> None:

@@ -4,6 +4,7 @@ import importlib
 import pathlib
 import pkgutil
 import runpy
+import shutil
 
 import forked_main
 import jax
@@ -134,6 +135,18 @@ def test_official_configs_set_every_switch(network):
       ["unknown argument 'eval'"],
     ),
     (['--no_such_flag=1'], ['no_such_flag']),
+    (
+      ['--config=configs/no_such.py', '--workdir=x', '--config.seed=1'],
+      ['configs/no_such.py is no config that can be read'],
+    ),
+    (
+      ['--config=configs/quickstart.py', '--workdir='],
+      ['--workdir is missing'],
+    ),
+    (
+      ['--config=configs/quickstart.py', '--workdir=x', '--num_processes=2'],
+      ['--num_processes=2: give all of'],
+    ),
   ],
   ids=lambda value: ' '.join(value[-1:]),
 )
@@ -149,6 +162,8 @@ def test_flags_that_are_wrong(run, arguments, messages):
     ('--config.dataset.name=simulated_dive/tiny', 'is no dataset'),
     ('--config.batch_size=0', 'config.batch_size=0'),
     ('--config.mesh.data=99', 'config.mesh.data=99'),
+    ('--config.num_epochs=1e-9', 'config.num_epochs=1e-09: that is 0 steps'),
+    ('--config.init_from=README.md', 'config.init_from: README.md'),
     ('--config.tasks=score,captoins', "config.tasks='score,captoins'"),
     ('--config.input.crop=25', 'config.input.crop=25'),
     ('--config.validation.fraction=0.01', 'config.validation.fraction=0.01'),
@@ -164,6 +179,32 @@ def test_configs_that_do_not_fit(run, tmp_path, tiny_flags, flag, message):
     *tiny_flags, f'--workdir={workdir}', flag.format(tmp=tmp_path / 'empty')
   )
   _assert_refused(done, message)
+  # What was refused leaves no trace.
+  assert not workdir.exists()
+
+
+def test_a_typo_is_shown_without_the_other_flags(run, tmp_path, tiny_flags):
+  done = run(*tiny_flags, f'--workdir={tmp_path}', '--config.bacth_size=3')
+  _assert_refused(
+    done,
+    "no such field: 'bacth_size'; did you mean 'batch_size'? (in --config.bacth",
+  )
+  assert '--config.seed' not in done.stderr
+
+
+def test_a_damaged_record(run, tmp_path, tiny_dives, tiny_flags):
+  shutil.copytree(tiny_dives, tmp_path / 'data')
+  (path,) = (tmp_path / 'data').rglob('*-train.array_record*')
+  content = bytearray(path.read_bytes())
+  place = len(content) // 2
+  content[place : place + 50] = bytes(50)
+  path.write_bytes(content)
+  done = run(
+    *tiny_flags,
+    f'--workdir={tmp_path / "workdir"}',
+    f'--config.dataset.data_dir={tmp_path / "data"}',
+  )
+  _assert_refused(done, str(path.parent), 'train, record ', 'prepare it again')
 
 
 def test_a_batch_that_can_not_be_spread(run, tmp_path, tiny_flags, monkeypatch):
