@@ -187,7 +187,7 @@ def test_a_typo_is_shown_without_the_other_flags(run, tmp_path, tiny_flags):
   done = run(*tiny_flags, f'--workdir={tmp_path}', '--config.bacth_size=3')
   _assert_refused(
     done,
-    "no such field: 'bacth_size'; did you mean 'batch_size'? (in --config.bacth",
+    "no such field: 'bacth_size'; did you mean 'batch_size'? (in --config.b",
   )
   assert '--config.seed' not in done.stderr
 
