@@ -34,11 +34,12 @@ table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 th, td {{ padding: .35rem .7rem; border-bottom: 1px solid #8886;
   text-align: left; vertical-align: top; }}
 td + td {{ min-width: 4.5rem; }}
+.commented td:last-child {{ min-width: 20rem; }}
 img {{ display: block; height: 6rem; max-width: 100%; object-fit: contain;
   object-position: left; margin-top: 1rem; }}
 </style>
 <h1>{title}</h1>
-<div><table><thead><tr>{head}</tr></thead><tbody>
+<div><table{style}><thead><tr>{head}</tr></thead><tbody>
 {body}
 </tbody></table></div>
 <ul>{notes}</ul>
@@ -300,6 +301,7 @@ def _html(table: Table) -> str:
     lines.append(f'<tr>{cells("td", row)}</tr>')
   return _PAGE.format(
     title=html.escape(table.title),
+    style=' class="commented"' if table.pictures else '',
     head=cells('th', table.columns),
     body='\n'.join(lines),
     notes=''.join(f'<li>{html.escape(note)}</li>' for note in table.notes),
