@@ -74,6 +74,7 @@ def _tiny(network, tasks, overrides) -> ml_collections.ConfigDict:
     | {
       'tasks': tasks,
       'num_epochs': 8.0,
+      'checkpoint_epochs': 8.0,
       'mesh.data': 1,
       'optimizer.learning_rate': 1e-2,
     }
