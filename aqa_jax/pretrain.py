@@ -127,7 +127,7 @@ def set_up(
   tx = optimizer.create_optimizer(config.optimizer, num_steps)
   size = (clip_input.frames, clip_input.crop, clip_input.crop, 3)
   training_loop.check_init_from(
-    config, workdir, abstract_train_state(model, tx, size, 1)
+    config, workdir, lambda: abstract_train_state(model, tx, size, 1)
   )
   # Last, so that what was refused leaves no trace.
   check_workdir(workdir, config.to_dict())

@@ -229,7 +229,7 @@ def set_up(
     config.model.caption_length,
   )
   training_loop.check_init_from(
-    config, workdir, abstract_train_state(model, tx, *sizes)
+    config, workdir, lambda: abstract_train_state(model, tx, *sizes)
   )
   # Last, so that what was refused leaves no trace.
   check_workdir(workdir, config.to_dict())

@@ -120,19 +120,23 @@ def _run(training: Training) -> None:
 
 
 def check_init_from(
-  config: ml_collections.ConfigDict, workdir: pathlib.Path, state: TrainState
+  config: ml_collections.ConfigDict,
+  workdir: pathlib.Path,
+  abstract_state: Callable[[], TrainState],
 ) -> None:
   """Reads what a new training is to begin with, before it leaves a trace.
 
   Args:
     config: one of `configs/`.
     workdir: of the run.
-    state: abstract; see `train_state.abstract_train_state`.
+    abstract_state: see `train_state.abstract_train_state`; called only where
+      there is something to read.
 
   Raises:
     InputError: `config.init_from` can't be read, or does not fit.
   """
   if config.init_from and not (workdir / 'config.json').exists():
+    state = abstract_state()
     pretrained.initialize(
       {'params': state.params, 'batch_stats': state.batch_stats},
       config.init_from,
