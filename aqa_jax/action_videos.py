@@ -279,6 +279,7 @@ def training_batches(
   indices: np.ndarray,
   clip_input: ClipInput,
   batch_size: int,
+  part: tuple[int, int],
   seed: int,
   first_step: int,
 ) -> Iterator[dict[str, np.ndarray]]:
@@ -287,6 +288,7 @@ def training_batches(
     indices,
     lambda index, rng: make_row(videos, index, clip_input, rng),
     batch_size,
+    part,
     seed,
     first_step,
   )
@@ -297,10 +299,12 @@ def evaluation_batches(
   indices: np.ndarray,
   clip_input: ClipInput,
   batch_size: int,
+  part: tuple[int, int],
 ) -> Iterator[dict[str, np.ndarray]]:
   """Yields every video's middle clip once; see `batches.in_order`."""
   return batches.in_order(
     indices,
     lambda index: make_row(videos, index, clip_input, rng=None),
     batch_size,
+    part,
   )

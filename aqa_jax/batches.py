@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import grain
-import jax
 import numpy as np
 
 Row = dict[str, np.ndarray]
@@ -19,10 +18,11 @@ def shuffled(
   source: Sequence[Any],
   make_row: Callable[[Any, np.random.Generator], Row],
   batch_size: int,
+  part: tuple[int, int],
   seed: int,
   first_step: int,
 ) -> Iterator[Row]:
-  """Yields this process's rows of the batch of each step, for ever.
+  """Yields a part of the rows of the batch of each step, for ever.
 
   The batch of a step depends on seed and step alone: not on how many processes
   there are, nor on where training was interrupted.
@@ -30,7 +30,8 @@ def shuffled(
   Args:
     source: of examples.
     make_row: makes a row of an example, with the chance that it is given.
-    batch_size: rows of the whole batch, over all processes.
+    batch_size: rows of the whole batch.
+    part: which part of a batch, and of how many; see `sharding.batch_part`.
     seed: of shuffling and augmentation.
     first_step: step to begin at.
   """
@@ -41,15 +42,18 @@ def shuffled(
     .repeat(_EPOCHS)
     .random_map(make_row)
   )
-  iterator = iter(_local_rows(dataset, batch_size))
+  iterator = iter(_in_parts(dataset, batch_size, part))
   grain.experimental.set_next_index(iterator, first_step)
   return iterator
 
 
 def in_order(
-  source: Sequence[Any], make_row: Callable[[Any], Row], batch_size: int
+  source: Sequence[Any],
+  make_row: Callable[[Any], Row],
+  batch_size: int,
+  part: tuple[int, int],
 ) -> Iterator[Row]:
-  """Yields this process's rows of every batch; each example exactly once.
+  """Yields a part of the rows of every batch; each example exactly once.
 
   The last batch is filled up with the last example. Added to each row are
     index: int32 [batch], the example's place in the source;
@@ -58,7 +62,8 @@ def in_order(
   Args:
     source: of examples.
     make_row: makes a row of an example.
-    batch_size: rows of the whole batch, over all processes.
+    batch_size: rows of the whole batch.
+    part: which part of a batch, and of how many; see `sharding.batch_part`.
   """
 
   def row_at(index: int) -> Row:
@@ -69,16 +74,16 @@ def in_order(
 
   num_batches = -(-len(source) // batch_size)
   dataset = grain.MapDataset.range(num_batches * batch_size).map(row_at)
-  return iter(_local_rows(dataset, batch_size))
+  return iter(_in_parts(dataset, batch_size, part))
 
 
-def _local_rows(
-  dataset: grain.MapDataset, batch_size: int
+def _in_parts(
+  dataset: grain.MapDataset, batch_size: int, part: tuple[int, int]
 ) -> grain.IterDataset:
-  """Batches, and keeps every num_processes-th piece of a batch."""
-  processes = jax.process_count()
-  pieces = dataset.batch(batch_size // processes)
+  """Batches, and keeps one part of every batch."""
+  index, parts = part
+  pieces = dataset.batch(batch_size // parts)
   # Slicing before batching would give the rows another order.
-  return pieces[jax.process_index() :: processes].to_iter_dataset(
+  return pieces[index::parts].to_iter_dataset(
     grain.ReadOptions(num_threads=os.cpu_count() or 1, prefetch_buffer_size=4)
   )

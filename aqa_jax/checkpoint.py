@@ -1,8 +1,10 @@
 """Checkpoints: the latest, to go on from, and the best, to use."""
 
+import errno
 import json
+import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
@@ -18,9 +20,14 @@ FREE_FIELDS = (
   'eval_batch_size',
   'mesh',
   'meteor',
+  'profile',
   'progress_seconds',
   'test_splits',
 )
+
+
+# How a full disk shows in the words of an exception.
+_FULL = (os.strerror(errno.ENOSPC), 'RESOURCE_EXHAUSTED')
 
 
 class Checkpoints:
@@ -30,12 +37,16 @@ class Checkpoints:
   so that a killed run never leaves half of one.
   """
 
-  def __init__(self, workdir: pathlib.Path):
+  def __init__(
+    self, workdir: pathlib.Path, about: Mapping[str, object] | None = None
+  ):
     """Opens them.
 
     Args:
       workdir: of the run.
+      about: what every checkpoint says of its origin; see `provenance`.
     """
+    self._about = dict(about or {})
     self._latest = _manager(workdir / 'checkpoints', max_to_keep=2)
     self._best = _manager(workdir / 'best', max_to_keep=1)
 
@@ -57,13 +68,42 @@ class Checkpoints:
     )
     return restored['chosen_for']['value']
 
-  def save(self, state: TrainState) -> None:
-    """Saves the state as the latest; returns when it is on the disk."""
-    self._latest.save(
-      int(state.step),
-      args=ocp.args.Composite(state=ocp.args.StandardSave(state)),
-    )
-    self._latest.wait_until_finished()
+  def save(
+    self, state: TrainState, unwritten: Sequence[Mapping[str, object]] = ()
+  ) -> None:
+    """Saves the state as the latest; returns when it is on the disk.
+
+    Args:
+      state: to save.
+      unwritten: see `StepLog`; saved with it.
+
+    Raises:
+      InputError: the disk is full.
+    """
+    self._save(self._latest, state, unwritten=list(unwritten))
+
+  def _save(
+    self, manager: ocp.CheckpointManager, state: TrainState, **more: object
+  ) -> None:
+    try:
+      manager.save(
+        int(state.step),
+        args=ocp.args.Composite(
+          state=ocp.args.StandardSave(state),
+          **{name: ocp.args.JsonSave(value) for name, value in more.items()},
+          about=ocp.args.JsonSave(self._about),
+        ),
+      )
+      manager.wait_until_finished()
+    except (OSError, ValueError) as e:
+      # TensorStore has no exception of its own for it.
+      if not any(text in str(e) for text in _FULL):
+        raise
+      raise InputError(
+        f'{manager.directory}: the disk is full, step {int(state.step)} could '
+        'not be saved; what was saved before is whole. Make room, and give '
+        'the same command again.'
+      ) from e
 
   def save_best(self, state: TrainState, value: float) -> None:
     """Saves the state as the best so far.
@@ -72,22 +112,26 @@ class Checkpoints:
       state: to save.
       value: what it was chosen for.
     """
-    self._best.save(
-      int(state.step),
-      args=ocp.args.Composite(
-        state=ocp.args.StandardSave(state),
-        chosen_for=ocp.args.JsonSave({'value': value}),
-      ),
-    )
-    self._best.wait_until_finished()
+    self._save(self._best, state, chosen_for={'value': value})
 
   def restore_latest(self, state: TrainState) -> TrainState:
     """Returns the latest checkpoint.
 
     Args:
       state: of the same shapes and shardings; its values are not used.
+
+    Raises:
+      InputError: there is none.
     """
-    return _restore(self._latest, state)
+    return self._restore(self._latest, state)
+
+  def unwritten(self) -> list[dict[str, object]]:
+    """Returns what `save` was given with the latest checkpoint."""
+    restored = self._latest.restore(
+      self.latest_step(),
+      args=ocp.args.Composite(unwritten=ocp.args.JsonRestore()),
+    )
+    return restored['unwritten']
 
   def restore_best(self, state: TrainState) -> TrainState:
     """Returns the best checkpoint; see `restore_latest`.
@@ -95,7 +139,34 @@ class Checkpoints:
     Raises:
       InputError: there is none.
     """
-    return _restore(self._best, state)
+    return self._restore(self._best, state)
+
+  def _restore(
+    self, manager: ocp.CheckpointManager, state: TrainState
+  ) -> TrainState:
+    step = manager.latest_step()
+    if step is None:
+      raise InputError(
+        f'{manager.directory}: holds no checkpoint; train first, or give the '
+        '--workdir of a training.'
+      )
+    about = manager.restore(
+      step, args=ocp.args.Composite(about=ocp.args.JsonRestore())
+    )['about']
+    differences = _differences(
+      about.get('dataset'), self._about.get('dataset'), 'dataset'
+    )
+    if differences:
+      raise InputError(
+        f'{manager.directory}: step {step} was trained on other data ('
+        + '; '.join(differences)
+        + '); give the dataset that it was trained on, or another --workdir.'
+      )
+    abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
+    restored = manager.restore(
+      step, args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
+    )
+    return restored['state']
 
   def close(self) -> None:
     """Waits for what is being written."""
@@ -112,20 +183,6 @@ def _manager(folder: pathlib.Path, max_to_keep: int) -> ocp.CheckpointManager:
       cleanup_tmp_directories=True,
     ),
   )
-
-
-def _restore(manager: ocp.CheckpointManager, state: TrainState) -> TrainState:
-  step = manager.latest_step()
-  if step is None:
-    raise InputError(
-      f'{manager.directory}: holds no checkpoint; train first, or give the '
-      '--workdir of a training.'
-    )
-  abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
-  restored = manager.restore(
-    step, args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
-  )
-  return restored['state']
 
 
 def read_best(workdir: pathlib.Path) -> tuple[dict[str, object], int]:

@@ -5,6 +5,7 @@ import math
 import ml_collections
 from flax import traverse_util
 
+from aqa_jax import duration
 from aqa_jax.pretrained import SCOPES
 from tfds_mtl_aqa.input_error import InputError
 
@@ -12,8 +13,11 @@ from tfds_mtl_aqa.input_error import InputError
 # none of its network's.
 _COUNTS = {
   'batch_size': 1,
+  'accumulation': 1,
   'eval_batch_size': 1,
   'log_steps': 1,
+  'max_non_finite': 1,
+  'profile': 0,
   'seed': 0,
   'validation.seed': 0,
   'model.width': 1,
@@ -23,14 +27,10 @@ _COUNTS = {
   'model.caption_length': 2,
   'model.caption_hidden': 1,
   'model.caption_embedding': 1,
-  'optimizer.warmup_steps': 0,
+  'optimizer.reference_batch_size': 1,
 }
-_POSITIVE = (
-  'num_epochs',
-  'checkpoint_epochs',
-  'optimizer.learning_rate',
-  'optimizer.muon_learning_rate',
-)
+_DURATIONS = ('duration', 'checkpoint_every', 'optimizer.warmup')
+_POSITIVE = ('optimizer.learning_rate', 'optimizer.muon_learning_rate')
 # Random keys are made of 32 bits.
 _SEEDS = ('seed', 'validation.seed')
 _NOT_NEGATIVE = (
@@ -41,8 +41,13 @@ _NOT_NEGATIVE = (
   'optimizer.weight_decay',
   'progress_seconds',
 )
-_FRACTIONS = ('validation.fraction', 'model.dropout', 'model.caption_dropout')
-_DTYPES = ('float32', 'bfloat16')
+_FRACTIONS = (
+  'validation.fraction',
+  'model.dropout',
+  'model.caption_dropout',
+  'max_corrupt_fraction',
+)
+_DTYPES = ('auto', 'float32', 'bfloat16')
 
 
 def check_config(config: ml_collections.ConfigDict) -> None:
@@ -61,6 +66,12 @@ def check_config(config: ml_collections.ConfigDict) -> None:
   for name in _SEEDS:
     if name in flat and flat[name] >= 2**32:
       raise InputError(f'config.{name}={flat[name]}: give less than 2**32.')
+  for name in _DURATIONS:
+    number, unit = duration.parse(flat[name], name)
+    if not number and name != 'optimizer.warmup':
+      raise InputError(
+        f"config.{name}='{flat[name]}': give more than 0 {unit}s."
+      )
   for name in _POSITIVE:
     if name in flat and not 0 < flat[name] < math.inf:
       raise InputError(

@@ -20,7 +20,11 @@ NAMES = (
 )
 
 
-def select(builder: tfds.core.DatasetBuilder, name: str) -> DiveSplit:
+def select(
+  builder: tfds.core.DatasetBuilder,
+  name: str,
+  max_corrupt_fraction: float = 0.0,
+) -> DiveSplit:
   """Opens a split of a dataset, or one that is made from its splits.
 
   Args:
@@ -35,15 +39,16 @@ def select(builder: tfds.core.DatasetBuilder, name: str) -> DiveSplit:
         others, from the training and the test split: to test on events that
         are never seen in training.
       unlv_train, unlv_test: UNLV-Dive (AQA-7, split 4), by the right keys.
+    max_corrupt_fraction: see `load_split`.
 
   Raises:
     InputError: there is no such split, or it holds no dive.
   """
   if name in builder.info.splits:
-    return load_split(builder, name)
+    return load_split(builder, name, max_corrupt_fraction)
   if match := _RESAMPLED.fullmatch(name):
     count, seed = int(match[1]), int(match[2] or 0)
-    train = load_split(builder, 'train')
+    train = load_split(builder, 'train', max_corrupt_fraction)
     return train.select(_proportional(train, count, seed, name))
   matches = [pattern.fullmatch(name) for pattern in (_SUBSET, _EVENTS, _UNLV)]
   if not any(matches):
@@ -52,7 +57,7 @@ def select(builder: tfds.core.DatasetBuilder, name: str) -> DiveSplit:
       f'{", ".join(sorted(builder.info.splits))}; or give {NAMES}.'
     )
   whole = '+'.join(s for s in ('train', 'test') if s in builder.info.splits)
-  dives = load_split(builder, whole)
+  dives = load_split(builder, whole, max_corrupt_fraction)
   subset, events, unlv = matches
   if subset:
     chosen = _column(dives, name, name)

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 import tfds_mtl_aqa  # noqa: F401  (registers the datasets)
+from aqa_jax.corrupt_records import CorruptRecords
 from aqa_jax.vocabulary import Vocabulary
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
@@ -39,6 +40,24 @@ class EncodedFrames(tfds.decode.SkipDecoding):
     return list(serialized_example)
 
 
+class DecodeError(InputError):
+  """A stored frame is no JPEG.
+
+  Attributes:
+    name: what it is a frame of.
+    reason: a sentence.
+  """
+
+  def __init__(self, name: str):
+    """Says what to do."""
+    self.name = name
+    self.reason = (
+      'a stored frame is no JPEG; remove the prepared dataset and prepare it '
+      'again.'
+    )
+    super().__init__(f'{name}: {self.reason}')
+
+
 def decode_frame(data: bytes, owner: str) -> np.ndarray:
   """Decodes a frame that `EncodedFrames` has left as it is stored.
 
@@ -50,14 +69,11 @@ def decode_frame(data: bytes, owner: str) -> np.ndarray:
     uint8 [height, width, 3], RGB.
 
   Raises:
-    InputError: it is no JPEG file.
+    DecodeError: it is no JPEG file.
   """
   frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
   if frame is None:
-    raise InputError(
-      f'{owner}: a stored frame is no JPEG; remove the prepared dataset and '
-      'prepare it again.'
-    )
+    raise DecodeError(owner)
   return frame
 
 
@@ -74,6 +90,7 @@ class DiveSplit:
     source: Sequence[Mapping[str, object]],
     indices: Sequence[int],
     name: str = '',
+    corrupt: CorruptRecords | None = None,
   ):
     """Reads the labels of all dives.
 
@@ -81,23 +98,27 @@ class DiveSplit:
       source: of examples with encoded frames.
       indices: the dives that belong to it, in order.
       name: of the split, for errors.
+      corrupt: is told of records that can't be read, and which are left out;
+        None where there can't be any.
 
     Raises:
-      InputError: a record is damaged.
+      InputError: too many can't be read.
     """
     self._source = source
-    self._indices = np.asarray(indices, np.int64)
-    rows = []
-    for index in map(int, self._indices):
+    rows, readable = [], []
+    for index in map(int, indices):
       try:
         row = source[index]
       except RuntimeError as e:  # ArrayRecord's, when a checksum is wrong.
-        raise InputError(
-          f'{name}, record {index}: is damaged ({" ".join(str(e).split())}); '
-          'remove the prepared dataset and prepare it again.'
-        ) from e
+        if corrupt is None:
+          raise
+        reason = f'is damaged ({" ".join(str(e).split())}).'
+        corrupt.leave_out(f'{name}, record {index}', reason)
+        continue
       # Without the frames: those of all dives would fill the memory.
       rows.append({k: value for k, value in row.items() if k != 'video'})
+      readable.append(index)
+    self._indices = np.asarray(readable, np.int64)
     self.labels = {
       name: np.array([row[name] for row in rows])
       for name in _LABELS
@@ -142,14 +163,29 @@ def _text(value: str | bytes) -> str:
 
 
 def open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
-  """Opens a prepared dataset.
+  """Opens a prepared dataset; see `find_builder`.
+
+  Raises:
+    InputError: there is no such dataset, or it is not prepared.
+  """
+  builder = find_builder(name, data_dir)
+  if not builder.is_prepared():
+    raise InputError(
+      f'{builder.data_path}: the dataset is not prepared; run python -m '
+      f'tfds_mtl_aqa.prepare {name} --data_dir={data_dir or "..."}'
+    )
+  return builder
+
+
+def find_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+  """Finds a dataset of videos, prepared or not.
 
   Args:
     name: such as 'mtl_aqa/clips_171x128'.
     data_dir: where datasets are kept; None for TFDS's default.
 
   Raises:
-    InputError: there is no such dataset, or it is not prepared.
+    InputError: there is no such dataset, or it has no videos.
   """
   try:
     builder = tfds.builder(name, data_dir=data_dir or None)
@@ -158,11 +194,6 @@ def open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
       f'config.dataset.name={name!r} is no dataset: {str(e).splitlines()[0]} '
       'Give mtl_aqa/clips_171x128 or simulated_dives/quickstart, for example.'
     ) from e
-  if not builder.is_prepared():
-    raise InputError(
-      f'{builder.data_path}: the dataset is not prepared; run python -m '
-      f'tfds_mtl_aqa.prepare {name} --data_dir={data_dir or "..."}'
-    )
   if 'video' not in builder.info.features:
     raise InputError(
       f'config.dataset.name={name!r} holds labels only; training needs videos.'
@@ -170,16 +201,22 @@ def open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
   return builder
 
 
-def load_split(builder: tfds.core.DatasetBuilder, split: str) -> DiveSplit:
+def load_split(
+  builder: tfds.core.DatasetBuilder,
+  split: str,
+  max_corrupt_fraction: float = 0.0,
+) -> DiveSplit:
   """Opens a split.
 
   Args:
     builder: of a prepared dataset.
     split: its name, or several with + between.
+    max_corrupt_fraction: records that can't be read are left out up to this
+      share.
 
   Raises:
-    InputError: there is no such split, it is empty, or a caption has a word
-      that the vocabulary lacks.
+    InputError: there is no such split, it is empty, too many of its records
+      can't be read, or a caption has a word that the vocabulary lacks.
   """
   if set(split.split('+')) - set(builder.info.splits):
     raise InputError(
@@ -195,7 +232,10 @@ def load_split(builder: tfds.core.DatasetBuilder, split: str) -> DiveSplit:
       f'{builder.data_path}: the split {split!r} holds no dive; prepare the '
       'dataset with more videos.'
     )
-  dives = DiveSplit(source, range(len(source)), f'{builder.data_path}: {split}')
+  corrupt = CorruptRecords(len(source), max_corrupt_fraction)
+  dives = DiveSplit(
+    source, range(len(source)), f'{builder.data_path}: {split}', corrupt
+  )
   vocabulary = load_vocabulary(builder)
   for event, sample, ids in zip(
     dives.labels['event'],

@@ -70,14 +70,25 @@ def predict(
     caption_length: tokens of a padded caption.
     batch_size: dives at once; rounded up to a multiple of the devices.
     mesh: of devices.
+
+  Raises:
+    FloatingPointError: a predicted score is not finite.
   """
   batches = evaluation_batches(
     split,
     video_input,
     caption_length,
     sharding.rounded_up(batch_size, mesh),
+    sharding.batch_part(mesh),
   )
   outputs = collect(predict_step, state, batches, len(split), mesh)
+  bad = np.flatnonzero(~np.isfinite(outputs.get('score', np.zeros(0))))
+  if bad.size:
+    raise FloatingPointError(
+      f'the predicted scores of {bad.size} of {len(split)} dives are not '
+      f'finite at step {int(state.step)}; the checkpoint before it is kept. A '
+      'lower config.optimizer.learning_rate may help.'
+    )
   captions = references = None
   if 'captions' in outputs:
     captions = [vocabulary.decode(ids) for ids in outputs['captions']]

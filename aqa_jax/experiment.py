@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from absl import logging
 
-from aqa_jax import paper_tables, table_files
+from aqa_jax import duration, paper_tables, table_files
 from aqa_jax.experiment_run import Run
 from aqa_jax.paper_tables import Row
 from tfds_mtl_aqa.input_error import InputError
@@ -48,9 +48,11 @@ def plan(
     for row in rows:
       folder = workdir / row.name / f'seed{seed}'
       fields = {'dataset.data_dir': data_dir, 'seed': seed} | row.overrides
-      if row.epochs_times != 1:
+      if row.duration_times != 1:
         config = runpy.run_path(row.config)['get_config']()
-        fields['num_epochs'] = config.num_epochs * row.epochs_times
+        fields['duration'] = duration.times(
+          config.duration, row.duration_times, 'duration'
+        ).replace(' ', '')
       command = (
         '-m',
         'aqa_jax.main',

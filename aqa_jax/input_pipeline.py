@@ -1,8 +1,9 @@
 """From a prepared dataset to batches: a pure function of (seed, step).
 
-A batch is a dict of arrays, this process's rows of it:
+A batch is a dict of arrays, one part of its rows:
   video: uint8 [batch, frames, crop, crop, 3], RGB.
   flip: bool [batch], whether to mirror the video.
+  key: int32 [batch, 2], the dive's event and its sample in it.
   score: float32 [batch], points.
   difficulty: float32 [batch].
   position, armstand, rotation_type, somersaults, twists: int32 [batch].
@@ -15,11 +16,13 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 
 import cv2
+import jax
 import numpy as np
 from PIL import Image
 
 from aqa_jax import batches
-from aqa_jax.dive_split import DiveSplit, decode_frame
+from aqa_jax.corrupt_records import CorruptRecords
+from aqa_jax.dive_split import DecodeError, DiveSplit, decode_frame
 from aqa_jax.vocabulary import pad_caption
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
@@ -165,12 +168,40 @@ def make_inputs(
       rng,
     ),
     'flip': np.bool_(flip),
+    'key': np.array([example['event'], example['sample']], np.int32),
     'score': np.float32(example['final_score']),
     'difficulty': np.float32(example['difficulty']),
     'words': caption,
     'word_mask': word_mask,
   }
   return inputs | {task: np.int32(example[task]) for task in CLASS_NAMES}
+
+
+def abstract_batch(
+  video_input: VideoInput, caption_length: int, batch_size: int
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """Returns the shapes and dtypes of a whole batch of `make_inputs`.
+
+  Args:
+    video_input: which pixels to take.
+    caption_length: tokens of a padded caption.
+    batch_size: rows.
+  """
+  crop = video_input.crop
+  rows = {
+    'video': ((video_input.frames, crop, crop, 3), np.uint8),
+    'flip': ((), np.bool_),
+    'key': ((2,), np.int32),
+    'score': ((), np.float32),
+    'difficulty': ((), np.float32),
+    'words': ((caption_length,), np.int32),
+    'word_mask': ((caption_length,), np.float32),
+  }
+  rows |= dict.fromkeys(CLASS_NAMES, ((), np.int32))
+  return {
+    name: jax.ShapeDtypeStruct((batch_size, *shape), dtype)
+    for name, (shape, dtype) in rows.items()
+  }
 
 
 def _decode_frames(
@@ -220,23 +251,38 @@ def training_batches(
   video_input: VideoInput,
   caption_length: int,
   batch_size: int,
+  part: tuple[int, int],
   seed: int,
   first_step: int,
+  corrupt: CorruptRecords,
 ) -> Iterator[dict[str, np.ndarray]]:
-  """Yields this process's rows of the batch of each step; see `batches`.
+  """Yields a part of the batch of each step; see `batches.shuffled`.
 
   Args:
     split: to train on.
     video_input: which pixels to take.
     caption_length: tokens of a padded caption.
-    batch_size: rows of the whole batch, over all processes.
+    batch_size: rows of the whole batch.
+    part: which part of a batch, and of how many.
     seed: of shuffling and augmentation.
     first_step: step to begin at.
+    corrupt: is told of dives whose frames can't be decoded; another dive takes
+      their place.
   """
+
+  def make_row(example, rng):
+    while True:
+      try:
+        return make_inputs(example, video_input, caption_length, rng)
+      except DecodeError as e:
+        corrupt.leave_out(e.name, e.reason)
+        example = split[rng.integers(len(split))]
+
   return batches.shuffled(
     split,
-    lambda example, rng: make_inputs(example, video_input, caption_length, rng),
+    make_row,
     batch_size,
+    part,
     seed,
     first_step,
   )
@@ -247,17 +293,20 @@ def evaluation_batches(
   video_input: VideoInput,
   caption_length: int,
   batch_size: int,
+  part: tuple[int, int],
 ) -> Iterator[dict[str, np.ndarray]]:
-  """Yields this process's rows of every batch; every dive comes exactly once.
+  """Yields a part of every batch; every dive comes exactly once.
 
   Args:
     split: to evaluate on.
     video_input: which pixels to take.
     caption_length: tokens of a padded caption.
-    batch_size: rows of the whole batch, over all processes.
+    batch_size: rows of the whole batch.
+    part: which part of a batch, and of how many.
   """
   return batches.in_order(
     split,
     lambda example: make_inputs(example, video_input, caption_length, rng=None),
     batch_size,
+    part,
   )

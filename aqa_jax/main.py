@@ -1,8 +1,11 @@
 """Trains or evaluates: `python -m aqa_jax.main --config=... --workdir=...`."""
 
 import contextlib
+import errno
+import hashlib
 import os
 import pathlib
+import platform
 import re
 import sys
 from collections.abc import Sequence
@@ -11,7 +14,7 @@ import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from aqa_jax import pretrain, train
+from aqa_jax import compile_check, preemption, pretrain, train
 from tfds_mtl_aqa.input_error import InputError
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -23,8 +26,15 @@ _WORKDIR = flags.DEFINE_string(
 _MODE = flags.DEFINE_enum(
   'mode',
   'train',
-  ['train', 'eval'],
-  'train: train (or go on) and evaluate; eval: evaluate the best checkpoint.',
+  ['train', 'eval', 'compile'],
+  'train: train (or go on) and evaluate; eval: evaluate the best checkpoint; '
+  'compile: check the config for a topology, without data or workdir.',
+)
+_TOPOLOGY = flags.DEFINE_string(
+  'topology',
+  '',
+  'What --mode=compile compiles for: cpu:8, or a TPU slice such as v5e:4x4; '
+  'default: the devices that are here.',
 )
 _COORDINATOR = flags.DEFINE_string(
   'coordinator_address', None, 'host:port of process 0, for several processes.'
@@ -35,15 +45,32 @@ _NUM_PROCESSES = flags.DEFINE_integer(
 _PROCESS_ID = flags.DEFINE_integer(
   'process_id', None, 'Which of them this is, from 0.'
 )
+_MULTI_HOST = flags.DEFINE_bool(
+  'multi_host',
+  False,
+  'Several processes that find each other: on a TPU slice, or under SLURM.',
+)
+
+# Seconds without a sign of life until a process counts as dead, and the others
+# end.
+_HEARTBEAT_TIMEOUT = 60
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+_DETERMINISTIC = '--xla_gpu_exclude_nondeterministic_ops=true'
 
 
 def main(argv: Sequence[str]) -> None:
   """Runs the mode that the flags ask for."""
   if len(argv) > 1:
     raise InputError(f'unknown argument {argv[1]!r}; flags begin with --.')
-  for flag in (_CONFIG, _WORKDIR):
-    if not flag.value:
-      raise InputError(f'--{flag.name} is missing.')
+  if not _CONFIG.value:
+    raise InputError('--config is missing.')
+  if _MODE.value == 'compile':
+    compile_check.run(_CONFIG.value, _TOPOLOGY.value)
+    return
+  if not _WORKDIR.value:
+    raise InputError('--workdir is missing.')
+  if _TOPOLOGY.value:
+    raise InputError(f'--topology={_TOPOLOGY.value} is for --mode=compile.')
   together = (_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID)
   given = [flag for flag in together if flag.value is not None]
   if given and len(given) < len(together):
@@ -51,9 +78,17 @@ def main(argv: Sequence[str]) -> None:
       f'--{given[0].name}={given[0].value}: give all of '
       f'{", ".join(f"--{flag.name}" for flag in together)}, or none of them.'
     )
-  if _COORDINATOR.value is not None:
+  if _CONFIG.value.get('deterministic'):
+    # XLA reads it once, when it first looks for devices.
+    os.environ['XLA_FLAGS'] = ' '.join(
+      filter(None, (os.environ.get('XLA_FLAGS'), _DETERMINISTIC))
+    )
+  if _COORDINATOR.value is not None or _MULTI_HOST.value:
     jax.distributed.initialize(
-      _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
+      _COORDINATOR.value,
+      _NUM_PROCESSES.value,
+      _PROCESS_ID.value,
+      heartbeat_timeout_seconds=_HEARTBEAT_TIMEOUT,
     )
   with contextlib.ExitStack() as stack:
     if jax.process_index():
@@ -66,6 +101,14 @@ def main(argv: Sequence[str]) -> None:
 def _run_mode() -> None:
   config, workdir = _CONFIG.value, pathlib.Path(_WORKDIR.value)
   program = pretrain if config.tasks == 'actions' else train
+  if jax.process_count() > 1 and jax.default_backend() == 'cpu':
+    # XLA's CPU programs lose the order of their collectives in a cache, and
+    # Gloo then takes one for another.
+    jax.config.update('jax_enable_compilation_cache', False)
+  elif jax.config.jax_compilation_cache_dir is None:
+    jax.config.update(
+      'jax_compilation_cache_dir', str(_cache_folder(workdir).absolute())
+    )
   if _MODE.value == 'train':
     program.train_and_evaluate(config, workdir)
   else:
@@ -77,6 +120,18 @@ def _run_mode() -> None:
     experiment = program.set_up(config, workdir)
     with contextlib.closing(experiment.checkpoints):
       program.evaluate_best(experiment)
+
+
+def _cache_folder(workdir: pathlib.Path) -> pathlib.Path:
+  """Returns where compiled programs are kept, to go on sooner.
+
+  One folder a kind of machine: a program for one CPU may not run on another.
+  """
+  cpu = f'{platform.machine()} {platform.processor()}'
+  with contextlib.suppress(OSError):  # Linux alone has it.
+    lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
+    cpu += next((line for line in lines if line.startswith('flags')), '')
+  return workdir / 'compiled' / hashlib.sha256(cpu.encode()).hexdigest()[:12]
 
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:
@@ -138,6 +193,31 @@ def run() -> None:
   except FloatingPointError as e:
     print(f'aqa_jax: {e}', file=sys.stderr)
     sys.exit(1)
+  except preemption.PreemptedError as e:
+    print(f'aqa_jax: {e}; the same command goes on.', file=sys.stderr)
+    sys.exit(preemption.EXIT_CODE)
+  except jax.errors.JaxRuntimeError as e:
+    if not preemption.is_lost_peer(e):
+      raise
+    reason = str(e).splitlines()[0][:200]
+    print(
+      f'aqa_jax: another process has died or can not be reached ({reason}); '
+      'the same command goes on from the last checkpoint.',
+      file=sys.stderr,
+      flush=True,
+    )
+    sys.stdout.flush()
+    # Python's own way out would wait minutes for the one that died.
+    os._exit(preemption.EXIT_CODE)
+  except OSError as e:
+    if e.errno not in _DISK_ERRORS:
+      raise
+    print(
+      f'aqa_jax: {e.filename or _WORKDIR.value}: {e.strerror}. Checkpoints are '
+      'whole: make room or let it be written, and give the same command again.',
+      file=sys.stderr,
+    )
+    sys.exit(2)
 
 
 if __name__ == '__main__':

@@ -1,10 +1,13 @@
 """The optimizer: Adam, as in the paper, or Muon, for training from scratch."""
 
+import math
+
 import jax
 import ml_collections
 import optax
 from optax import contrib
 
+from aqa_jax import duration
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
@@ -21,21 +24,49 @@ _ADAM_LAYERS = (
 )
 
 
+def scaled(
+  config: ml_collections.ConfigDict, learning_rate: float, batch_size: int
+) -> float:
+  """Returns the learning rate for a batch of another size.
+
+  Args:
+    config: `config.optimizer`, with scaling: 'none'; 'linear', in proportion to
+      the batch (Goyal et al., 2017; made for SGD); or 'sqrt', to its root
+      (Krizhevsky, 2014; for Adam, Malladi et al., 2022); and
+      reference_batch_size, for which the config's learning rates are.
+    learning_rate: for the reference.
+    batch_size: of the training.
+
+  Raises:
+    InputError: an unknown rule.
+  """
+  ratio = batch_size / config.reference_batch_size
+  rules = {'none': 1.0, 'linear': ratio, 'sqrt': math.sqrt(ratio)}
+  if config.scaling not in rules:
+    raise InputError(
+      f"config.optimizer.scaling='{config.scaling}': give {', '.join(rules)}."
+    )
+  return learning_rate * rules[config.scaling]
+
+
 def learning_rate_schedule(
-  config: ml_collections.ConfigDict, learning_rate: float, num_steps: int
+  config: ml_collections.ConfigDict,
+  learning_rate: float,
+  num_steps: int,
+  warmup: int,
 ) -> optax.Schedule:
   """Returns the learning rate by step.
 
   Args:
-    config: `config.optimizer`, with schedule ('constant' as in the paper, or
-      'cosine' to zero) and warmup_steps (linear, from zero).
+    config: `config.optimizer`, with schedule: 'constant', as in the paper, or
+      'cosine' to zero.
     learning_rate: after the warm-up.
     num_steps: steps of the whole training.
+    warmup: steps of a linear rise from zero.
 
   Raises:
     InputError: an unknown schedule.
   """
-  warmup = config.warmup_steps
   if config.schedule == 'constant':
     after = optax.constant_schedule(learning_rate)
   elif config.schedule == 'cosine':
@@ -54,12 +85,16 @@ def learning_rate_schedule(
 
 
 def create_optimizer(
-  config: ml_collections.ConfigDict, num_steps: int
+  config: ml_collections.ConfigDict,
+  num_steps: int,
+  batch_size: int,
+  num_examples: int,
 ) -> optax.GradientTransformation:
   """Returns the optimizer of `config.optimizer`.
 
   Args:
-    config: as for `learning_rate_schedule`, and
+    config: as for `scaled` and `learning_rate_schedule`, and
+      warmup: duration of a linear rise of the learning rate from zero.
       name: 'adam' (beta 0.9 and 0.999, epsilon 1e-8), as in the paper; or
         'muon' for the kernels, with Adam for the rest, both with Nesterov
         momentum.
@@ -68,20 +103,31 @@ def create_optimizer(
       clip_norm: of the whole gradient; 0 for no clipping.
       weight_decay: AdamW's and Muon's; 0 in the paper.
     num_steps: steps of the whole training.
+    batch_size: examples of a step.
+    num_examples: examples of an epoch.
 
   Raises:
-    InputError: an unknown name or schedule.
+    InputError: an unknown name, schedule or rule, or no duration.
   """
+  warmup = duration.to_steps(
+    config.warmup, 'optimizer.warmup', batch_size, num_examples
+  )
+
+  def schedule_of(learning_rate):
+    return learning_rate_schedule(
+      config, scaled(config, learning_rate, batch_size), num_steps, warmup
+    )
+
   transforms = []
   if config.clip_norm:
     transforms.append(optax.clip_by_global_norm(config.clip_norm))
-  schedule = learning_rate_schedule(config, config.learning_rate, num_steps)
+  schedule = schedule_of(config.learning_rate)
   if config.name == 'adam':
     transforms.append(optax.adamw(schedule, weight_decay=config.weight_decay))
   elif config.name == 'muon':
     transforms.append(
       contrib.muon(
-        learning_rate_schedule(config, config.muon_learning_rate, num_steps),
+        schedule_of(config.muon_learning_rate),
         weight_decay=config.weight_decay,
         adam_learning_rate=schedule,
         adam_weight_decay=config.weight_decay,

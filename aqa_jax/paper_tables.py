@@ -87,7 +87,7 @@ class Row:
     overrides: field of the config -> value.
     compared_with: name of the row that it is tested against; '' for none.
     paper: figure -> the paper's value, as far as it has one.
-    epochs_times: factor of the config's epochs.
+    duration_times: factor of the config's duration.
   """
 
   name: str
@@ -96,7 +96,7 @@ class Row:
   overrides: Mapping[str, object]
   compared_with: str
   paper: Mapping[str, float]
-  epochs_times: float = 1.0
+  duration_times: float = 1.0
 
 
 def rows(table: int, dataset: str, scale: str, data_dir: str) -> list[Row]:
@@ -183,7 +183,7 @@ def _rows_by_size(dataset: str, scale: str, data_dir: str) -> list[Row]:
           name=name,
           label=f'C3D-AVG-{kind}, {label}',
           overrides=row.overrides | {'dataset.train_split': split},
-          epochs_times=whole / size,
+          duration_times=whole / size,
           compared_with=f'c3davg-score{name.removeprefix(row.name)}'
           if is_mtl
           else '',

@@ -3,16 +3,17 @@
 import contextlib
 import dataclasses
 import pathlib
+import time
 from collections.abc import Callable, Iterator
 
-import jax
-import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
 from aqa_jax import (
   action_videos,
+  duration,
   evaluate,
+  network,
   optimizer,
   sharding,
   steps,
@@ -56,6 +57,7 @@ class Pretraining(Training):
       self.train,
       self.clip_input,
       self.config.batch_size,
+      sharding.batch_part(self.mesh),
       self.config.seed,
       first_step,
     )
@@ -70,6 +72,7 @@ class Pretraining(Training):
         self.validation,
         self.clip_input,
         sharding.rounded_up(self.config.eval_batch_size, self.mesh),
+        sharding.batch_part(self.mesh),
       ),
       len(self.validation),
       self.mesh,
@@ -97,9 +100,14 @@ def set_up(
   Raises:
     InputError: something in the config, the videos or the workdir is wrong.
   """
+  started = time.monotonic()
   check_config(config)
-  mesh = sharding.make_mesh(config.mesh.data)
-  sharding.check_batch_size(config.batch_size, mesh)
+  mesh = sharding.make_mesh(**config.mesh)
+  sharding.check_batch_size(config.batch_size, config.accumulation, mesh)
+  if config.mesh.clip != 1:
+    raise InputError(
+      f'config.mesh.clip={config.mesh.clip}: an action is one clip; give 1.'
+    )
   clip_input = ClipInput(**config.input)
   clip_input.check()
   if config.model.trunk not in _TRUNKS:
@@ -117,14 +125,13 @@ def set_up(
   )
   model = ActionClassifier(
     len(videos.class_names),
-    # XLA's CPU backend has no fast 3D convolutions.
-    by_time_shifts=jax.default_backend() == 'cpu',
-    dtype=jnp.dtype(config.compute_dtype),
+    **network.trunk_options(config, sharding.platform(mesh)),
     **config.model,
   )
-  steps_per_epoch = len(train) / config.batch_size
-  num_steps = training_loop.count_steps(config, steps_per_epoch)
-  tx = optimizer.create_optimizer(config.optimizer, num_steps)
+  num_steps = duration.count_steps(config, len(train))
+  tx = optimizer.create_optimizer(
+    config.optimizer, num_steps, config.batch_size, len(train)
+  )
   size = (clip_input.frames, clip_input.crop, clip_input.crop, 3)
   training_loop.check_init_from(
     config, workdir, lambda: abstract_train_state(model, tx, size, 1)
@@ -137,10 +144,10 @@ def set_up(
     mesh=mesh,
     state=create_train_state(model, tx, config.seed, size, 1, mesh),
     train_step=steps.make_train_step(
-      model, tx, {'actions': 1.0}, config.seed, mesh
+      model, tx, {'actions': 1.0}, config.seed, mesh, config.accumulation
     ),
-    num_steps=num_steps,
-    steps_per_epoch=steps_per_epoch,
+    num_examples=len(train),
+    started=started,
     checkpoints=Checkpoints(workdir),
     videos=videos,
     train=train,
@@ -164,7 +171,8 @@ def train_and_evaluate(
 
   Raises:
     InputError: something in the config, the videos or the workdir is wrong.
-    FloatingPointError: the loss is not finite any more.
+    FloatingPointError: too many losses in a row were not finite.
+    PreemptedError: SIGTERM has come, and the state is saved.
   """
   pretraining = set_up(config, workdir)
   with contextlib.closing(pretraining.checkpoints):

@@ -1,6 +1,14 @@
-"""The device mesh, and how arrays lie on it."""
+"""The device mesh, and how arrays lie on it.
 
-from collections.abc import Mapping
+The mesh has three axes:
+  data: each device has other examples.
+  clip: each device has other clips of the same examples; C3D-AVG's clips meet
+    only in their average.
+  fsdp: each device has other examples, and a part of the parameters and of the
+    optimizer's state, which are gathered where they are used.
+"""
+
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
@@ -8,25 +16,64 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from tfds_mtl_aqa.input_error import InputError
 
+_AXES = ('data', 'clip', 'fsdp')
+# The axes that examples are spread over.
+_EXAMPLES = ('data', 'fsdp')
+# Of a batch: [batch, time, ...], whose clips follow each other in time.
+_VIDEO = 'video'
+# Smaller arrays are whole on every device: a part would not be worth its
+# message.
+_MIN_SHARDED_SIZE = 4096
 
-def make_mesh(data: int) -> Mesh:
-  """Returns a mesh with one axis, `data`, over which examples are spread.
+
+def make_mesh(
+  data: int = -1,
+  clip: int = 1,
+  fsdp: int = 1,
+  devices: Sequence[jax.Device] | None = None,
+) -> Mesh:
+  """Returns the mesh of devices.
 
   Args:
-    data: devices on the axis; -1 for all there are, on every host.
+    data: devices on this axis; -1 for all that the other axes leave.
+    clip: likewise, 1 or more.
+    fsdp: likewise, 1 or more.
+    devices: to choose from; None for all of all processes.
 
   Raises:
-    InputError: there are fewer devices.
+    InputError: there are fewer devices, or some of another process would be
+      left over.
   """
-  devices = jax.devices()
-  size = len(devices) if data == -1 else data
-  if not 1 <= size <= len(devices):
+  devices = jax.devices() if devices is None else devices
+  for name, size in (('clip', clip), ('fsdp', fsdp)):
+    if size < 1:
+      raise InputError(f'config.mesh.{name}={size}: give 1 or more.')
+  if data == -1:
+    data = max(len(devices) // (clip * fsdp), 1)
+  sizes = data, clip, fsdp
+  count = data * clip * fsdp
+  if not 1 <= count <= len(devices):
     raise InputError(
-      f'config.mesh.data={data}: there are {len(devices)} devices; give 1 to '
-      f'{len(devices)}, or -1 for all.'
+      f'config.mesh.data={data}, clip={clip}, fsdp={fsdp}: there are '
+      f'{len(devices)} devices; give sizes whose product is 1 to '
+      f'{len(devices)}, or data=-1 for all that the others leave.'
+    )
+  if jax.process_count() > 1 and count < len(devices):
+    raise InputError(
+      f'config.mesh.data={data}, clip={clip}, fsdp={fsdp}: with several '
+      f'processes all of the {len(devices)} devices have to be used.'
     )
   # jax.make_mesh makes Explicit axes, under which Linen's Dropout raises.
-  return Mesh(np.array(devices[:size]), ('data',), axis_types=(AxisType.Auto,))
+  return Mesh(
+    np.array(devices[:count]).reshape(sizes),
+    _AXES,
+    axis_types=(AxisType.Auto,) * len(_AXES),
+  )
+
+
+def platform(mesh: Mesh) -> str:
+  """Returns of what kind its devices are: 'cpu', 'gpu' or 'tpu'."""
+  return mesh.devices.flat[0].platform
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -34,28 +81,90 @@ def replicated(mesh: Mesh) -> NamedSharding:
   return NamedSharding(mesh, PartitionSpec())
 
 
-def by_example(mesh: Mesh) -> NamedSharding:
-  """Returns the sharding of a batch: axis 0 over `data`."""
-  return NamedSharding(mesh, PartitionSpec('data'))
+def num_example_shards(mesh: Mesh) -> int:
+  """Returns how many parts the examples of a batch are in."""
+  return mesh.shape['data'] * mesh.shape['fsdp']
 
 
-def check_batch_size(batch_size: int, mesh: Mesh) -> None:
-  """Checks that every device gets equally many examples.
+def of_batch(mesh: Mesh, name: str) -> NamedSharding:
+  """Returns the sharding of an array of a batch, [batch, ...], by its name."""
+  if name == _VIDEO:
+    return NamedSharding(mesh, PartitionSpec(_EXAMPLES, 'clip'))
+  return NamedSharding(mesh, PartitionSpec(_EXAMPLES))
+
+
+def of_state(mesh: Mesh, state: object) -> object:
+  """Returns the sharding of each array of a state.
+
+  Args:
+    mesh: of devices.
+    state: of arrays or abstract arrays. Those of 4096 numbers and more are
+      split over `fsdp` along their largest axis that can be divided.
+  """
+  parts = mesh.shape['fsdp']
+
+  def of_array(array):
+    axes = [a for a, size in enumerate(array.shape) if size % parts == 0]
+    if parts == 1 or not axes or array.size < _MIN_SHARDED_SIZE:
+      return replicated(mesh)
+    # Of equally large axes, the last: outputs rather than inputs.
+    axis = max(axes, key=lambda a: (array.shape[a], a))
+    return NamedSharding(mesh, PartitionSpec(*[None] * axis, 'fsdp'))
+
+  return jax.tree.map(of_array, state)
+
+
+def gathered(arrays: object, mesh: Mesh) -> object:
+  """Returns arrays that every device holds whole; all processes take part."""
+  return jax.jit(lambda a: a, out_shardings=replicated(mesh))(arrays)
+
+
+def check_batch_size(batch_size: int, accumulation: int, mesh: Mesh) -> None:
+  """Checks that every device gets equally many examples at a time.
+
+  Args:
+    batch_size: examples of a step.
+    accumulation: parts that they are worked on in, one after the other.
+    mesh: of devices.
 
   Raises:
     InputError: the batch can't be divided.
   """
-  if batch_size < 1 or batch_size % mesh.size:
+  shards = num_example_shards(mesh)
+  if batch_size % (shards * accumulation):
+    parts = f'{shards} devices'
+    if accumulation > 1:
+      parts += f' in config.accumulation={accumulation} parts'
     raise InputError(
-      f'config.batch_size={batch_size} can not be spread over {mesh.size} '
-      f'devices: give a multiple of {mesh.size}, or fewer devices with '
+      f'config.batch_size={batch_size} can not be spread over {parts}: give a '
+      f'multiple of {shards * accumulation}, or fewer devices with '
       '--config.mesh.data=...'
     )
 
 
 def rounded_up(batch_size: int, mesh: Mesh) -> int:
   """Returns the next batch size that can be spread over the devices."""
-  return -(-batch_size // mesh.size) * mesh.size
+  parts = num_example_shards(mesh)
+  return -(-batch_size // parts) * parts
+
+
+def batch_part(mesh: Mesh) -> tuple[int, int]:
+  """Returns which part of every batch this process has to load.
+
+  Processes whose devices share examples, and differ in clips, load the same.
+
+  Args:
+    mesh: of devices.
+
+  Returns:
+    Its number, from 0, and how many parts there are, all of one size.
+  """
+  parts = num_example_shards(mesh)
+  sharding = NamedSharding(mesh, PartitionSpec(_EXAMPLES))
+  indices = sharding.addressable_devices_indices_map((parts,)).values()
+  rows = {row for (rows,) in indices for row in range(*rows.indices(parts))}
+  # Devices are in the order of their processes: these are neighbours.
+  return min(rows) // len(rows), parts // len(rows)
 
 
 def to_devices(
@@ -64,14 +173,23 @@ def to_devices(
   """Puts this process's rows of a batch on its devices.
 
   Args:
-    batch: this process's share, arrays [batch / processes, ...].
+    batch: this process's part, arrays [batch / parts, ...]; see `batch_part`.
     mesh: of all processes.
 
   Returns:
-    Global arrays [batch, ...], sharded by example.
+    Global arrays [batch, ...], each with the sharding of `of_batch`.
   """
-  sharding = by_example(mesh)
-  return {
-    name: jax.make_array_from_process_local_data(sharding, rows)
-    for name, rows in batch.items()
-  }
+  part, parts = batch_part(mesh)
+
+  def place(name, rows):
+    count = len(rows)
+    shape = count * parts, *rows.shape[1:]
+
+    def piece(index):
+      first, last, _ = index[0].indices(shape[0])
+      own = slice(first - part * count, last - part * count)
+      return rows[(own, *index[1:])]
+
+    return jax.make_array_from_callback(shape, of_batch(mesh, name), piece)
+
+  return {name: place(name, rows) for name, rows in batch.items()}

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 from jax.sharding import Mesh
 
 from aqa_jax import losses, sharding
@@ -40,13 +41,16 @@ def make_train_step(
   loss_weights: Mapping[str, float],
   seed: int,
   mesh: Mesh,
+  accumulation: int = 1,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]:
   """Returns the jitted training step.
 
   The step takes the state, which it consumes, and a batch as
-  `input_pipeline.training_batches` makes it, and returns the new state and the
-  losses: 'loss', the weighted sum, and each task's own, float32 []; and
-  'gradient_norm'.
+  `input_pipeline.training_batches` makes it, and returns the new state and
+  scalars, each float32 []: 'loss', the weighted sum, and each task's own;
+  'gradient_norm'; and 'is_finite', 1 or 0. If loss or gradient are not finite,
+  the new state is the old one, but for its step. With them comes 'key', that of
+  the batch, whole.
 
   Args:
     model: that is trained.
@@ -54,48 +58,99 @@ def make_train_step(
     loss_weights: by task.
     seed: of dropout.
     mesh: of devices.
+    accumulation: parts of the batch that are worked on one after the other, to
+      save memory. Their gradients' mean is that of the batch; BatchNorm sees
+      each part for itself.
   """
+  everywhere = sharding.replicated(mesh)
+
+  def loss_of(params, batch_stats, batch, dropout_key):
+    outputs, updated = model.apply(
+      {'params': params, 'batch_stats': batch_stats},
+      normalize(batch['video'], batch['flip']),
+      batch.get('words'),
+      train=True,
+      rngs={'dropout': dropout_key},
+      mutable=['batch_stats'],
+    )
+    by_task = losses.task_losses(outputs, batch)
+    loss = losses.total_loss(by_task, loss_weights)
+    scalars = {'loss': loss, **by_task}
+    return loss, (scalars, updated.get('batch_stats', {}))
+
+  def differentiate(params, batch_stats, batch, dropout_key):
+    gradients, (scalars, batch_stats) = jax.grad(loss_of, has_aux=True)(
+      params, batch_stats, batch, dropout_key
+    )
+    # Each device keeps its part of the gradient.
+    gradients = lax.with_sharding_constraint(
+      gradients, sharding.of_state(mesh, gradients)
+    )
+    return (gradients, scalars), batch_stats
+
+  def accumulate(params, batch_stats, batch, dropout_key):
+    """As `differentiate`, part by part."""
+    # [parts, batch / parts, ...], of each device's own rows.
+    parts = jax.tree.map(
+      lambda rows: rows.reshape(
+        -1, accumulation, *rows.shape[1:]
+      ).swapaxes(0, 1),
+      dict(batch),
+    )  # fmt: skip
+    keys = jax.random.split(dropout_key, accumulation)
+
+    def add(carry, part):
+      sums, batch_stats = carry
+      found, batch_stats = differentiate(params, batch_stats, *part)
+      return (jax.tree.map(jnp.add, sums, found), batch_stats), None
+
+    one = jax.tree.map(lambda rows: rows[0], (parts, keys))
+    shapes, _ = jax.eval_shape(differentiate, params, batch_stats, *one)
+    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    (sums, batch_stats), _ = lax.scan(
+      add,
+      (zeros, batch_stats),
+      (parts, keys),
+      # XLA's CPU backend has no fast convolutions within a loop.
+      unroll=sharding.platform(mesh) == 'cpu',
+    )
+    return jax.tree.map(lambda total: total / accumulation, sums), batch_stats
 
   def train_step(state, batch):
-    dropout_key = jax.random.fold_in(jax.random.key(seed), state.step)
-    video = normalize(batch['video'], batch['flip'])
-
-    def loss_of(params):
-      outputs, updated = model.apply(
-        {'params': params, 'batch_stats': state.batch_stats},
-        video,
-        batch.get('words'),
-        train=True,
-        rngs={'dropout': dropout_key},
-        mutable=['batch_stats'],
-      )
-      by_task = losses.task_losses(outputs, batch)
-      loss = losses.total_loss(by_task, loss_weights)
-      return loss, (by_task, updated.get('batch_stats', {}))
-
-    (loss, (by_task, batch_stats)), gradients = jax.value_and_grad(
-      loss_of, has_aux=True
-    )(state.params)
+    (gradients, scalars), batch_stats = (
+      accumulate if accumulation > 1 else differentiate
+    )(
+      # Parameters that lie in parts are gathered to be used.
+      lax.with_sharding_constraint(state.params, everywhere),
+      state.batch_stats,
+      batch,
+      jax.random.fold_in(jax.random.key(seed), state.step),
+    )
+    scalars['gradient_norm'] = optax.tree.norm(gradients)
+    is_finite = jnp.isfinite(scalars['loss'] + scalars['gradient_norm'])
     updates, opt_state = optimizer.update(
       gradients, state.opt_state, state.params
     )
     new_state = TrainState(
-      step=state.step + 1,
+      step=state.step,
       params=optax.apply_updates(state.params, updates),
       batch_stats=batch_stats,
       opt_state=opt_state,
     )
-    scalars = {'loss': loss, **by_task}
-    scalars['gradient_norm'] = optax.tree.norm(gradients)
-    return new_state, scalars
+    new_state = jax.tree.map(
+      lambda new, old: jnp.where(is_finite, new, old), new_state, state
+    ).replace(step=state.step + 1)
+    scalars['is_finite'] = is_finite.astype(jnp.float32)
+    if 'key' in batch:
+      scalars['key'] = batch['key']
+    return (
+      lax.with_sharding_constraint(
+        new_state, sharding.of_state(mesh, new_state)
+      ),
+      lax.with_sharding_constraint(scalars, everywhere),
+    )
 
-  everywhere = sharding.replicated(mesh)
-  return jax.jit(
-    train_step,
-    in_shardings=(everywhere, sharding.by_example(mesh)),
-    out_shardings=(everywhere, everywhere),
-    donate_argnums=0,
-  )
+  return jax.jit(train_step, donate_argnums=0)
 
 
 def make_predict_step(
@@ -137,9 +192,4 @@ def make_predict_step(
       predictions['actions'] = outputs['actions'].argmax(axis=-1)
     return predictions
 
-  everywhere = sharding.replicated(mesh)
-  return jax.jit(
-    predict_step,
-    in_shardings=(everywhere, everywhere, sharding.by_example(mesh)),
-    out_shardings=everywhere,
-  )
+  return jax.jit(predict_step, out_shardings=sharding.replicated(mesh))

@@ -4,11 +4,10 @@ import contextlib
 import dataclasses
 import functools
 import pathlib
+import time
 from collections.abc import Callable, Iterator
 
-import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import ml_collections
 import numpy as np
 import tensorflow_datasets as tfds
@@ -19,12 +18,14 @@ from aqa_jax import (
   detailed_evaluation,
   dive_selection,
   dive_split,
+  duration,
   evaluate,
   evaluation_files,
   filmstrip,
   frame_importance,
-  losses,
+  network,
   optimizer,
+  provenance,
   report,
   sharding,
   steps,
@@ -32,58 +33,13 @@ from aqa_jax import (
 )
 from aqa_jax.checkpoint import Checkpoints, check_workdir
 from aqa_jax.config_check import check_config
+from aqa_jax.corrupt_records import CorruptRecords
 from aqa_jax.dive_split import DiveSplit
 from aqa_jax.input_pipeline import VideoInput, make_inputs, training_batches
-from aqa_jax.models.c3davg import C3DAVG
-from aqa_jax.models.mscadc import MSCADC
 from aqa_jax.train_state import abstract_train_state, create_train_state
 from aqa_jax.training_loop import Training
 from aqa_jax.vocabulary import Vocabulary
 from tfds_mtl_aqa.input_error import InputError
-
-
-def tasks_of(config: ml_collections.ConfigDict) -> tuple[str, ...]:
-  """Returns the tasks of 'score,classes,captions' or a part of it.
-
-  Raises:
-    InputError: an unknown task, or none for the score.
-  """
-  tasks = tuple(task.strip() for task in config.tasks.split(','))
-  if set(tasks) - set(losses.TASKS) or 'score' not in tasks:
-    raise InputError(
-      f"config.tasks='{config.tasks}': give score, and classes and captions if "
-      'wanted, with commas between.'
-    )
-  return tuple(task for task in losses.TASKS if task in tasks)
-
-
-def create_model(
-  config: ml_collections.ConfigDict, vocabulary_size: int
-) -> nn.Module:
-  """Returns the network of `config.model`.
-
-  Raises:
-    InputError: there is no such network, or the video can't be cut into the
-      clips asked for.
-  """
-  networks = {'c3davg': C3DAVG, 'mscadc': MSCADC}
-  if config.network not in networks:
-    raise InputError(
-      f"config.network='{config.network}': give {' or '.join(networks)}."
-    )
-  if config.network == 'c3davg' and config.input.frames % config.model.clips:
-    raise InputError(
-      f'config.input.frames={config.input.frames} can not be cut into '
-      f'config.model.clips={config.model.clips} clips.'
-    )
-  return networks[config.network](
-    tasks=tasks_of(config),
-    vocabulary_size=config.dataset.vocabulary_size or vocabulary_size,
-    # XLA's CPU backend has no fast 3D convolutions.
-    by_time_shifts=jax.default_backend() == 'cpu',
-    dtype=jnp.dtype(config.compute_dtype),
-    **config.model,
-  )
 
 
 @dataclasses.dataclass
@@ -117,8 +73,10 @@ class Experiment(Training):
       self.video_input,
       self.config.model.caption_length,
       self.config.batch_size,
+      sharding.batch_part(self.mesh),
       self.config.seed,
       first_step,
+      CorruptRecords(len(self.train), self.config.max_corrupt_fraction),
     )
 
   def validate(self) -> dict[str, float]:
@@ -170,6 +128,7 @@ class Experiment(Training):
       split[index], self.video_input, self.config.model.caption_length, rng=None
     )
     params, batch_stats = jax.tree.map(
+      # Whole: see `evaluate_best`.
       lambda leaf: leaf.addressable_data(0),
       (self.state.params, self.state.batch_stats),
     )
@@ -186,7 +145,7 @@ class Experiment(Training):
     return {
       'dataset': config.dataset.name,
       'network': config.network,
-      'tasks': ', '.join(tasks_of(config)),
+      'tasks': ', '.join(network.tasks_of(config)),
     }
 
 
@@ -202,14 +161,15 @@ def set_up(
   Raises:
     InputError: something in the config, the dataset or the workdir is wrong.
   """
+  started = time.monotonic()
   check_config(config)
-  mesh = sharding.make_mesh(config.mesh.data)
-  sharding.check_batch_size(config.batch_size, mesh)
+  mesh = sharding.make_mesh(**config.mesh)
+  sharding.check_batch_size(config.batch_size, config.accumulation, mesh)
   builder = dive_split.open_builder(
     config.dataset.name, config.dataset.data_dir
   )
   vocabulary = dive_split.load_vocabulary(builder)
-  model = create_model(config, len(vocabulary))
+  model = network.create_model(config, len(vocabulary), mesh)
   _check_statistics_groups(config)
   num_frames, height, width, _ = builder.info.features['video'].shape
   video_input = VideoInput(**config.input)
@@ -217,13 +177,19 @@ def set_up(
   tests = {
     name: _select(builder, 'test_splits', name) for name in config.test_splits
   }
-  train = _select(builder, 'dataset.train_split', config.dataset.train_split)
+  train = _select(
+    builder,
+    'dataset.train_split',
+    config.dataset.train_split,
+    config.max_corrupt_fraction,
+  )
   _check_vocabulary_size(config, len(vocabulary), train)
   train, validation = _split_to_choose_by(config, train, tests)
   tests = _without_seen_dives(tests, train, validation)
-  steps_per_epoch = len(train) / config.batch_size
-  num_steps = training_loop.count_steps(config, steps_per_epoch)
-  tx = optimizer.create_optimizer(config.optimizer, num_steps)
+  num_steps = duration.count_steps(config, len(train))
+  tx = optimizer.create_optimizer(
+    config.optimizer, num_steps, config.batch_size, len(train)
+  )
   sizes = (
     (config.input.frames, config.input.crop, config.input.crop, 3),
     config.model.caption_length,
@@ -246,24 +212,32 @@ def set_up(
     tests=tests,
     vocabulary=vocabulary,
     video_input=video_input,
-    num_steps=num_steps,
-    steps_per_epoch=steps_per_epoch,
+    num_examples=len(train),
+    started=started,
     state=state,
     train_step=steps.make_train_step(
-      model, tx, config.loss_weights, config.seed, mesh
+      model, tx, config.loss_weights, config.seed, mesh, config.accumulation
     ),
     predict_step=steps.make_predict_step(model, mesh),
     importance_step=frame_importance.make_importance_step(model),
-    checkpoints=Checkpoints(workdir),
+    checkpoints=Checkpoints(
+      workdir,
+      provenance.describe(
+        config.to_dict(), builder.info.full_name, train, vocabulary
+      ),
+    ),
   )
 
 
 def _select(
-  builder: tfds.core.DatasetBuilder, field: str, name: str
+  builder: tfds.core.DatasetBuilder,
+  field: str,
+  name: str,
+  max_corrupt_fraction: float = 0.0,
 ) -> DiveSplit:
   """Returns the split that a field of the config names."""
   try:
-    return dive_selection.select(builder, name)
+    return dive_selection.select(builder, name, max_corrupt_fraction)
   except InputError as e:
     raise InputError(f'config.{field}: {e}') from e
 
@@ -340,7 +314,8 @@ def train_and_evaluate(
 
   Raises:
     InputError: something in the config, the dataset or the workdir is wrong.
-    FloatingPointError: the loss is not finite any more.
+    FloatingPointError: too many losses in a row were not finite.
+    PreemptedError: SIGTERM has come, and the state is saved.
   """
   experiment = set_up(config, workdir)
   with contextlib.closing(experiment.checkpoints):
@@ -368,6 +343,9 @@ def evaluate_best(experiment: Experiment) -> dict[str, dict]:
     training_loop.begin_with_pretrained(experiment)
   else:
     experiment.state = experiment.checkpoints.restore_best(experiment.state)
+  experiment.state = experiment.state.replace(
+    params=sharding.gathered(experiment.state.params, experiment.mesh)
+  )
   train_captions = experiment.train_captions()
   evaluations = {}
   for name, split in experiment.tests.items():

@@ -11,12 +11,15 @@ import ml_collections
 import numpy as np
 from jax.sharding import Mesh
 
-from aqa_jax import pretrained, sharding
+from aqa_jax import duration, preemption, pretrained, sharding
 from aqa_jax.checkpoint import Checkpoints
+from aqa_jax.goodput import Goodput
+from aqa_jax.preemption import PreemptedError
+from aqa_jax.step_log import StepLog
+from aqa_jax.trace import Trace
 from aqa_jax.train_state import TrainState
 from aqa_jax.writers import MetricsWriter, ProgressLine
 from tfds_mtl_aqa.file_lock import file_lock
-from tfds_mtl_aqa.input_error import InputError
 
 
 @dataclasses.dataclass
@@ -29,9 +32,9 @@ class Training:
     mesh: of devices.
     state: as it is now.
     train_step: from `steps.make_train_step`.
-    num_steps: of the whole training.
-    steps_per_epoch: may be a fraction.
+    num_examples: to train on, those of an epoch.
     checkpoints: of the workdir.
+    started: `time.monotonic()` when this start of the training began.
   """
 
   config: ml_collections.ConfigDict
@@ -39,12 +42,23 @@ class Training:
   mesh: Mesh
   state: TrainState
   train_step: Callable
-  num_steps: int
-  steps_per_epoch: float
+  num_examples: int
   checkpoints: Checkpoints
+  started: float
 
   # What checkpoints are chosen by; higher is better.
   measure = ''
+
+  @property
+  def num_steps(self) -> int:
+    """Steps of the whole training."""
+    return self.steps_of('duration')
+
+  def steps_of(self, field: str) -> int:
+    """Returns a duration of the config in steps."""
+    return duration.to_steps(
+      self.config[field], field, self.config.batch_size, self.num_examples
+    )
 
   def batches(self, first_step: int) -> Iterator[Mapping[str, np.ndarray]]:
     """Yields this process's share of the batch of each step from one on."""
@@ -59,24 +73,6 @@ class Training:
     raise NotImplementedError
 
 
-def count_steps(
-  config: ml_collections.ConfigDict, steps_per_epoch: float
-) -> int:
-  """Returns the steps of a whole training.
-
-  Raises:
-    InputError: it is not even one, or more than a counter holds.
-  """
-  num_steps = round(config.num_epochs * steps_per_epoch)
-  if not 1 <= num_steps < 2**31:
-    raise InputError(
-      f'config.num_epochs={config.num_epochs:g}: that is {num_steps:g} steps '
-      f'of config.batch_size={config.batch_size}; give at least one step, and '
-      'fewer than 2 billion.'
-    )
-  return num_steps
-
-
 def run(training: Training) -> None:
   """Trains, or goes on training, to the last step.
 
@@ -86,7 +82,8 @@ def run(training: Training) -> None:
   Raises:
     InputError: `config.init_from` does not fit, or another process trains in
       the workdir.
-    FloatingPointError: the loss is not finite any more.
+    FloatingPointError: too many losses in a row were not finite.
+    PreemptedError: SIGTERM has come, and the state is saved.
   """
   with contextlib.ExitStack() as stack:
     if jax.process_index() == 0:
@@ -101,8 +98,10 @@ def run(training: Training) -> None:
 def _run(training: Training) -> None:
   checkpoints, num_steps = training.checkpoints, training.num_steps
   first_step = checkpoints.latest_step() or 0
+  unwritten: list[dict[str, object]] = []
   if first_step:
     training.state = checkpoints.restore_latest(training.state)
+    unwritten = checkpoints.unwritten()
     print(f'Going on from step {first_step} of {num_steps}.')
   else:
     begin_with_pretrained(training)
@@ -116,7 +115,14 @@ def _run(training: Training) -> None:
       training.workdir, first_step or None, enabled=jax.process_index() == 0
     )
   ) as writer:
-    _train(training, first_step, writer)
+    step_log = StepLog(
+      training.workdir,
+      writer,
+      first_step or None,
+      training.config.max_non_finite,
+    )
+    step_log.restore(unwritten)
+    _train(training, first_step, writer, step_log)
 
 
 def check_init_from(
@@ -156,57 +162,65 @@ def begin_with_pretrained(training: Training) -> None:
   )
   print(table)
   training.state = state.replace(
-    **jax.device_put(variables, sharding.replicated(training.mesh))
+    **jax.device_put(variables, sharding.of_state(training.mesh, variables))
   )
 
 
-def _train(training: Training, first_step: int, writer: MetricsWriter) -> None:
-  """Runs the training steps that are left."""
+def _train(
+  training: Training, first_step: int, writer: MetricsWriter, step_log: StepLog
+) -> None:
+  """Runs the training steps that are left.
+
+  Raises:
+    PreemptedError: SIGTERM has come, and the state is saved.
+  """
   config, num_steps = training.config, training.num_steps
-  checkpoint_every = max(
-    round(config.checkpoint_epochs * training.steps_per_epoch), 1
-  )
+  checkpoint_every = max(training.steps_of('checkpoint_every'), 1)
   progress = ProgressLine(
     num_steps, config.batch_size, seconds=config.progress_seconds
   )
+  goodput = Goodput(training.workdir, training.started)
   best = training.checkpoints.best_value()
   batches = training.batches(first_step)
-  unwritten: list[dict[str, jax.Array]] = []
-  for step in range(first_step + 1, num_steps + 1):
-    batch = sharding.to_devices(next(batches), training.mesh)
-    training.state, scalars = training.train_step(training.state, batch)
-    unwritten.append(scalars)
-    at_checkpoint = step % checkpoint_every == 0 or step == num_steps
-    # Waiting for the step before keeps the host one step ahead, no more.
-    if len(unwritten) > 1:
-      jax.block_until_ready(unwritten[-2])
-    if progress.due(step):
-      progress.update(
-        step, {k: float(v) for k, v in scalars.items() if k != 'gradient_norm'}
-      )
-    if step % config.log_steps == 0 or at_checkpoint:
-      _write_scalars(writer, step, unwritten)
-      unwritten = []
-    if at_checkpoint:
-      best = _choose(training, step, best, writer, progress)
-      training.checkpoints.save(training.state)
+  trace = Trace(training.workdir, first_step, config.profile)
+  with contextlib.closing(trace), preemption.notice() as notice:
+    for step in range(first_step + 1, num_steps + 1):
+      begun = time.monotonic()
+      trace.before(step)
+      with jax.profiler.StepTraceAnnotation('train', step_num=step):
+        batch = sharding.to_devices(next(batches), training.mesh)
+        training.state, scalars = training.train_step(training.state, batch)
+      trace.after(step, scalars)
+      step_log.add(step, scalars)
+      if step == first_step + 1:
+        jax.block_until_ready(scalars)
+        print(
+          f'The first step was done {time.monotonic() - training.started:.1f} '
+          's after the start.'
+        )
+      else:
+        goodput.add(time.monotonic() - begun)
+      if progress.due(step):
+        progress.update(step, _losses(scalars))
+      at_checkpoint = step % checkpoint_every == 0 or step == num_steps
+      is_preempted = notice.has_come(step)
+      if step % config.log_steps == 0 or at_checkpoint:
+        step_log.write()
+      if at_checkpoint:
+        best = _choose(training, step, best, writer, progress)
+      if at_checkpoint or is_preempted:
+        # After a notice a line may be begun: the next start ends it.
+        training.checkpoints.save(training.state, step_log.unwritten())
+        goodput.save()
+      if is_preempted and step < num_steps:
+        raise PreemptedError(f'asked to end; step {step} is saved')
+  print(goodput.summary())
 
 
-def _write_scalars(
-  writer: MetricsWriter, step: int, unwritten: list[dict[str, jax.Array]]
-) -> None:
-  """Writes the means of the losses since the last line."""
-  fetched = jax.device_get(unwritten)
-  means = {
-    f'train/{name}': float(np.mean([scalars[name] for scalars in fetched]))
-    for name in fetched[0]
-  }
-  writer.write_scalars(step, means)
-  if not np.isfinite(means['train/loss']):
-    raise FloatingPointError(
-      f'the loss is {means["train/loss"]} at step {step}; the checkpoint '
-      'before it is kept. A lower config.optimizer.learning_rate may help.'
-    )
+def _losses(scalars: Mapping[str, jax.Array]) -> dict[str, float]:
+  """Returns the losses among the scalars of a step."""
+  others = ('gradient_norm', 'is_finite', 'key')
+  return {k: float(v) for k, v in scalars.items() if k not in others}
 
 
 def _choose(

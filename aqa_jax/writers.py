@@ -64,8 +64,8 @@ class MetricsWriter:
       raise InputError(
         f'{folder} is or lies under a file: give a folder for the run.'
       ) from None
-    self._metrics = _JsonLines(folder / 'metrics.jsonl', start_step)
-    self._texts = _JsonLines(folder / 'texts.jsonl', start_step)
+    self._metrics = JsonLines(folder / 'metrics.jsonl', start_step)
+    self._texts = JsonLines(folder / 'texts.jsonl', start_step)
     if tensorboard:
       self._tensorboard = _tensorboard_writer(folder / 'tensorboard')
 
@@ -325,20 +325,28 @@ def json_ready(value: Any) -> Any:
   return value
 
 
-class _JsonLines:
+class JsonLines:
   """A file of JSON objects, one a line, each with the key 'step'."""
 
   def __init__(self, path: pathlib.Path, start_step: int | None):
+    """Opens the file to append to it.
+
+    Args:
+      path: of the file; made if it is not there.
+      start_step: lines of later steps are taken out; None for all lines.
+    """
     if path.exists():
       self._drop_after(path, start_step)
     self._file = open(path, 'a', encoding='utf-8', newline='')  # noqa: SIM115
 
   def append(self, record: Mapping[str, Any]) -> None:
+    """Writes a line, and sees to it that a kill can not lose it."""
     line = json.dumps(json_ready(record), allow_nan=False, ensure_ascii=False)
     self._file.write(line + '\n')
     self._file.flush()
 
   def close(self) -> None:
+    """Closes the file."""
     self._file.close()
 
   @staticmethod

@@ -16,10 +16,19 @@ def get_config() -> ml_collections.ConfigDict:
   # 'score' (STL), 'score,classes', 'score,captions' or all three.
   config.tasks = 'score,classes,captions'
   config.loss_weights = {'score': 1.0, 'classes': 1.0, 'captions': 0.01}
-  config.num_epochs = 100.0
+  # Durations are in epochs, examples or steps: '1.5 epochs'.
+  config.duration = '100 epochs'
   config.batch_size = 3
+  # Parts of a batch that are worked on one after the other, to save memory.
+  config.accumulation = 1
   config.eval_batch_size = 5
-  config.compute_dtype = 'float32'
+  # Of the trunk: 'float32', 'bfloat16', or 'auto': bfloat16 on TPU and GPU.
+  # Parameters, statistics, losses and the score head are float32.
+  config.compute_dtype = 'auto'
+  # Computes the trunk's stages again on the way back, to save memory.
+  config.remat = False
+  # The same bits from run to run on GPU, too; slower there.
+  config.deterministic = False
   # Weights to begin with: official files, c3d.pickle, or the workdir of a
   # training; see `pretrained.initialize`. 'everything' in them, or 'backbone'.
   config.init_from = ''
@@ -74,17 +83,30 @@ def get_config() -> ml_collections.ConfigDict:
   config.optimizer.learning_rate = 1e-4
   config.optimizer.muon_learning_rate = 0.02
   config.optimizer.schedule = 'constant'
-  config.optimizer.warmup_steps = 0
+  config.optimizer.warmup = '0 steps'
+  # How the learning rates grow with the batch: 'none', 'linear' or 'sqrt'.
+  config.optimizer.scaling = 'none'
+  config.optimizer.reference_batch_size = 3
   config.optimizer.clip_norm = 0.0
   config.optimizer.weight_decay = 0.0
 
-  # Devices on the axis over which a batch is spread; -1: all.
+  # Devices: data, over which a batch is spread (-1: all that the others leave);
+  # clip, over which the clips of each video are; fsdp, over which a batch is,
+  # and the parameters and the optimizer's state with it.
   config.mesh = ml_collections.ConfigDict()
   config.mesh.data = -1
+  config.mesh.clip = 1
+  config.mesh.fsdp = 1
 
   # Measures captions by METEOR too, where Java is; it takes its time.
   config.meteor = True
   config.log_steps = 10
-  config.checkpoint_epochs = 1.0
+  # Steps in a row whose loss is not finite, each left out, that end it.
+  config.max_non_finite = 10
+  # Share of the training split that may be unreadable, and is left out.
+  config.max_corrupt_fraction = 0.0
+  # Steps, after three, whose trace goes into the workdir; 0 for none.
+  config.profile = 0
+  config.checkpoint_every = '1 epoch'
   config.progress_seconds = 10.0
   return config.lock()

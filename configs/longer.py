@@ -12,10 +12,10 @@ from configs import quickstart
 
 def get_config() -> ml_collections.ConfigDict:
   config = quickstart.get_config().unlock()
-  config.num_epochs = 3.0
+  config.duration = '3 epochs'
   # Enough dives to learn to name what went wrong.
   config.loss_weights.captions = 0.03
   config.dataset.name = 'simulated_dives/longer'
   config.validation.fraction = 0.03
-  config.checkpoint_epochs = 0.25
+  config.checkpoint_every = '0.25 epochs'
   return config.lock()

@@ -28,7 +28,7 @@ from configs import c3davg
 def get_config() -> ml_collections.ConfigDict:
   config = c3davg.get_config().unlock()
   config.tasks = 'actions'
-  config.num_epochs = 30.0
+  config.duration = '30 epochs'
   config.batch_size = 30
   config.eval_batch_size = 30
 

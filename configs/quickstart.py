@@ -14,7 +14,7 @@ from configs import c3davg
 
 def get_config() -> ml_collections.ConfigDict:
   config = c3davg.get_config().unlock()
-  config.num_epochs = 1.5
+  config.duration = '1.5 epochs'
   config.batch_size = 8
   config.eval_batch_size = 20
 
@@ -42,8 +42,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.optimizer.name = 'muon'
   config.optimizer.learning_rate = 2e-3
   config.optimizer.schedule = 'cosine'
-  config.optimizer.warmup_steps = 50
+  config.optimizer.warmup = '50 steps'
   config.optimizer.clip_norm = 10.0
 
-  config.checkpoint_epochs = 0.9
+  config.checkpoint_every = '0.9 epochs'
   return config.lock()

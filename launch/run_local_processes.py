@@ -5,7 +5,8 @@
 
 Flags that are not listed by --help go to `python -m aqa_jax.main`. Each line of
 output begins with the number of its process. Once one fails, the others are
-ended, and its exit code is this program's.
+ended, and its exit code is this program's. With --max_restarts all of them are
+started again where one was preempted (exit code 75) or killed by a signal.
 """
 
 import argparse
@@ -20,8 +21,10 @@ import time
 from collections.abc import Sequence
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
-# Between asking a process to end and ending it.
-_GRACE_SECONDS = 10.0
+# Between asking a process to end and ending it: it may have to save.
+_GRACE_SECONDS = 60.0
+# As in aqa_jax.preemption, which takes seconds to import.
+_PREEMPTED = 75
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,6 +40,12 @@ def main(argv: Sequence[str]) -> int:
     type=_positive,
     help='CPU devices that each process has; default: what JAX finds.',
   )
+  parser.add_argument(
+    '--max_restarts',
+    type=int,
+    default=0,
+    help='how often to start again what was preempted or killed',
+  )
   arguments, passed_on = parser.parse_known_args(argv)
   environment = dict(os.environ)
   environment['PYTHONPATH'] = os.pathsep.join(
@@ -51,21 +60,28 @@ def main(argv: Sequence[str]) -> int:
         f'{arguments.devices_per_process}',
       ]
     ).strip()
-  command = [
-    sys.executable,
-    '-m',
-    'aqa_jax.main',
-    *passed_on,
-    f'--coordinator_address=localhost:{_free_port()}',
-    f'--num_processes={arguments.num_processes}',
-  ]
-  return run_together(
-    [
-      [*command, f'--process_id={index}']
-      for index in range(arguments.num_processes)
-    ],
-    environment,
-  )
+  for restarts_left in range(arguments.max_restarts, -1, -1):
+    command = [
+      sys.executable,
+      '-m',
+      'aqa_jax.main',
+      *passed_on,
+      # Another port each time: the old one may not be free yet.
+      f'--coordinator_address=localhost:{_free_port()}',
+      f'--num_processes={arguments.num_processes}',
+    ]
+    code = run_together(
+      [
+        [*command, f'--process_id={index}']
+        for index in range(arguments.num_processes)
+      ],
+      environment,
+    )
+    if code != _PREEMPTED and code <= 128:
+      break
+    if restarts_left:
+      print(f'Ended with code {code}; starting again.', flush=True)
+  return code
 
 
 def run_together(
@@ -80,10 +96,20 @@ def run_together(
   Returns:
     0, or the exit code of the first that failed; 128 + n after signal n, as
     shells have it.
+
+  Raises:
+    SystemExit: this program was asked to end, and so were the others: with 75
+      if they have saved.
   """
   processes, readers = [], []
-  # Whoever ends this program wants all of them ended.
-  signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+  def end_all(*_):
+    # Whoever ends this program wants all of them ended.
+    _end(processes)
+    codes = {process.returncode for process in processes}
+    sys.exit(_PREEMPTED if codes <= {0, _PREEMPTED} else 128 + signal.SIGTERM)
+
+  signal.signal(signal.SIGTERM, end_all)
   try:
     for index, command in enumerate(commands):
       process = subprocess.Popen(
@@ -103,7 +129,9 @@ def run_together(
       time.sleep(0.1)
       failed = [p.returncode for p in running if p.poll()]
       if failed:
-        return failed[0] if failed[0] > 0 else 128 - failed[0]
+        # Those that others have left say no more than that.
+        code = next((c for c in failed if c != _PREEMPTED), _PREEMPTED)
+        return code if code > 0 else 128 - code
       running = [process for process in running if process.returncode is None]
     return 0
   except KeyboardInterrupt:

@@ -85,7 +85,8 @@ def fixture_tiny_overrides(tiny_dives) -> dict[str, object]:
   """What turns configs/quickstart.py into a training of seconds."""
   return {
     'seed': 0,
-    'num_epochs': 4.0,  # 6 steps: 4 events of 4 dives, less the one held out.
+    # 6 steps: 4 events of 4 dives, less the one held out.
+    'duration': '4 epochs',
     'batch_size': 8,
     'eval_batch_size': 8,
     'dataset.name': 'simulated_dives/tiny',
@@ -107,11 +108,11 @@ def fixture_tiny_overrides(tiny_dives) -> dict[str, object]:
     'model.caption_embedding': 8,
     'model.caption_dropout': 0.2,
     'optimizer.name': 'adam',
-    'optimizer.warmup_steps': 2,
+    'optimizer.warmup': '2 steps',
     'optimizer.learning_rate': 2e-3,
     'meteor': False,
     'log_steps': 1,
-    'checkpoint_epochs': 1.0,
+    'checkpoint_every': '1 epochs',
     'progress_seconds': 0.0,
   }
 

@@ -57,7 +57,7 @@ class _Builder:
 
 @pytest.fixture(name='builder')
 def fixture_builder(monkeypatch):
-  def load(builder, names):
+  def load(builder, names, max_corrupt_fraction=0.0):
     dives = [dive for name in names.split('+') for dive in _dives(name)]
     return DiveSplit(dives, range(len(dives)))
 

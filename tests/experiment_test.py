@@ -49,8 +49,8 @@ def test_rows_of_table_8(monkeypatch):
   assert mtl.compared_with == stl.name
   assert mtl.overrides['dataset.train_split'] == 'released_443'
   # As many steps as on the whole set.
-  assert stl.epochs_times == pytest.approx(1059 / 443)
-  assert by_name['c3davg-score'].epochs_times == 1
+  assert stl.duration_times == pytest.approx(1059 / 443)
+  assert by_name['c3davg-score'].duration_times == 1
   assert all(
     not row.compared_with or row.compared_with in by_name for row in rows
   )
@@ -224,7 +224,7 @@ def test_a_table_is_trained_once(tmp_path, tiny_flags, monkeypatch, capsys):
     flag for flag in tiny_flags[1:] if not flag.startswith('--config.seed')
   ]
   flags = ['--table=4', f'--workdir={tmp_path}', '--seeds=2', *tiny]
-  flags += ['--config.num_epochs=2']
+  flags += ['--config.duration=2epochs']
   # The first stops at a mistake, and says where to look.
   with pytest.raises(InputError, match=r'log\.txt: .*config.model.clips=7'):
     experiment.main([*flags, '--config.model.clips=7'])
@@ -242,5 +242,5 @@ def test_a_table_is_trained_once(tmp_path, tiny_flags, monkeypatch, capsys):
   assert picture.shape == (96, 8 * 96, 3)
   assert picture.std() > 5
   # Another config's results are not taken for these.
-  with pytest.raises(InputError, match='config.num_epochs=2.0, not 3'):
-    experiment.main([*flags, '--config.num_epochs=3'])
+  with pytest.raises(InputError, match='config.duration=2epochs, not 3'):
+    experiment.main([*flags, '--config.duration=3epochs'])

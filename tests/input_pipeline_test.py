@@ -1,11 +1,11 @@
 import dataclasses
 
 import cv2
-import jax
 import numpy as np
 import pytest
 from PIL import Image
 
+from aqa_jax.corrupt_records import CorruptRecords
 from aqa_jax.dive_split import DiveSplit, load_split, open_builder
 from aqa_jax.input_pipeline import (
   VideoInput,
@@ -74,8 +74,11 @@ def _take(iterator, number):
   return [next(iterator) for _ in range(number)]
 
 
-def _training(split, batch_size=4, seed=7, first_step=0):
-  return training_batches(split, _SMALL, 5, batch_size, seed, first_step)
+def _training(split, batch_size=4, seed=7, first_step=0, part=(0, 1)):
+  corrupt = CorruptRecords(len(split), 0.0)
+  return training_batches(
+    split, _SMALL, 5, batch_size, part, seed, first_step, corrupt
+  )
 
 
 def _assert_same(batches, others):
@@ -84,11 +87,6 @@ def _assert_same(batches, others):
     assert set(batch) == set(other)
     for name, rows in batch.items():
       np.testing.assert_array_equal(rows, other[name], err_msg=name)
-
-
-def _as_process(monkeypatch, index, count):
-  monkeypatch.setattr(jax, 'process_count', lambda: count)
-  monkeypatch.setattr(jax, 'process_index', lambda: index)
 
 
 def test_crop_offsets_of_the_paper():
@@ -260,6 +258,7 @@ def test_labels_of_a_row():
   assert dtypes == {
     'video': np.uint8,
     'flip': np.bool_,
+    'key': np.int32,
     'score': np.float32,
     'difficulty': np.float32,
     'words': np.int32,
@@ -281,6 +280,27 @@ def test_restarting_goes_on_as_if_nothing_had_happened(split, first_step):
     _take(_training(split, first_step=first_step), 12 - first_step),
     whole[first_step:],
   )
+
+
+def test_a_dive_that_can_not_be_decoded_gives_way(capsys):
+  dives = [_dive(sample) for sample in range(_NUM_DIVES)]
+  dives[3]['video'][6] = dives[7]['video'][6] = b'nothing'
+  split = DiveSplit(dives, range(_NUM_DIVES))
+
+  def scores(max_fraction):
+    corrupt = CorruptRecords(_NUM_DIVES, max_fraction)
+    batches = training_batches(
+      split, _SMALL, 5, 1, (0, 1), 7, 0, corrupt
+    )  # fmt: skip
+    return [float(b['score'][0]) for b in _take(batches, 3 * _NUM_DIVES)]
+
+  found = scores(0.2)
+  assert not {53.0, 57.0} & set(found) and len(set(found)) == _NUM_DIVES - 2
+  assert found == scores(0.2)
+  said = capsys.readouterr().out
+  assert said.count('dive (1, 3)') == 2  # Once a reading.
+  with pytest.raises(InputError, match='2 of 11 records can not be read'):
+    scores(0.1)
 
 
 def test_seeds_give_other_orders_and_augmentations(split):
@@ -314,14 +334,14 @@ def test_a_dive_is_augmented_anew_in_every_epoch(split):
 
 
 @pytest.mark.parametrize('count', [2, 4])
-def test_processes_share_the_batches_of_one(split, monkeypatch, count):
+def test_processes_share_the_batches_of_one(split, count):
   whole = _take(_training(split), 5)
-  whole_evaluation = list(evaluation_batches(split, _SMALL, 5, 4))
+  whole_evaluation = list(evaluation_batches(split, _SMALL, 5, 4, (0, 1)))
   training, evaluation = [], []
   for index in range(count):
-    _as_process(monkeypatch, index, count)
-    training.append(_take(_training(split, first_step=1), 4))
-    evaluation.append(list(evaluation_batches(split, _SMALL, 5, 4)))
+    part = index, count
+    training.append(_take(_training(split, first_step=1, part=part), 4))
+    evaluation.append(list(evaluation_batches(split, _SMALL, 5, 4, part)))
 
   def joined(shares):
     return [
@@ -335,7 +355,7 @@ def test_processes_share_the_batches_of_one(split, monkeypatch, count):
 
 @pytest.mark.parametrize('batch_size', [1, 2, 4, 5, 11, 16])
 def test_evaluation_covers_every_dive_once(split, batch_size):
-  batches = list(evaluation_batches(split, _SMALL, 5, batch_size))
+  batches = list(evaluation_batches(split, _SMALL, 5, batch_size, (0, 1)))
   assert all(len(batch['index']) == batch_size for batch in batches)
   rows = {
     name: np.concatenate([batch[name] for batch in batches])
@@ -379,7 +399,7 @@ def test_pixels_are_those_that_tfds_decodes(tiny_dives):
   builder = open_builder('simulated_dives/tiny', str(tiny_dives))
   split = load_split(builder, 'test')
   video_input = VideoInput(20, 18, 1.0, 'end', 2, 16, True)
-  (batch,) = evaluation_batches(split, video_input, 24, len(split))
+  (batch,) = evaluation_batches(split, video_input, 24, len(split), (0, 1))
   for row, example in enumerate(builder.as_data_source('test')):
     frames = np.asarray(example['video'])  # RGB, by TFDS's own decoder.
     expected = frames[4:22, 4:20, 8:24].astype(int)

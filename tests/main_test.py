@@ -162,7 +162,10 @@ def test_flags_that_are_wrong(run, arguments, messages):
     ('--config.dataset.name=simulated_dive/tiny', 'is no dataset'),
     ('--config.batch_size=0', 'config.batch_size=0'),
     ('--config.mesh.data=99', 'config.mesh.data=99'),
-    ('--config.num_epochs=1e-9', 'config.num_epochs=1e-09: that is 0 steps'),
+    (
+      '--config.duration=1e-9 epochs',
+      "duration='1e-9 epochs': that is 0 steps",
+    ),
     ('--config.init_from=README.md', 'config.init_from: README.md'),
     ('--config.tasks=score,captoins', "config.tasks='score,captoins'"),
     ('--config.input.crop=25', 'config.input.crop=25'),
@@ -204,7 +207,9 @@ def test_a_damaged_record(run, tmp_path, tiny_dives, tiny_flags):
     f'--workdir={tmp_path / "workdir"}',
     f'--config.dataset.data_dir={tmp_path / "data"}',
   )
-  _assert_refused(done, str(path.parent), 'train, record ', 'prepare it again')
+  _assert_refused(
+    done, str(path.parent), 'train, record ', 'prepare the dataset again'
+  )
 
 
 def test_a_batch_that_can_not_be_spread(run, tmp_path, tiny_flags, monkeypatch):

@@ -16,7 +16,9 @@ def _config(**changes):
       'learning_rate': 0.1,
       'muon_learning_rate': 0.02,
       'schedule': 'constant',
-      'warmup_steps': 0,
+      'warmup': '0 steps',
+      'scaling': 'none',
+      'reference_batch_size': 3,
       'clip_norm': 0.0,
       'weight_decay': 0.0,
     }
@@ -26,7 +28,9 @@ def _config(**changes):
 
 def _run(config, params, gradients):
   """Returns params after a step for each gradient."""
-  transform = optimizer.create_optimizer(config, num_steps=10)
+  transform = optimizer.create_optimizer(
+    config, num_steps=10, batch_size=3, num_examples=30
+  )
   state = transform.init(params)
   for gradient in gradients:
     updates, state = transform.update(gradient, state, params)
@@ -73,7 +77,7 @@ def test_clipping_scales_the_whole_gradient():
 
 
 def test_constant_schedule():
-  schedule = optimizer.learning_rate_schedule(_config(), 0.1, 10)
+  schedule = optimizer.learning_rate_schedule(_config(), 0.1, 10, warmup=0)
   assert [float(schedule(step)) for step in (0, 5, 100)] == pytest.approx(
     [0.1] * 3
   )
@@ -81,7 +85,7 @@ def test_constant_schedule():
 
 def test_cosine_schedule_with_warm_up():
   schedule = optimizer.learning_rate_schedule(
-    _config(schedule='cosine', warmup_steps=4), 0.1, 12
+    _config(schedule='cosine'), 0.1, 12, warmup=4
   )
   expected = {0: 0, 1: 0.025, 4: 0.1, 8: 0.05, 12: 0, 20: 0}
   for step, rate in expected.items():
@@ -89,7 +93,7 @@ def test_cosine_schedule_with_warm_up():
 
 
 def test_constant_schedule_with_warm_up():
-  schedule = optimizer.learning_rate_schedule(_config(warmup_steps=2), 0.1, 12)
+  schedule = optimizer.learning_rate_schedule(_config(), 0.1, 12, warmup=2)
   assert [float(schedule(step)) for step in range(4)] == pytest.approx(
     [0, 0.05, 0.1, 0.1]
   )
@@ -97,12 +101,12 @@ def test_constant_schedule_with_warm_up():
 
 def test_unknown_schedule():
   with pytest.raises(InputError, match="schedule='step': give 'constant'"):
-    optimizer.create_optimizer(_config(schedule='step'), 10)
+    optimizer.create_optimizer(_config(schedule='step'), 10, 3, 30)
 
 
 def test_unknown_name():
   with pytest.raises(InputError, match="name='sgd': give 'adam' or 'muon'"):
-    optimizer.create_optimizer(_config(name='sgd'), 10)
+    optimizer.create_optimizer(_config(name='sgd'), 10, 3, 30)
 
 
 def test_muon_makes_the_update_of_a_kernel_orthogonal():

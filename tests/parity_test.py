@@ -16,7 +16,8 @@ import pytest
 import seeded_weights
 from flax import traverse_util
 
-from aqa_jax import losses, optimizer, pretrained, sharding, steps, train
+from aqa_jax import losses, optimizer, pretrained, sharding, steps
+from aqa_jax.network import create_model
 from aqa_jax.official_names import official_name, to_official
 from aqa_jax.torch_file import write_torch_file
 from aqa_jax.train_state import TrainState
@@ -77,7 +78,7 @@ class _Network:
           if entry.startswith(f'{module}.')
         },
       )
-    self.model = train.create_model(self.config, _VOCABULARY_SIZE)
+    self.model = create_model(self.config, _VOCABULARY_SIZE)
     shapes = jax.eval_shape(
       lambda: self.model.init(
         jax.random.key(0), self.batch['video'][:1], self.batch['words'][:1]
@@ -313,7 +314,7 @@ def _training(network):
   config = network.config.copy_and_resolve_references()
   with config.unlocked():
     config.optimizer.learning_rate = float(network.golden['adam_learning_rate'])
-  tx = optimizer.create_optimizer(config.optimizer, num_steps=3)
+  tx = optimizer.create_optimizer(config.optimizer, 3, 2, 2)
   mesh = sharding.make_mesh(1)
   step = steps.make_train_step(
     network.without_dropout(), tx, config.loss_weights, 0, mesh

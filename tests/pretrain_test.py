@@ -55,7 +55,7 @@ def _config(folder, **changes):
   config = pretrain_ucf101.get_config()
   config.update_from_flattened_dict(
     {
-      'num_epochs': 6.0,
+      'duration': '6 epochs',
       'batch_size': 4,
       'eval_batch_size': 4,
       'mesh.data': 1,
@@ -201,7 +201,11 @@ def test_the_ucf101_of_tfds(ucf101, tmp_path):
     assert abs(rows[0] - (8 + 2 * time)) <= 1
   config = _config(
     'ucf101/ucf101_1',
-    **{'dataset.data_dir': str(ucf101), 'num_epochs': 2.0, 'batch_size': 3},
+    **{
+      'dataset.data_dir': str(ucf101),
+      'duration': '2 epochs',
+      'batch_size': 3,
+    },
   )
   assert 0 <= pretrain.train_and_evaluate(config, tmp_path) <= 100
 

@@ -13,6 +13,7 @@ import pytest
 
 from aqa_jax import losses, train, training_loop
 from aqa_jax.models.c3davg import C3DAVG
+from aqa_jax.network import create_model
 from configs import c3davg, mscadc
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
@@ -49,7 +50,7 @@ def _official_parameters(network, tasks):
 def test_full_size_has_the_official_parameters_and_no_more(network, tasks):
   config = _CONFIGS[network].get_config()
   config.tasks = tasks
-  model = train.create_model(config, 5779)
+  model = create_model(config, 5779)
   frames, crop = config.input.frames, config.input.crop
   variables = jax.eval_shape(
     model.init,
@@ -73,8 +74,8 @@ def _tiny(network, tasks, overrides) -> ml_collections.ConfigDict:
     fits
     | {
       'tasks': tasks,
-      'num_epochs': 8.0,
-      'checkpoint_epochs': 8.0,
+      'duration': '8 epochs',
+      'checkpoint_every': '8 epochs',
       'mesh.data': 1,
       'optimizer.learning_rate': 1e-2,
     }

@@ -17,7 +17,7 @@ import ml_collections
 import numpy as np
 import pytest
 
-from aqa_jax import caption_metrics, floors, train
+from aqa_jax import caption_metrics, floors, network, preemption, train
 from configs import quickstart
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
@@ -146,7 +146,7 @@ def test_a_config_that_is_refused_claims_no_workdir(tmp_path, tiny_overrides):
     {'dataset.vocabulary_size': 5},
     {'input.stride': 50.0},
     {'test_splits': ('nope',)},
-    {'num_epochs': math.nan},
+    {'duration': 'nan epochs'},
   ):
     with pytest.raises(InputError):
       train.set_up(_config(tiny_overrides, **wrong), tmp_path)
@@ -160,7 +160,7 @@ def test_choosing_on_the_test_split_marks_every_table(
     tiny_overrides,
     select_on='test',
     test_splits=('test', 'train'),
-    num_epochs=1.0,
+    duration='1 epochs',
   )
   found = train.train_and_evaluate(config, tmp_path)
   said = capsys.readouterr().out
@@ -211,31 +211,45 @@ def test_a_finished_run_evaluates_again(trained, tiny_overrides, capsys):
 
 def test_tasks_in_any_order(tiny_overrides):
   config = _config(tiny_overrides, tasks='captions , score')
-  assert train.tasks_of(config) == ('score', 'captions')
+  assert network.tasks_of(config) == ('score', 'captions')
 
 
 @pytest.mark.parametrize('tasks', ['classes', 'score,caption', ''])
 def test_tasks_that_can_not_be(tiny_overrides, tasks):
   with pytest.raises(InputError, match='config.tasks='):
-    train.tasks_of(_config(tiny_overrides, tasks=tasks))
+    network.tasks_of(_config(tiny_overrides, tasks=tasks))
 
 
 def test_frames_that_can_not_be_cut_into_clips(tiny_overrides):
   with pytest.raises(InputError, match='config.input.frames=17 can not be cut'):
-    train.create_model(_config(tiny_overrides, **{'input.frames': 17}), 9)
+    network.create_model(_config(tiny_overrides, **{'input.frames': 17}), 9)
 
 
-def test_a_loss_that_is_not_finite_stops(tmp_path, tiny_overrides):
+@pytest.mark.parametrize(
+  'max_non_finite, message',
+  [
+    (1, 'in 1 steps in a row, the last of them step 2; .*non_finite.jsonl'),
+    (9, 'predicted scores of 4 of 4 dives are not finite'),
+  ],
+)
+def test_a_loss_that_is_not_finite_stops(
+  tmp_path, tiny_overrides, max_non_finite, message
+):
   config = _config(
     tiny_overrides,
     **{
       'optimizer.learning_rate': 1e38,
-      'optimizer.warmup_steps': 0,
+      'optimizer.warmup': '0 steps',
       'mesh.data': 1,
+      'max_non_finite': max_non_finite,
     },
   )
-  with pytest.raises(FloatingPointError, match='is (nan|inf) at step 2'):
+  with pytest.raises(FloatingPointError, match=message):
     train.train_and_evaluate(config, tmp_path)
+  (line,) = (tmp_path / 'non_finite.jsonl').read_text().splitlines()
+  record = json.loads(line)
+  assert record['step'] == 2 and record['loss'] is None
+  assert len(record['key']) == 8 and {len(key) for key in record['key']} == {2}
 
 
 def test_different_seeds_train_differently(tmp_path, tiny_overrides):
@@ -255,7 +269,7 @@ def test_different_seeds_train_differently(tmp_path, tiny_overrides):
 
 
 # Every sixth step is a checkpoint, every fourth a line.
-_LONG = ['--config.num_epochs=40', '--config.checkpoint_epochs=4']
+_LONG = ['--config.duration=40 epochs', '--config.checkpoint_every=4 epochs']
 _LONG += ['--config.log_steps=4', '--config.mesh.data=1']
 
 
@@ -304,3 +318,38 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, tiny_flags):
     assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
   steps = [line['step'] for line in _lines(whole) if 'train/loss' in line]
   assert steps == sorted({*range(4, 61, 4), *range(6, 61, 6)})
+
+
+@pytest.mark.parametrize('axes', [{'data': 8}, {'data': 2, 'fsdp': 4}])
+def test_going_on_with_other_devices(
+  tmp_path, tiny_overrides, monkeypatch, axes
+):
+  """The checkpoint of one device, on eight: the same losses."""
+
+  def config(**mesh):
+    fields = {f'mesh.{name}': size for name, size in mesh.items()}
+    fields |= {'duration': '20 steps', 'checkpoint_every': '20 steps'}
+    # Adam's steps at near-ties would show at a higher one.
+    fields |= {'optimizer.learning_rate': 1e-4, 'model.fc6': 128}
+    return _config(tiny_overrides, **fields)
+
+  whole, ended = tmp_path / 'whole', tmp_path / 'ended'
+  train.train_and_evaluate(config(data=1), whole)
+  monkeypatch.setattr(
+    preemption.Notice, 'has_come', lambda self, step: step == 7
+  )
+  with pytest.raises(preemption.PreemptedError, match='step 7 is saved'):
+    train.train_and_evaluate(config(data=1), ended)
+  monkeypatch.undo()
+  train.train_and_evaluate(config(**axes), ended)
+  one, other = (
+    [
+      {k: v for k, v in line.items() if k != 'train/gradient_norm'}
+      for line in _lines(workdir)
+      if 'train/loss' in line
+    ]
+    for workdir in (whole, ended)
+  )
+  assert len(one) == 20
+  for line, other_line in zip(one, other, strict=True):
+    assert line == pytest.approx(other_line, rel=1e-5)

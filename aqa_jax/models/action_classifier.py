@@ -23,6 +23,7 @@ class ActionClassifier(nn.Module):
     dropout: behind fc6 and fc7, or at the end of the dilated trunk.
     by_time_shifts: how to run the convolutions; see `convolution`.
     dtype: of the trunk's computation.
+    remat: see the trunks.
   """
 
   num_classes: int
@@ -32,6 +33,7 @@ class ActionClassifier(nn.Module):
   dropout: float = 0.5
   by_time_shifts: bool = False
   dtype: object = jnp.float32
+  remat: bool = False
 
   @nn.compact
   def __call__(
@@ -50,7 +52,11 @@ class ActionClassifier(nn.Module):
     del words
     if self.trunk == 'c3d':
       features = C3D(
-        self.width, False, self.by_time_shifts, self.dtype, name='c3d'
+        self.width,
+        by_time_shifts=self.by_time_shifts,
+        dtype=self.dtype,
+        remat=self.remat,
+        name='c3d',
       )(video, train)
       for name in ('fc6', 'fc7'):
         features = nn.relu(
@@ -65,6 +71,7 @@ class ActionClassifier(nn.Module):
         self.dropout,
         by_time_shifts=self.by_time_shifts,
         dtype=self.dtype,
+        remat=self.remat,
         name='c3d',
       )(video, train)
       features = features.mean(axis=(1, 2, 3))

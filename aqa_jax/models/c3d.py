@@ -28,12 +28,15 @@ class C3D(nn.Module):
       none; a toy trained from scratch needs it.
     by_time_shifts: how to run the convolutions; see `convolution`.
     dtype: of the computation.
+    remat: keep of each stage its input alone, and compute the rest again on the
+      way back.
   """
 
   width: int = 64
   batch_norm: bool = False
   by_time_shifts: bool = False
   dtype: object = jnp.float32
+  remat: bool = False
 
   def _initializers(self, channels: int) -> dict[str, object]:
     """Returns how a convolution of `channels` inputs begins."""
@@ -58,27 +61,39 @@ class C3D(nn.Module):
       first, which is the order that the official weights of the layers above
       expect: [batch, 8192] in the paper, from 512 x 1 x 4 x 4.
     """
-    features = video.astype(self.dtype)
-    for convolutions, window, padding in _STAGES:
+
+    def stage(module, features, convolutions, window, padding):
       for name, multiple in convolutions:
-        features = convolution(
-          multiple * self.width,
-          self.by_time_shifts,
-          self.dtype,
-          name=name,
-          **self._initializers(features.shape[-1]),
-        )(features)
-        if self.batch_norm:
-          features = nn.BatchNorm(
-            use_running_average=not train,
-            momentum=0.9,
-            dtype=self.dtype,
-            name=name.replace('conv', 'bn'),
-          )(features)
-        features = nn.relu(features)
+        features = module._convolution(features, name, multiple, train)
       # A short clip is down to one frame before pool5.
       window = (min(window[0], features.shape[1]), *window[1:])
-      features = max_pool(features, window, padding)
+      return max_pool(features, window, padding)
+
+    if self.remat:
+      stage = nn.remat(stage, static_argnums=(2, 3, 4))
+    features = video.astype(self.dtype)
+    for convolutions, window, padding in _STAGES:
+      features = stage(self, features, convolutions, window, padding)
     # [batch, channels, time', height', width']
     features = features.transpose(0, 4, 1, 2, 3)
     return features.reshape(features.shape[0], -1)
+
+  def _convolution(
+    self, features: jax.Array, name: str, multiple: int, train: bool
+  ) -> jax.Array:
+    """Returns a convolution with what follows it, up to the ReLU."""
+    features = convolution(
+      multiple * self.width,
+      self.by_time_shifts,
+      self.dtype,
+      name=name,
+      **self._initializers(features.shape[-1]),
+    )(features)
+    if self.batch_norm:
+      features = nn.BatchNorm(
+        use_running_average=not train,
+        momentum=0.9,
+        dtype=self.dtype,
+        name=name.replace('conv', 'bn'),
+      )(features)
+    return nn.relu(features)

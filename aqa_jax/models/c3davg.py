@@ -1,5 +1,6 @@
 """C3D-AVG-MTL: the paper's network (Parmar & Morris, section 4, figure 3)."""
 
+import math
 from collections.abc import Sequence
 
 import flax.linen as nn
@@ -31,7 +32,12 @@ class C3DAVG(nn.Module):
     caption_hidden: units of the caption GRUs.
     caption_embedding: size of the word embedding.
     caption_dropout: between the layers of the caption GRUs.
+    example_shards: parts that the batch lies in, on different devices. It
+      changes nothing but the order of the rows in C3D, so that no clip has to
+      move to another device.
+    clip_shards: parts that the clips lie in, likewise; a divisor of `clips`.
     dtype: of the trunk's computation. Heads and captioner are float32.
+    remat: see `C3D`.
   """
 
   tasks: Sequence[str]
@@ -46,7 +52,10 @@ class C3DAVG(nn.Module):
   caption_hidden: int = 512
   caption_embedding: int = 512
   caption_dropout: float = 0.2
+  example_shards: int = 1
+  clip_shards: int = 1
   dtype: object = jnp.float32
+  remat: bool = False
 
   @nn.compact
   def __call__(
@@ -72,14 +81,35 @@ class C3DAVG(nn.Module):
           given `words`; or int32 [batch, caption_length - 1] word ids.
     """
     batch, time, height, width, channels = video.shape
+    # A single dive is on one device.
+    example_shards = math.gcd(batch, self.example_shards)
+    # All clips are one batch to C3D, those of a device next to each other.
+    # [example shard, example, clip shard, clip, time, height, width, channels]
     clips = video.reshape(
-      batch * self.clips, time // self.clips, height, width, channels
+      example_shards,
+      batch // example_shards,
+      self.clip_shards,
+      self.clips // self.clip_shards,
+      time // self.clips,
+      height,
+      width,
+      channels,
     )
+    clips = clips.transpose(0, 2, 1, 3, 4, 5, 6, 7)
     features = C3D(
-      self.width, self.batch_norm, self.by_time_shifts, self.dtype, name='c3d'
-    )(clips, train)
+      self.width,
+      self.batch_norm,
+      self.by_time_shifts,
+      self.dtype,
+      self.remat,
+      name='c3d',
+    )(clips.reshape(batch * self.clips, *clips.shape[4:]), train)
+    # [example shard, clip shard, example, clip, features]
+    features = features.reshape(*clips.shape[:4], -1)
     # [batch, clips, features]
-    clip_features = features.reshape(batch, self.clips, -1)
+    clip_features = features.transpose(0, 2, 1, 3, 4).reshape(
+      batch, self.clips, -1
+    )
     outputs: dict[str, object] = {}
     if 'score' in self.tasks or 'classes' in self.tasks:
       average = clip_features.mean(axis=1)

@@ -39,6 +39,8 @@ class DilatedC3D(nn.Module):
     statistics_groups: see `BatchNorm`.
     by_time_shifts: how to run the convolutions; see `convolution`.
     dtype: of the computation.
+    remat: keep of each group its input alone, and compute the rest again on the
+      way back.
   """
 
   width: int = 32
@@ -46,6 +48,7 @@ class DilatedC3D(nn.Module):
   statistics_groups: int = 1
   by_time_shifts: bool = False
   dtype: object = jnp.float32
+  remat: bool = False
 
   @nn.compact
   def __call__(self, video: jax.Array, train: bool) -> jax.Array:
@@ -79,8 +82,9 @@ class DilatedC3D(nn.Module):
       by_time_shifts=self.by_time_shifts,
       dtype=self.dtype,
     )
-    features = video.astype(self.dtype)
-    for window, convolutions in _GROUPS:
+
+    def group(module, features, window, convolutions):
+      del module  # Its name scope is all that is needed of it.
       for name, multiple, padding, dilation in convolutions:
         features = block(
           features,
@@ -89,6 +93,11 @@ class DilatedC3D(nn.Module):
           padding=padding,
           dilation=dilation,
         )
-      if window:
-        features = max_pool(features, window)
+      return max_pool(features, window) if window else features
+
+    if self.remat:
+      group = nn.remat(group, static_argnums=(2, 3))
+    features = video.astype(self.dtype)
+    for window, convolutions in _GROUPS:
+      features = group(self, features, window, convolutions)
     return nn.Dropout(self.dropout, deterministic=not train)(features)

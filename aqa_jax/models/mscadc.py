@@ -30,6 +30,7 @@ class MSCADC(nn.Module):
     caption_embedding: size of the word embedding.
     caption_dropout: between the layers of the caption GRUs.
     dtype: of the trunk's computation. Heads and captioner are float32.
+    remat: see `DilatedC3D`.
   """
 
   tasks: Sequence[str]
@@ -45,6 +46,7 @@ class MSCADC(nn.Module):
   caption_embedding: int = 512
   caption_dropout: float = 0.2
   dtype: object = jnp.float32
+  remat: bool = False
 
   @nn.compact
   def __call__(
@@ -79,6 +81,7 @@ class MSCADC(nn.Module):
       self.statistics_groups,
       self.by_time_shifts,
       self.dtype,
+      self.remat,
       name='c3d',
     )(video, train)
     # Of every head.

@@ -1,0 +1,73 @@
+"""What the devices of a compiled program send each other."""
+
+import dataclasses
+import re
+
+import numpy as np
+
+_KINDS = (
+  'all-reduce', 'all-gather', 'reduce-scatter', 'all-to-all',
+  'ragged-all-to-all', 'collective-permute', 'collective-broadcast',
+)  # fmt: skip
+_OPERATION = re.compile(
+  rf'= (?P<result>.*?) (?P<kind>{"|".join(_KINDS)})(?P<start>-start)?\('
+)
+_ARRAY = re.compile(r'\b([a-z]+[0-9]*[a-z0-9]*)\[([\d,]*)\]')
+# A start's result has its operands too.
+_WITH_OPERANDS = ('all-gather', 'collective-permute')
+
+
+@dataclasses.dataclass(frozen=True)
+class Collective:
+  """One operation in which all devices take part.
+
+  Attributes:
+    kind: such as 'all-reduce'.
+    num_bytes: of its result on one device.
+  """
+
+  kind: str
+  num_bytes: int
+
+
+def find_collectives(program: str) -> list[Collective]:
+  """Returns the collectives of a program, in the order of its text.
+
+  What is in a loop is counted once.
+
+  Args:
+    program: optimized HLO; `compiled.as_text()`.
+  """
+  found = []
+  for line in program.splitlines():
+    match = _OPERATION.search(line)
+    if not match:
+      continue
+    arrays = _ARRAY.findall(match['result'])
+    if match['start'] and match['kind'] in _WITH_OPERANDS:
+      # Operands, as many results, and perhaps counters, which are scalars.
+      arrays = [array for array in arrays if array[1]]
+      arrays = arrays[len(arrays) // 2 :]
+    found.append(Collective(match['kind'], sum(map(_num_bytes, arrays))))
+  return found
+
+
+def _num_bytes(array: tuple[str, str]) -> int:
+  dtype, sizes = array
+  bits = 8 if dtype == 'pred' else int(re.search(r'\d+', dtype)[0])
+  count = int(np.prod([int(size) for size in sizes.split(',') if size]))
+  return -(-bits * count // 8)
+
+
+def format_table(collectives: list[Collective]) -> str:
+  """Returns the collectives by kind, as lines of text."""
+  if not collectives:
+    return '  none'
+  lines = []
+  for kind in sorted({c.kind for c in collectives}):
+    sizes = [c.num_bytes for c in collectives if c.kind == kind]
+    lines.append(
+      f'  {kind:<20} {len(sizes):>4} times  {sum(sizes) / 1e6:>10.3f} MB  '
+      f'largest {max(sizes) / 1e6:.3f} MB'
+    )
+  return '\n'.join(lines)

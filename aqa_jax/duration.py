@@ -1,0 +1,76 @@
+"""Durations of a config, in units that survive a change of hardware."""
+
+import math
+import re
+
+import ml_collections
+
+from tfds_mtl_aqa.input_error import InputError
+
+_DURATION = re.compile(r'\s*([0-9.eE+-]+)\s*(epoch|example|step)s?\s*')
+
+
+def parse(text: str, field: str) -> tuple[float, str]:
+  """Returns the number and the unit of a duration.
+
+  Args:
+    text: such as '100 epochs', '30000 examples' or '500 steps'.
+    field: of the config that holds it.
+
+  Returns:
+    A number, 0 or more, and 'epoch', 'example' or 'step'.
+
+  Raises:
+    InputError: it is no duration.
+  """
+  match = _DURATION.fullmatch(text)
+  try:
+    number = float(match[1]) if match else math.nan
+  except ValueError:
+    number = math.nan
+  if not 0 <= number < math.inf:
+    raise InputError(
+      f"config.{field}='{text}': give a number of epochs, examples or steps, "
+      "such as '1.5 epochs'."
+    )
+  return number, match[2]
+
+
+def to_steps(text: str, field: str, batch_size: int, num_examples: int) -> int:
+  """Returns a duration in steps, rounded to the nearest.
+
+  Args:
+    text: see `parse`.
+    field: of the config that holds it.
+    batch_size: examples of a step.
+    num_examples: examples of an epoch.
+
+  Raises:
+    InputError: it is no duration.
+  """
+  number, unit = parse(text, field)
+  examples = {'epoch': num_examples, 'example': 1, 'step': batch_size}[unit]
+  return round(number * examples / batch_size)
+
+
+def count_steps(config: ml_collections.ConfigDict, num_examples: int) -> int:
+  """Returns the steps of a whole training, `config.duration`.
+
+  Raises:
+    InputError: it is no duration, not even one step, or more than a counter
+      holds.
+  """
+  steps = to_steps(config.duration, 'duration', config.batch_size, num_examples)
+  if not 1 <= steps < 2**31:
+    raise InputError(
+      f"config.duration='{config.duration}': that is {steps:g} steps of "
+      f'config.batch_size={config.batch_size}; give at least one step, and '
+      'fewer than 2 billion.'
+    )
+  return steps
+
+
+def times(text: str, factor: float, field: str) -> str:
+  """Returns a duration that is a multiple of another."""
+  number, unit = parse(text, field)
+  return f'{number * factor:.12g} {unit}s'

@@ -1,0 +1,71 @@
+"""How much of the time went into steps that counted."""
+
+import json
+import pathlib
+import time
+
+import jax
+
+from aqa_jax.writers import format_duration, write_atomically
+
+_FILE = 'goodput.json'
+
+
+class Goodput:
+  """The time of a training over all of its starts, in goodput.json.
+
+  Useful is the time of steps that a checkpoint kept. Not useful are start-up,
+  compilation, evaluation, saving, and steps that were lost to a kill and had to
+  be done again. The time between an end and the next start is not known here,
+  and does not count.
+  """
+
+  def __init__(self, workdir: pathlib.Path, started: float):
+    """Begins another start.
+
+    Args:
+      workdir: of the run.
+      started: `time.monotonic()` when the program began. Monotonic: a clock
+        that is set back does no harm.
+    """
+    self._path = workdir / _FILE
+    self._started = started
+    self._useful = 0.0
+    self._before = {'starts': 0, 'seconds': 0.0, 'useful_seconds': 0.0}
+    if self._path.exists():
+      try:
+        recorded = json.loads(self._path.read_text())
+        self._before = {name: recorded[name] for name in self._before}
+      except (ValueError, KeyError, TypeError):
+        pass  # A damaged file loses figures, and should lose no training.
+
+  def add(self, seconds: float) -> None:
+    """Adds the time of a step."""
+    self._useful += seconds
+
+  def save(self) -> None:
+    """Records what has been added, once a checkpoint has kept it."""
+    if jax.process_index():
+      return
+    figures = self.figures()
+    write_atomically(self._path, json.dumps(figures, indent=2) + '\n')
+
+  def figures(self) -> dict[str, float]:
+    """Returns starts, seconds, useful_seconds and their ratio, goodput."""
+    seconds = self._before['seconds'] + time.monotonic() - self._started
+    useful = self._before['useful_seconds'] + self._useful
+    return {
+      'starts': self._before['starts'] + 1,
+      'seconds': seconds,
+      'useful_seconds': useful,
+      'goodput': useful / seconds,
+    }
+
+  def summary(self) -> str:
+    """Returns the figures as a sentence."""
+    figures = self.figures()
+    return (
+      f'Goodput {100 * figures["goodput"]:.0f} %: steps took '
+      f'{format_duration(figures["useful_seconds"])} of '
+      f'{format_duration(figures["seconds"])}, in {figures["starts"]} start(s).'
+    )

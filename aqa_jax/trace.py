@@ -1,0 +1,56 @@
+"""A trace of some steps, for Perfetto and TensorBoard's profile plugin."""
+
+import pathlib
+
+import jax
+
+# Steps of a start that come first: compiling, and filling the input's buffer.
+_STEPS_BEFORE = 3
+
+
+class Trace:
+  """Traces steps of a start of a training, into the folder profile/.
+
+  A folder of it, named by the time, has perfetto_trace.json.gz, which
+  ui.perfetto.dev opens, and *.xplane.pb for TensorBoard.
+  """
+
+  def __init__(self, workdir: pathlib.Path, first_step: int, num_steps: int):
+    """Traces nothing yet.
+
+    Args:
+      workdir: of the run.
+      first_step: steps that are done already.
+      num_steps: how many to trace; 0 for none. On several processes the first
+        alone traces.
+    """
+    self._folder = workdir / 'profile'
+    self._first = first_step + _STEPS_BEFORE + 1
+    self._last = self._first + num_steps - 1
+    self._is_on = False
+    if not num_steps or jax.process_index():
+      self._first = None
+
+  def before(self, step: int) -> None:
+    """Begins the trace, if this step is the first of it."""
+    if step == self._first:
+      jax.profiler.start_trace(self._folder, create_perfetto_trace=True)
+      self._is_on = True
+
+  def after(self, step: int, scalars: object) -> None:
+    """Ends the trace, if this step was the last of it.
+
+    Args:
+      step: that is done, or on its way.
+      scalars: that it gives; waited for, where they are the last.
+    """
+    if self._is_on and step == self._last:
+      jax.block_until_ready(scalars)
+      self.close()
+
+  def close(self) -> None:
+    """Writes what is traced, where training ends before the last step of it."""
+    if self._is_on:
+      jax.profiler.stop_trace()
+      self._is_on = False
+      print(f'The trace is in {self._folder}; ui.perfetto.dev opens it.')

@@ -1,0 +1,78 @@
+"""--mode=compile: no dataset, no workdir, and devices of another machine."""
+
+import re
+
+import jax
+import pytest
+
+from aqa_jax import compile_check, input_pipeline, topology
+from aqa_jax.dive_split import load_split, open_builder
+from aqa_jax.input_pipeline import VideoInput
+from tfds_mtl_aqa.input_error import InputError
+
+
+def _config(tiny_config, tmp_path, **fields):
+  tiny_config.update_from_flattened_dict(
+    {'dataset.data_dir': str(tmp_path / 'none'), **fields}
+  )
+  return tiny_config
+
+
+@pytest.mark.parametrize(
+  'axes, gathers', [({'mesh.data': 8}, False), ({'mesh.fsdp': 8}, True)]
+)
+def test_a_config_compiles_without_data(
+  tiny_config, tmp_path, capsys, axes, gathers
+):
+  # Wide enough for an array that fsdp takes apart.
+  config = _config(tiny_config, tmp_path, **axes, **{'model.fc6': 128})
+  compile_check.run(config, 'cpu:8')
+  said = capsys.readouterr().out
+  assert re.match(r'8 x cpu \(data \d, clip 1, fsdp \d\): c3davg, ', said)
+  assert 'float32; batch 8, 1 a device.' in said
+  for step in ('training', 'prediction'):
+    (figures,) = re.findall(
+      rf'step of {step} compiles .* of a device: (\d+) MiB', said
+    )
+    assert 1 <= int(figures) < 1000
+  assert re.search(r'all-reduce +\d+ times', said)
+  # Of parameters; without fsdp, of nothing but the dives' keys.
+  sizes = re.findall(r'all-gather +\d+ times +([\d.]+) MB', said)
+  assert any(float(size) > 0.01 for size in sizes) == gathers
+
+
+@pytest.mark.parametrize(
+  'name, fields, message',
+  [
+    ('cpu:8', {'batch_size': 12}, 'config.batch_size=12 can not be spread'),
+    ('cpu:8', {'mesh.clip': 2}, 'config.mesh.clip=2: a video of 3 clip'),
+    ('cpu:8', {'input.crop': 999}, 'config.input.crop=999'),
+    ('cpu:8', {'duration': '0.1 steps'}, 'that is 0 steps'),
+    ('cpu:99', {}, '--topology=cpu:99: this process has 8 CPU devices'),
+    ('cpu:0', {}, '--topology=cpu:0: '),
+    ('nothing', {}, '--topology=nothing: '),
+  ],
+)
+def test_what_does_not_fit(tiny_config, tmp_path, name, fields, message):
+  config = _config(tiny_config, tmp_path, **fields)
+  with pytest.raises(InputError) as error:
+    compile_check.run(config, name)
+  assert message in str(error.value)
+  assert len(str(error.value).splitlines()) == 1
+
+
+def test_the_devices_that_are_here():
+  assert topology.find_devices('') == jax.devices()
+  assert topology.find_devices('cpu:3') == jax.devices()[:3]
+
+
+def test_an_abstract_batch_is_as_a_batch(tiny_config, tiny_dives):
+  video_input = VideoInput(**tiny_config.input)
+  dives = load_split(open_builder('simulated_dives/tiny', tiny_dives), 'test')
+  batch = next(
+    input_pipeline.evaluation_batches(dives, video_input, 9, 4, (0, 1))
+  )
+  abstract = input_pipeline.abstract_batch(video_input, 9, 4)
+  assert abstract.keys() == batch.keys() - {'index', 'is_real'}
+  for name, rows in abstract.items():
+    assert (rows.shape, rows.dtype) == (batch[name].shape, batch[name].dtype)

@@ -1,0 +1,135 @@
+"""The mesh: the same losses on whatever devices, and nothing moved in vain."""
+
+import functools
+
+import jax
+import numpy as np
+import optax
+import pytest
+import steps_test
+
+from aqa_jax import losses, sharding, steps
+from aqa_jax.collectives import find_collectives
+from aqa_jax.models.mscadc import MSCADC
+from aqa_jax.train_state import create_train_state
+
+_BATCH, _FRAMES, _CROP, _LENGTH = 8, 6, 16, 8
+_STEPS = 20
+_WEIGHTS = {'score': 1.0, 'classes': 1.0, 'captions': 0.01}
+# In MSCADC a ReLU or max pool that all but ties soon decides by rounding; small
+# steps keep what follows from it small. They move its losses by 1e-3.
+_OPTIMIZERS = {'c3davg': optax.adam(1e-4), 'mscadc': optax.adam(2e-6)}
+
+
+def _model(network, mesh):
+  if network == 'c3davg':
+    return steps_test._model(
+      example_shards=sharding.num_example_shards(mesh),
+      clip_shards=mesh.shape['clip'],
+    )
+  return MSCADC(
+    losses.TASKS,
+    11,
+    width=2,
+    head_channels=3,
+    dropout=0.5,
+    by_time_shifts=True,
+    caption_length=_LENGTH,
+    caption_hidden=8,
+    caption_embedding=5,
+    caption_dropout=0.5,
+  )
+
+
+def _sizes(network):
+  return (_FRAMES, _CROP) if network == 'c3davg' else (12, 32)
+
+
+def _batch(network):
+  frames, crop = _sizes(network)
+  shape = (_BATCH, frames, crop, crop, 3)
+  video = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+  return steps_test._batch(_BATCH) | {'video': video}
+
+
+@functools.cache
+def _initial_state(network):
+  mesh = sharding.make_mesh(1)
+  frames, crop = _sizes(network)
+  return jax.device_get(
+    create_train_state(
+      _model(network, mesh),
+      _OPTIMIZERS[network],
+      0,
+      (frames, crop, crop, 3),
+      _LENGTH,
+      mesh,
+    )
+  )
+
+
+@functools.cache
+def _losses(network, data, clip, fsdp):
+  """Returns the losses of 20 steps, and the program of a step."""
+  mesh = sharding.make_mesh(data, clip, fsdp)
+  step = steps.make_train_step(
+    _model(network, mesh), _OPTIMIZERS[network], _WEIGHTS, 0, mesh
+  )
+  state = _initial_state(network)
+  state = jax.device_put(state, sharding.of_state(mesh, state))
+  batch = sharding.to_devices(_batch(network), mesh)
+  compiled = step.lower(state, batch).compile()
+  rows = []
+  for _ in range(_STEPS):
+    state, scalars = compiled(state, batch)
+    del scalars['gradient_norm']  # No loss; rounding shows more in it.
+    rows.append([float(scalars[name]) for name in sorted(scalars)])
+  return np.array(rows), compiled.as_text()
+
+
+@pytest.mark.parametrize(
+  'network, data, clip, fsdp',
+  [
+    ('c3davg', 2, 1, 1),
+    ('c3davg', 8, 1, 1),
+    ('c3davg', 2, 3, 1),
+    ('c3davg', 1, 1, 4),
+    ('c3davg', 1, 3, 2),
+    ('mscadc', 8, 1, 1),
+    ('mscadc', 2, 1, 4),
+  ],
+)
+def test_the_same_losses_on_other_devices(network, data, clip, fsdp):
+  one, _ = _losses(network, 1, 1, 1)
+  many, _ = _losses(network, data, clip, fsdp)
+  assert len(np.unique(one, axis=0)) == _STEPS
+  np.testing.assert_allclose(many, one, rtol=1e-5)
+
+
+def _bytes_sent(network, data, clip, fsdp):
+  """Returns the bytes of a step's collectives by kind, and the parameters'."""
+  _, program = _losses(network, data, clip, fsdp)
+  sent = {}
+  for collective in find_collectives(program):
+    sent[collective.kind] = sent.get(collective.kind, 0) + collective.num_bytes
+  leaves = jax.tree.leaves(_initial_state(network).params)
+  return sent, sum(leaf.nbytes for leaf in leaves)
+
+
+@pytest.mark.parametrize('network', ['c3davg', 'mscadc'])
+def test_data_parallel_training_sums_gradients_and_moves_no_activations(
+  network,
+):
+  sent, of_params = _bytes_sent(network, 8, 1, 1)
+  assert set(sent) == {'all-reduce', 'all-gather'}
+  # The keys of the batch's dives, int32 [batch, 2].
+  assert sent['all-gather'] == _BATCH * 2 * 4
+  # Besides the gradients there are BatchNorm's sums, and losses.
+  features = jax.tree.leaves(_initial_state(network).batch_stats)
+  of_statistics = sum(leaf.nbytes for leaf in features)
+  assert of_params <= sent['all-reduce'] <= of_params + 8 * of_statistics + 200
+
+
+def test_fsdp_gathers_no_more_than_the_parameters():
+  sent, of_params = _bytes_sent('c3davg', 1, 1, 4)
+  assert sent['all-gather'] <= of_params + _BATCH * 2 * 4
