@@ -1,0 +1,489 @@
+"""The launchers: what they would run, and what they do when training ends."""
+
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+from launch_fakes import Machine
+
+ROOT = pathlib.Path(__file__).parents[1]
+BIN = os.path.dirname(sys.executable)
+TPU = ROOT / 'launch/tpu_vm.sh'
+SLURM = ROOT / 'launch/slurm.sh'
+KUBERNETES = ROOT / 'launch/kubernetes.sh'
+SLICE = [
+  *('--name=dives', '--zone=us-central1-a', '--project=p', '--bucket=gs://b'),
+  *('--accelerator_type=v5litepod-16', '--spot'),
+]
+TRAINING = ['--', '--config=configs/c3davg.py', "--config.note=it's a $HOME"]
+
+
+@pytest.fixture(name='machine')
+def fixture_machine(tmp_path):
+  return Machine(tmp_path)
+
+
+def _remote(command):
+  """Returns the words that a command has a worker run."""
+  text = next(w for w in command if w.startswith('--command='))
+  return shlex.split(text.removeprefix('--command='))
+
+
+def test_shellcheck():
+  scripts = sorted(map(str, ROOT.glob('launch/*.sh')))
+  done = subprocess.run(
+    [shutil.which('shellcheck', path=BIN), '-x', *scripts],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+  'subcommand, wanted',
+  [
+    ('create', ['queued-resources create dives', '--spot', '--node-id=dives']),
+    ('install', ['tpu-vm scp', '--worker=all', 'tpu_host.sh install']),
+    ('data', ['storage rsync', '--command=aqa_jax/launch/tpu_host.sh data']),
+    ('train', ['tpu_host.sh start --run=dives', 'queued-resources delete']),
+    ('status', ['queued-resources list', 'tpu-vm list']),
+    ('logs', ['tail -n 100 -F aqa_jax_runs/dives/logs/worker_0.log']),
+    ('fetch', ['gcloud storage rsync gs://b/runs/dives/workdir', 'mkdir -p']),
+    ('delete', ['tpu_host.sh stop', 'queued-resources delete', '--force']),
+  ],
+)
+def test_tpu_dry_runs(machine, subcommand, wanted):
+  flags = ['--upload=my data'] if subcommand == 'data' else []
+  commands = machine.dry_run(TPU, subcommand, *SLICE, *flags, *TRAINING)
+  text = '\n'.join(map(' '.join, commands))
+  for part in wanted:
+    assert part in text
+  for command in commands:
+    if command[:3] == ['gcloud', 'compute', 'tpus']:
+      assert {'--zone=us-central1-a', '--project=p', '--quiet'} <= {*command}
+
+
+def test_values_come_through_every_quoting(machine):
+  flags = ['--project=my project', '--create_flag=--labels=a=b c']
+  create = machine.dry_run(TPU, 'create', *SLICE, *flags)[0]
+  assert '--project=my project' in create
+  assert '--runtime-version=v2-alpha-tpuv5-lite' in create
+  assert create[-1] == '--labels=a=b c'
+  train = machine.dry_run(TPU, 'train', *SLICE, *TRAINING)
+  starts = [_remote(c) for c in train if 'start' in ' '.join(c)]
+  assert starts == [
+    ['aqa_jax/launch/tpu_host.sh', 'start', '--run=dives']
+    + ['--remote=gs://b/runs/dives', *TRAINING]
+  ]
+  data = machine.dry_run(TPU, 'data', *SLICE, '--upload=my data')[0]
+  assert data[3:5] == ['my data', 'gs://b/data']
+
+
+def test_flagfile(machine):
+  machine.write('flags', '# of a slice\n' + '\n'.join([*SLICE, '--run=a']))
+  commands = machine.dry_run(TPU, 'fetch', '--flagfile=flags', '--run=b')
+  assert commands[0][-1] == 'gs://b/runs/b/complete_steps'
+
+
+@pytest.mark.parametrize(
+  'script, words, message',
+  [
+    (TPU, 'dance', 'unknown subcommand dance'),
+    (TPU, 'create --zone=z', '--name is missing'),
+    (TPU, 'create --name=a --zone=z', '--accelerator_type is missing'),
+    (TPU, 'status --name=Big --zone=z', '--name=Big: give small letters'),
+    (TPU, 'status --nmae=a', 'unknown argument --nmae=a'),
+    (TPU, 'fetch --run=a --bucket=b', '--bucket=b: give gs://'),
+    (TPU, 'fetch --run=a/b --bucket=gs://b', '--run=a/b: give letters'),
+    (TPU, 'logs --name=a --zone=z --worker=x', '--worker=x: give a whole'),
+    (TPU, 'create --flagfile=none', '--flagfile=none: cannot be read'),
+    (TPU, 'train --name=a --zone=z --bucket=gs://b', '--config is missing'),
+    (TPU, 'create --name=a --zone=z --accelerator_type=v9-8', '--runtime_ver'),
+    (SLURM, '--nodes=0 -- --config=c', '--nodes=0: give a whole number from 1'),
+    (SLURM, '--time=long -- --config=c', '--time=long: give hours'),
+    (SLURM, '-- --config=c', '--workdir is missing'),
+    (SLURM, '--config=c', 'unknown argument --config=c'),
+    (KUBERNETES, 'train -- --config=c', '--image is missing'),
+    (KUBERNETES, 'train --image=i', '--config is missing'),
+    (KUBERNETES, 'train --image=i --memory=big -- --config=c', '--memory=big:'),
+    (KUBERNETES, 'data --image=i', '--data_dir is missing'),
+    (KUBERNETES, 'dance', 'unknown subcommand dance'),
+  ],
+)
+def test_bad_arguments(machine, script, words, message):
+  done = machine.run(script, *words.split())
+  assert done.returncode == 2
+  assert len(done.stderr.splitlines()) == 1
+  assert message in done.stderr
+  assert not machine.read('calls') + done.stdout
+
+
+def _host(machine, subcommand, *words):
+  # A copy, where no .venv comes before the fakes.
+  copy = machine.folder / 'project/launch'
+  if not copy.exists():
+    shutil.copytree(ROOT / 'launch', copy)
+  return machine.run(
+    copy / 'tpu_host.sh',
+    *(subcommand, '--run=r', '--remote=gs://b/r', *words),
+  )
+
+
+def _train_on_host(machine):
+  for subcommand in ('prepare', 'start'):
+    done = _host(machine, subcommand, '--', '--config=c')
+    assert done.returncode == 0, done.stderr
+
+
+def _wait_for(condition):
+  deadline = time.monotonic() + 30
+  while not condition():
+    assert time.monotonic() < deadline
+    time.sleep(0.02)
+
+
+def _end_on_host(machine):
+  """Returns what the training on a host has come to."""
+  state = ''
+
+  def has_ended():
+    nonlocal state
+    state = _host(machine, 'state').stdout
+    return not state.startswith('running')
+
+  _wait_for(has_ended)
+  return state.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+  'plan, end',
+  [
+    (['75', '75', '0'], 'ended 0'),
+    (['75', 'killed', '0'], 'ended 0'),
+    (['75', '1'], 'ended 1'),
+    (['2'], 'ended 2'),
+    # A kill with no checkpoint since the last one leads nowhere.
+    (['75', 'killed', 'killed', 'killed'], 'ended 1'),
+    (['killed', 'killed', '75', 'killed', 'killed', '0'], 'ended 0'),
+  ],
+)
+def test_restarts_on_a_host(machine, plan, end):
+  machine.plan(*plan)
+  (machine.folder / 'buckets/b').mkdir(parents=True)
+  _train_on_host(machine)
+  assert _end_on_host(machine) == end
+  assert len(machine.read('starts_0').splitlines()) == len(plan)
+  # What is in the bucket is what is on the disk.
+  here, there = (
+    sorted(p.relative_to(f) for p in f.rglob('*') if p.is_file())
+    for f in (
+      machine.folder / 'home/aqa_jax_runs/r/workdir',
+      machine.folder / 'buckets/b/r/workdir',
+    )
+  )
+  assert here == there
+
+
+def test_a_host_that_is_told_to_stop_saves(machine):
+  machine.plan('75', 'told')
+  (machine.folder / 'buckets/b').mkdir(parents=True)
+  _train_on_host(machine)
+  _wait_for(lambda: machine.read('is_waiting'))
+  # One training a host.
+  _train_on_host(machine)
+  assert _host(machine, 'state', '--run=other').stdout.startswith('busy r')
+  assert _host(machine, 'stop').returncode == 0
+  assert _end_on_host(machine) == 'ended 75'
+  assert machine.read('buckets/b/r/complete_steps').splitlines() == [
+    'checkpoints/1',
+    'checkpoints/2',
+  ]
+
+
+@pytest.fixture(name='run')
+def fixture_run(machine):
+  """Runs a subcommand of tpu_vm.sh for a slice that is ready to train."""
+  project = machine.folder / 'project'
+  shutil.copytree(ROOT / 'launch', project / 'launch')
+  (project / '.gitignore').write_text('ignored\n')
+  (project / 'ignored').touch()
+  subprocess.run(['git', 'init', '--quiet', project], check=True)
+  (machine.folder / 'buckets/b/data').mkdir(parents=True)
+  machine.write('buckets/b/data/dives', 'dives')
+
+  def run(subcommand, *words):
+    done = machine.run(
+      project / 'launch/tpu_vm.sh',
+      *(subcommand, *SLICE, '--poll_seconds=0', *words),
+      ENDPOINTS='a:0:10.0.0.1,b:1:10.0.0.2',
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+  for subcommand in ('create', 'install', 'data'):
+    run(subcommand)
+  return run
+
+
+def test_a_slice_that_is_preempted(machine, run):
+  machine.plan('75', 'killed,late_1', 'preempted', '0')
+  assert (machine.folder / 'home_1/aqa_jax_data/dives').exists()
+  assert not (machine.folder / 'home_1/aqa_jax/ignored').exists()
+  done = run('train', *TRAINING)
+  assert 'PREEMPTED' in done.stderr and 'the training is done' in done.stderr
+  for worker in '01':
+    starts = machine.read(f'starts_{worker}').splitlines()
+    assert len(starts) == 4
+    assert all(f'--multi_host --workdir={machine.folder}' in s for s in starts)
+  # The last alone was on another slice.
+  found = machine.read('starts_0.found').splitlines()
+  assert found == ['', '1', '1', '1 3']
+  assert machine.read('exports').count('10.0.0.2(rw') == 1
+  assert machine.read('calls').count('queued-resources create') == 2
+  assert 'ended 0' in run('status').stdout
+  run('fetch', '--local_dir=fetched')
+  assert machine.read('fetched/workdir/checkpoints/3/state') == 'whole\n'
+  assert 'starting again' in machine.read('fetched/logs/worker_0.log')
+  run('delete')
+  assert machine.read('state') == 'ABSENT\n'
+
+
+@pytest.mark.parametrize('end, is_deleted', [('0', True), ('offline', False)])
+def test_delete_when_done(machine, run, end, is_deleted):
+  machine.plan(end)
+  done = run('train', '--delete_when_done', *TRAINING)
+  assert ('is not in the bucket' in done.stderr) != is_deleted
+  assert (machine.read('state') == 'ABSENT\n') == is_deleted
+
+
+@pytest.mark.parametrize(
+  'state, message',
+  [
+    ('ABSENT', 'create it first'),
+    ('PREEMPTED', 'no --spot slice'),
+    ('', 'gcloud could not answer'),
+  ],
+)
+def test_train_makes_no_slice_unasked(machine, state, message):
+  machine.write('state', state)
+  flags = [flag for flag in SLICE if flag != '--spot']
+  done = machine.run(TPU, 'train', *flags, *TRAINING)
+  assert done.returncode == 1
+  assert message in done.stderr
+  assert 'create dives' not in machine.read('calls')
+
+
+def test_half_a_checkpoint_is_not_fetched(machine):
+  folder = machine.folder / 'buckets/b/runs/r'
+  for step in ('best/4', 'checkpoints/4', 'checkpoints/5'):
+    (folder / 'workdir' / step).mkdir(parents=True)
+    (folder / 'workdir' / step / 'state').touch()
+  (folder / 'workdir/config.json').touch()
+  (folder / 'complete_steps').write_text('checkpoints/4\nbest/4\n')
+  done = machine.run(TPU, 'fetch', '--bucket=gs://b', '--run=r')
+  assert done.returncode == 0, done.stderr
+  fetched = machine.folder / 'workdir/r/workdir'
+  files = {path for path in fetched.rglob('*') if path.is_file()}
+  names = ('config.json', 'best/4/state', 'checkpoints/4/state')
+  assert files == {fetched / name for name in names}
+  done = machine.run(TPU, 'fetch', '--bucket=gs://b', '--run=other')
+  assert done.returncode == 1 and 'there is no such run' in done.stderr
+
+
+def test_slurm_dry_run(machine):
+  flags = '--dry_run --nodes=2 --gpus_per_node=4 --sbatch_flag=--partition=g'
+  training = ['--', '--config=c', '--workdir=/shared/my runs', '--config.a=$b']
+  submit, *rest = machine.dry_run(SLURM, *flags.split(), *training)
+  assert submit[0] == 'sbatch'
+  options = submit[1 : submit.index(str(SLURM))]
+  assert {'--nodes=2', '--ntasks-per-node=4', '--gpus-per-node=4'} <= {*options}
+  assert {'--requeue', '--signal=TERM@120', '--partition=g'} <= {*options}
+  assert submit[-4:] == training
+  assert '--dry_run' not in submit
+  srun = next(command for command in rest if command[0] == 'srun')
+  assert {'--nodes=2', '--ntasks-per-node=4', '--kill-on-bad-exit=0'} <= {*srun}
+  assert srun[-4:] == ['--multi_host', *training[1:]]
+  assert rest[-1][:2] == ['scontrol', 'requeue']
+  # What the script asks for when it is given to sbatch itself.
+  header = re.findall(r'^#SBATCH (.*)$', SLURM.read_text(), re.M)
+  assert {'--requeue', '--signal=TERM@120'} <= {*header} & {*options}
+
+  flags += ' --one_process_a_node'
+  one = machine.dry_run(SLURM, *flags.split(), *training)
+  assert '--ntasks-per-node=1' in one[0]
+  assert ['export', 'JAX_LOCAL_DEVICE_IDS=0,1,2,3'] in one
+
+
+def _slurm_job(machine, **environment):
+  words = '--gpus_per_node=2 --python=python -- --config=c --workdir=work'
+  return subprocess.Popen(
+    [SLURM, *words.split()],
+    env=machine.environment | {'SLURM_JOB_ID': '7'} | environment,
+    cwd=machine.folder,
+    stdout=subprocess.DEVNULL,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+
+
+@pytest.fixture(name='in_project')
+def fixture_in_project(machine, monkeypatch):
+  """SLURM runs the script in the project's folder; here, a copy of it."""
+  shutil.copytree(ROOT / 'launch', machine.folder / 'launch')
+  monkeypatch.setitem(globals(), 'SLURM', machine.folder / 'launch/slurm.sh')
+
+
+@pytest.mark.usefixtures('in_project')
+@pytest.mark.parametrize(
+  'end, code, is_queued',
+  [
+    ('0', 0, False),
+    ('75', 0, True),
+    ('killed', 0, True),
+    ('1', 1, False),
+    ('2', 2, False),
+    # The process that ended first is the reason.
+    ('killed,late_1', 0, True),
+    ('1,late_killed', 1, False),
+  ],
+)
+def test_slurm_queues_again(machine, end, code, is_queued):
+  machine.plan(end)
+  job = _slurm_job(machine)
+  job.communicate(timeout=60)
+  assert job.returncode == code
+  assert ('scontrol requeue 7' in machine.read('calls')) == is_queued
+
+
+@pytest.mark.usefixtures('in_project')
+def test_slurm_gives_up_on_kills_without_progress(machine):
+  machine.plan('killed', 'killed', 'killed')
+  for start, code in enumerate([0, 0, 1]):
+    job = _slurm_job(machine, SLURM_RESTART_COUNT=str(start))
+    job.communicate(timeout=60)
+    assert job.returncode == code
+  assert machine.read('calls').count('scontrol requeue') == 2
+
+
+@pytest.mark.usefixtures('in_project')
+@pytest.mark.parametrize('is_cancelled', [False, True])
+def test_slurm_limit_and_scancel(machine, is_cancelled):
+  machine.plan('told,75')
+  job = _slurm_job(machine)
+  _wait_for(lambda: machine.read('is_waiting').strip())
+  if is_cancelled:
+    job.send_signal(signal.SIGTERM)
+  os.kill(int(machine.read('is_waiting')), signal.SIGTERM)
+  job.communicate(timeout=60)
+  assert job.returncode == (75 if is_cancelled else 0)
+  assert ('scontrol requeue' in machine.read('calls')) != is_cancelled
+  assert (machine.folder / 'work/checkpoints/1/state').exists()
+
+
+@pytest.mark.parametrize('nodes', [1, 2])
+def test_kubernetes_train(machine, nodes):
+  words = ['--config=c', '--config.note=it\'s "$(A)" \\ & __NAME__']
+  flags = ['--image=i:1', f'--nodes={nodes}', '--gpus_per_node=4', '--name=a']
+  done = machine.run(KUBERNETES, 'train', *flags, '--', *words)
+  assert done.returncode == 0, done.stderr
+  assert 'kubectl apply --selector=part!=files' in machine.read('calls')
+  text = machine.read('applied')
+  claim, files, service, job = yaml.safe_load_all(text)
+  assert [part['kind'] for part in (claim, files, service, job)] == [
+    *('PersistentVolumeClaim', 'Pod', 'Service', 'Job')
+  ]
+  assert not re.search('__[A-Z_]+__', text.replace(words[1][-8:], ''))
+  assert claim['spec']['accessModes'] == [
+    'ReadWriteOnce' if nodes == 1 else 'ReadWriteMany'
+  ]
+  assert 'storageClassName' not in claim['spec']
+  spec = job['spec']
+  assert spec['completionMode'] == 'Indexed'
+  assert spec['completions'] == spec['parallelism'] == nodes
+  pod = spec['template']['spec']
+  (container,) = pod['containers']
+  assert container['image'] == files['spec']['containers'][0]['image'] == 'i:1'
+  assert container['resources']['limits']['nvidia.com/gpu'] == 4
+  command = container['command'][2]
+  port = service['spec']['ports'][0]['port']
+  assert f'--coordinator_address=a-0.a:{port} ' in command
+  assert f'--num_processes={nodes} ' in command
+  assert container['ports'][0]['containerPort'] == port
+  assert pod['subdomain'] == service['metadata']['name'] == 'a'
+  assert service['spec']['clusterIP'] == 'None'
+  labels = spec['template']['metadata']['labels']
+  assert service['spec']['selector'].items() <= labels.items()
+  for volumes in (pod['volumes'], files['spec']['volumes']):
+    used = volumes[0]['persistentVolumeClaim']['claimName']
+    assert used == claim['metadata']['name']
+  # Kubernetes makes one $ of two.
+  arguments = [argument.replace('$$', '$') for argument in container['args']]
+  assert arguments[2:] == words
+  # What the shell in the pod makes of it.
+  shell = ['bash', '-c', command.replace('exec python', 'printf "%s\\n"')]
+  done = machine.run(*shell, 'aqa_jax', *arguments, JOB_COMPLETION_INDEX='1')
+  assert done.stdout.splitlines()[-5:] == ['--process_id=1', *arguments]
+
+
+def test_kubernetes_failure_policy(machine):
+  def policy(nodes):
+    flags = ['--image=i', f'--nodes={nodes}', '--', '--config=c']
+    machine.run(KUBERNETES, 'train', *flags)
+    spec = list(yaml.safe_load_all(machine.read('applied')))[-1]['spec']
+    assert spec['template']['spec']['restartPolicy'] == 'Never'
+    names = {c['name'] for c in spec['template']['spec']['containers']}
+    rules = spec['podFailurePolicy']['rules']
+    disruption, preempted, final = rules
+    assert disruption['action'] == preempted['action'] == 'Ignore'
+    assert disruption['onPodConditions'][0]['type'] == 'DisruptionTarget'
+    assert preempted['onExitCodes']['values'] == [75]
+    assert final['action'] == 'FailJob'
+    assert {r['onExitCodes']['containerName'] for r in rules[1:]} == names
+    return final['onExitCodes']['values']
+
+  assert policy(1) == [1, 2]
+  # A process whose peer was killed fails with 1 too.
+  assert policy(2) == [2]
+
+
+@pytest.mark.parametrize(
+  'words, wanted',
+  [
+    ('train --image=i -- --config=c', ['apply']),
+    ('data --image=i --data_dir=d', ['apply', 'wait', 'exec', 'delete']),
+    ('status', ['get']),
+    ('logs --index=1', ['logs']),
+    ('fetch --image=i', ['apply', 'wait', 'exec', 'delete']),
+    ('delete --with_storage', ['delete']),
+  ],
+)
+def test_kubernetes_dry_runs(machine, words, wanted):
+  subcommand, *rest = words.split()
+  commands = machine.dry_run(KUBERNETES, subcommand, '--namespace=n', *rest)
+  calls = [command for command in commands if command[0] == 'kubectl']
+  assert all(call[1] == '--namespace=n' for call in calls)
+  assert list(dict.fromkeys(call[2] for call in calls)) == wanted
+
+
+def test_commands_of_the_documentation(machine):
+  text = (ROOT / 'docs/launch.md').read_text().replace('\\\n', '')
+  files = re.findall(r'`(\w+\.flags)`:\n\n *```text\n(.*?)```', text, re.S)
+  for name, flags in files:
+    machine.write(name, flags.replace('   ', ''))
+  assert len(files) == 2
+  commands = re.findall(r'^ *(launch/.*)$', text, re.M)
+  assert len(commands) == 15
+  for command in commands:
+    script, *words = shlex.split(command)
+    if script == 'launch/slurm.sh':
+      words.insert(0, '--dry_run')
+    machine.dry_run(ROOT / script, *words)
