@@ -1,8 +1,6 @@
 """Checkpoints: the latest, to go on from, and the best, to use."""
 
-import errno
 import json
-import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +9,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from aqa_jax.train_state import TrainState
-from aqa_jax.writers import write_atomically
+from aqa_jax.writers import is_disk_full, write_atomically
 from tfds_mtl_aqa.input_error import InputError
 
 # What may differ between the run that wrote a workdir and the one that goes on.
@@ -24,10 +22,6 @@ FREE_FIELDS = (
   'progress_seconds',
   'test_splits',
 )
-
-
-# How a full disk shows in the words of an exception.
-_FULL = (os.strerror(errno.ENOSPC), 'RESOURCE_EXHAUSTED')
 
 
 class Checkpoints:
@@ -96,8 +90,7 @@ class Checkpoints:
       )
       manager.wait_until_finished()
     except (OSError, ValueError) as e:
-      # TensorStore has no exception of its own for it.
-      if not any(text in str(e) for text in _FULL):
+      if not is_disk_full(e):
         raise
       raise InputError(
         f'{manager.directory}: the disk is full, step {int(state.step)} could '

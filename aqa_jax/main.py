@@ -15,6 +15,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from aqa_jax import compile_check, preemption, pretrain, train
+from aqa_jax.writers import is_disk_full
 from tfds_mtl_aqa.input_error import InputError
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -54,7 +55,6 @@ _MULTI_HOST = flags.DEFINE_bool(
 # Seconds without a sign of life until a process counts as dead, and the others
 # end.
 _HEARTBEAT_TIMEOUT = 60
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 _DETERMINISTIC = '--xla_gpu_exclude_nondeterministic_ops=true'
 
 
@@ -209,12 +209,13 @@ def run() -> None:
     sys.stdout.flush()
     # Python's own way out would wait minutes for the one that died.
     os._exit(preemption.EXIT_CODE)
-  except OSError as e:
-    if e.errno not in _DISK_ERRORS:
+  except Exception as e:
+    # TensorFlow and TensorStore have exceptions of their own for it.
+    if not is_disk_full(e):
       raise
     print(
-      f'aqa_jax: {e.filename or _WORKDIR.value}: {e.strerror}. Checkpoints are '
-      'whole: make room or let it be written, and give the same command again.',
+      f'aqa_jax: --workdir={_WORKDIR.value}: {os.strerror(errno.ENOSPC)}. The '
+      'checkpoints are whole: make room, and give the same command again.',
       file=sys.stderr,
     )
     sys.exit(2)

@@ -1,6 +1,7 @@
 """Where training tells how it goes: metric files and the progress line."""
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -14,6 +15,11 @@ import numpy as np
 from absl import logging
 
 from tfds_mtl_aqa.input_error import InputError
+
+
+def is_disk_full(error: Exception) -> bool:
+  """Returns whether an error, of whatever library, says so."""
+  return os.strerror(errno.ENOSPC) in str(error)
 
 
 class MetricsWriter:

@@ -1,0 +1,51 @@
+"""SIGTERM and kill -9 at any moment: the run goes on, to the same bits."""
+
+import json
+import random
+import signal
+
+import kill_drill
+import pytest
+
+from aqa_jax import preemption
+
+# Lines and checkpoints at different steps, so that a kill falls between.
+_FLAGS = ['--config.duration=60steps', '--config.checkpoint_every=12steps']
+_FLAGS += ['--config.log_steps=5', '--config.mesh.data=1']
+
+
+def test_signals_change_nothing(tmp_path, tiny_flags):
+  flags = [*tiny_flags, *_FLAGS]
+  chance = random.Random(0)
+  whole, ended = tmp_path / 'whole', tmp_path / 'ended'
+  kill_drill.Drill(flags, whole, 1, chance).finish()
+  drill = kill_drill.Drill(flags, ended, 1, chance)
+  # -3: while it starts.
+  for number, seconds in (
+    (signal.SIGTERM, chance.uniform(0, 0.3)),
+    (signal.SIGKILL, chance.uniform(0, 0.3)),
+    (signal.SIGKILL, -3),
+    (signal.SIGTERM, chance.uniform(0, 0.3)),
+  ):
+    said = drill.kill(number, seconds)
+    if number == signal.SIGTERM:
+      assert 'the same command goes on' in said
+  assert drill.codes == [preemption.EXIT_CODE, -9, -9, preemption.EXIT_CODE]
+  said = drill.finish()
+  assert 'Going on from step ' in said and 'Goodput ' in said
+  assert 'The first step was done ' in said
+  assert kill_drill.lost_and_doubled(ended, 5, 60) == []
+  assert kill_drill.differences(whole, ended) == []
+  goodput = json.loads((ended / 'goodput.json').read_text())
+  assert 0 < goodput['goodput'] < 1 and goodput['starts'] >= 3
+
+
+@pytest.mark.parametrize(
+  'lines, wrong',
+  [([5, 10, 15], []), ([5, 15], [10]), ([5, 10, 10, 15], [10])],
+)
+def test_the_drill_sees_what_is_lost_or_doubled(tmp_path, lines, wrong):
+  (tmp_path / 'metrics.jsonl').write_text(
+    ''.join(f'{{"step": {step}, "train/loss": 1.0}}\n' for step in lines)
+  )
+  assert kill_drill.lost_and_doubled(tmp_path, 5, 15) == wrong
