@@ -153,3 +153,16 @@ def test_compute_dtype_leaves_the_parameters_float32():
   assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {
     jnp.dtype('float32')
   }
+
+
+def test_no_operation_of_the_gradient_depends_on_the_order_of_threads():
+  """What XLA's deterministic mode on GPU would refuse or run slowly."""
+  model = C3D(width=1)
+  video = jnp.ones((1, 4, 32, 32, 3))
+  variables = model.init(jax.random.key(0), video, False)
+  gradient = jax.jit(
+    jax.grad(lambda v, x: model.apply(v, x, True).sum())
+  ).lower(variables, video)
+  assert 'convolution' in gradient.as_text()
+  for name in ('select_and_scatter', '.scatter'):
+    assert name not in gradient.as_text(), name
