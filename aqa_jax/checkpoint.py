@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 from collections.abc import Mapping, Sequence
 
 import jax
@@ -24,6 +25,10 @@ FREE_FIELDS = (
 )
 
 
+# In the names that Orbax gives to what is not whole.
+_UNFINISHED = '.orbax-checkpoint-tmp'
+
+
 class Checkpoints:
   """The checkpoints of a workdir.
 
@@ -43,6 +48,15 @@ class Checkpoints:
     self._about = dict(about or {})
     self._latest = _manager(workdir / 'checkpoints', max_to_keep=2)
     self._best = _manager(workdir / 'best', max_to_keep=1)
+
+  def clean_up(self) -> None:
+    """Removes what a killed run had begun to save.
+
+    Only for whoever trains in the workdir: another's save may be under way.
+    """
+    for manager in (self._latest, self._best):
+      for path in pathlib.Path(manager.directory).glob(f'*{_UNFINISHED}*'):
+        shutil.rmtree(path)
 
   def latest_step(self) -> int | None:
     """Returns the step to go on from; None where there is none."""
@@ -173,7 +187,6 @@ def _manager(folder: pathlib.Path, max_to_keep: int) -> ocp.CheckpointManager:
     options=ocp.CheckpointManagerOptions(
       max_to_keep=max_to_keep,
       create=True,
-      cleanup_tmp_directories=True,
     ),
   )
 

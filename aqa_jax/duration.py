@@ -30,8 +30,8 @@ def parse(text: str, field: str) -> tuple[float, str]:
     number = math.nan
   if not 0 <= number < math.inf:
     raise InputError(
-      f"config.{field}='{text}': give a number of epochs, examples or steps, "
-      "such as '1.5 epochs'."
+      f"config.{field}='{text}': give a number of epochs, examples or steps, 0 "
+      "or more, such as '1.5 epochs'."
     )
   return number, match[2]
 
@@ -46,27 +46,35 @@ def to_steps(text: str, field: str, batch_size: int, num_examples: int) -> int:
     num_examples: examples of an epoch.
 
   Raises:
-    InputError: it is no duration.
+    InputError: it is no duration, or more steps than a counter holds.
   """
   number, unit = parse(text, field)
   examples = {'epoch': num_examples, 'example': 1, 'step': batch_size}[unit]
-  return round(number * examples / batch_size)
+  steps = number * examples / batch_size
+  if steps >= 2**31:
+    raise InputError(
+      f"config.{field}='{text}': that is {steps:.3g} steps of "
+      f'config.batch_size={batch_size}; give fewer than 2 billion.'
+    )
+  return round(steps)
 
 
 def count_steps(config: ml_collections.ConfigDict, num_examples: int) -> int:
   """Returns the steps of a whole training, `config.duration`.
 
   Raises:
-    InputError: it is no duration, not even one step, or more than a counter
-      holds.
+    InputError: as `to_steps`, or it is not even one step.
   """
   steps = to_steps(config.duration, 'duration', config.batch_size, num_examples)
-  if not 1 <= steps < 2**31:
+  if not steps:
     raise InputError(
-      f"config.duration='{config.duration}': that is {steps:g} steps of "
-      f'config.batch_size={config.batch_size}; give at least one step, and '
-      'fewer than 2 billion.'
+      f"config.duration='{config.duration}': that is 0 steps of "
+      f'config.batch_size={config.batch_size}; give at least one.'
     )
+  # Told before anything is compiled.
+  to_steps(
+    config.checkpoint_every, 'checkpoint_every', config.batch_size, num_examples
+  )
   return steps
 
 

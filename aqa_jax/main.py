@@ -7,6 +7,7 @@ import os
 import pathlib
 import platform
 import re
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -196,6 +197,13 @@ def run() -> None:
   except preemption.PreemptedError as e:
     print(f'aqa_jax: {e}; the same command goes on.', file=sys.stderr)
     sys.exit(preemption.EXIT_CODE)
+  except KeyboardInterrupt:
+    print(
+      'aqa_jax: interrupted; the same command goes on from the last '
+      'checkpoint.',
+      file=sys.stderr,
+    )
+    sys.exit(128 + signal.SIGINT)
   except jax.errors.JaxRuntimeError as e:
     if not preemption.is_lost_peer(e):
       raise

@@ -47,19 +47,17 @@ class Notice:
       return multihost_utils.reached_preemption_sync_point(step)
     return self._has_come
 
+  @contextlib.contextmanager
+  def listening(self) -> Iterator[None]:
+    """Listens for SIGTERM; several processes listen through JAX."""
+    if jax.process_count() > 1:
+      yield
+      return
+    before = signal.signal(signal.SIGTERM, self._receive)
+    try:
+      yield
+    finally:
+      signal.signal(signal.SIGTERM, before)
+
   def _receive(self, *_: object) -> None:
     self._has_come = True
-
-
-@contextlib.contextmanager
-def notice() -> Iterator[Notice]:
-  """Listens for SIGTERM; several processes listen through JAX."""
-  received = Notice()
-  if jax.process_count() > 1:
-    yield received
-    return
-  before = signal.signal(signal.SIGTERM, received._receive)
-  try:
-    yield received
-  finally:
-    signal.signal(signal.SIGTERM, before)

@@ -34,9 +34,14 @@ def find_devices(name: str) -> list[jax.Device]:
   if not name:
     return jax.devices()
   jax.config.update('jax_platforms', 'cpu')
-  match = re.fullmatch(r'cpu:([1-9]\d*)', name)
+  match = re.fullmatch(r'cpu:([1-9]\d{0,2})', name)
   if match:
     return _cpu_devices(int(match[1]))
+  if not re.fullmatch(r'v\d+\w*:\d+(x\d+)+', name):
+    raise InputError(
+      f'--topology={name}: give cpu:1 to cpu:999, or a TPU slice such as '
+      'v5e:4x4.'
+    )
   os.environ.update(
     {key: value for key, value in _NO_TPU.items() if key not in os.environ}
   )
@@ -45,8 +50,8 @@ def find_devices(name: str) -> list[jax.Device]:
   except (jax.errors.JaxRuntimeError, NotImplementedError, RuntimeError) as e:
     reason = str(e).splitlines()[0]
     raise InputError(
-      f'--topology={name}: {reason} Give cpu:8, or a TPU slice such as '
-      "v5e:4x4, for which pip install 'aqa_jax[tpu]' is needed."
+      f'--topology={name}: {reason} Slices such as v5e:4x4 need pip install '
+      "'aqa_jax[tpu]'."
     ) from e
 
 

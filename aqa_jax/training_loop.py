@@ -92,6 +92,7 @@ def run(training: Training) -> None:
         'wait for it, or end it.'
       )
       stack.enter_context(file_lock(training.workdir / '.lock', message))
+      training.checkpoints.clean_up()
     _run(training)
 
 
@@ -183,7 +184,8 @@ def _train(
   best = training.checkpoints.best_value()
   batches = training.batches(first_step)
   trace = Trace(training.workdir, first_step, config.profile)
-  with contextlib.closing(trace), preemption.notice() as notice:
+  notice = preemption.Notice()
+  with contextlib.closing(trace), contextlib.ExitStack() as stack:
     for step in range(first_step + 1, num_steps + 1):
       begun = time.monotonic()
       trace.before(step)
@@ -198,6 +200,8 @@ def _train(
           f'The first step was done {time.monotonic() - training.started:.1f} '
           's after the start.'
         )
+        # Until now there was nothing to save: SIGTERM ended it at once.
+        stack.enter_context(notice.listening())
       else:
         goodput.add(time.monotonic() - begun)
       if progress.due(step):

@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
   )
   parser.add_argument(
     '--max_restarts',
-    type=int,
+    type=_count,
     default=0,
     help='how often to start again what was preempted or killed',
   )
@@ -168,6 +168,13 @@ def _free_port() -> int:
   with socket.socket() as listener:
     listener.bind(('localhost', 0))
     return listener.getsockname()[1]
+
+
+def _count(text: str) -> int:
+  number = int(text)
+  if number < 0:
+    raise argparse.ArgumentTypeError('give a number from 0 on')
+  return number
 
 
 def _positive(text: str) -> int:

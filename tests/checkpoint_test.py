@@ -150,3 +150,20 @@ def test_a_damaged_config(tmp_path, content):
   (tmp_path / 'config.json').write_bytes(content)
   with pytest.raises(InputError):
     check_workdir(tmp_path, _config())
+
+
+def test_only_who_trains_removes_what_is_half_saved(tmp_path):
+  """Another start in the workdir, or an evaluation, leaves a save alone."""
+  checkpoints = Checkpoints(tmp_path)
+  checkpoints.save(_state(2))
+  half = tmp_path / 'checkpoints/4.orbax-checkpoint-tmp'
+  (half / 'state').mkdir(parents=True)
+  other = Checkpoints(tmp_path)
+  assert other.latest_step() == 2
+  other.close()
+  assert half.exists()
+  checkpoints.clean_up()
+  assert not half.exists()
+  checkpoints.save(_state(4, value=1.0))
+  _assert_same(checkpoints.restore_latest(_state(0)), _state(4, value=1.0))
+  checkpoints.close()

@@ -50,7 +50,10 @@ def test_a_config_compiles_without_data(
     ('cpu:8', {'duration': '0.1 steps'}, 'that is 0 steps'),
     ('cpu:99', {}, '--topology=cpu:99: this process has 8 CPU devices'),
     ('cpu:0', {}, '--topology=cpu:0: '),
-    ('nothing', {}, '--topology=nothing: '),
+    ('nothing', {}, '--topology=nothing: give cpu:1 to cpu:999'),
+    ('gpu:8', {}, '--topology=gpu:8: give cpu:1 to cpu:999'),
+    ('cpu:8', {'duration': '1e308 epochs'}, 'fewer than 2 billion'),
+    ('cpu:8', {'checkpoint_every': '1e308 epochs'}, 'config.checkpoint_every'),
   ],
 )
 def test_what_does_not_fit(tiny_config, tmp_path, name, fields, message):

@@ -156,7 +156,7 @@ def main() -> None:
   parser.add_argument('--kills', type=int, default=15)
   parser.add_argument('--num_processes', type=int, default=1)
   parser.add_argument('--seed', type=int, default=0)
-  parser.add_argument('--steps', type=int, default=1200)
+  parser.add_argument('--steps', type=int, default=200)
   arguments = parser.parse_args()
   folder = pathlib.Path(tempfile.mkdtemp(prefix='kill_drill_'))
   prepare.prepare('simulated_dives/tiny', data_dir=str(folder / 'data'))
@@ -166,7 +166,7 @@ def main() -> None:
     f'--config.dataset.data_dir={folder / "data"}',
     '--config.validation.fraction=0.25',
     f'--config.duration={arguments.steps}steps',
-    '--config.checkpoint_every=20steps',
+    '--config.checkpoint_every=5steps',
     '--config.log_steps=1',
     '--config.input.frames=18',
     '--config.input.window_frames=20',
