@@ -51,7 +51,7 @@ def find_devices(name: str) -> list[jax.Device]:
     reason = str(e).splitlines()[0]
     raise InputError(
       f'--topology={name}: {reason} Slices such as v5e:4x4 need pip install '
-      "'aqa_jax[tpu]'."
+      "-e '.[tpu]'."
     ) from e
 
 

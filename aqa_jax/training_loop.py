@@ -196,12 +196,12 @@ def _train(
       step_log.add(step, scalars)
       if step == first_step + 1:
         jax.block_until_ready(scalars)
+        # Until now there was nothing to save: SIGTERM ended it at once.
+        stack.enter_context(notice.listening())
         print(
           f'The first step was done {time.monotonic() - training.started:.1f} '
           's after the start.'
         )
-        # Until now there was nothing to save: SIGTERM ended it at once.
-        stack.enter_context(notice.listening())
       else:
         goodput.add(time.monotonic() - begun)
       if progress.due(step):
