@@ -71,7 +71,10 @@ def run(config: ml_collections.ConfigDict, topology_name: str) -> None:
   )
   compiled = _compile(train_step, 'training', state, _batch_on(batch, mesh))
   found = collectives.find_collectives(compiled.as_text())
-  print(f'Collectives of a training step:\n{collectives.format_table(found)}')
+  print(
+    'Collectives of a training step (one in a loop counts once):\n'
+    f'{collectives.format_table(found)}'
+  )
   print(
     scaling_model.describe(
       mesh.devices.flat[0].device_kind,
