@@ -36,67 +36,38 @@ def _numbers(workdir):
   return [json.loads(line) for line in lines]
 
 
-# As in sharding_test: small steps keep small what near-ties decide.
-_C3DAVG = ['--config.optimizer.learning_rate=1e-4']
-_MSCADC = [
-  '--config=configs/mscadc.py',
-  '--config.dataset.name=simulated_dives/tiny',
-  '--config.validation.fraction=0.25',
-  '--config.batch_size=8',
-  '--config.eval_batch_size=8',
-  '--config.input.window_frames=20',
-  '--config.input.frames=12',
-  '--config.input.stride=1.5',
-  '--config.input.max_shift=2',
-  '--config.input.crop=24',
-  '--config.model.width=2',
-  '--config.model.head_channels=3',
-  '--config.model.caption_length=24',
-  '--config.model.caption_hidden=16',
-  '--config.model.caption_embedding=8',
-  '--config.optimizer.learning_rate=2e-6',
-  '--config.meteor=False',
-]
-
-
-@pytest.mark.parametrize('network', ['c3davg', 'mscadc'])
-def test_processes_and_devices_make_no_difference(
-  tmp_path, tiny_flags, tiny_dives, network
-):
-  """1 x 1, 1 x 8, 2 x 4 and 4 x 2: the same losses in 20 steps."""
-  flags = [*tiny_flags, *_C3DAVG]
-  if network == 'mscadc':
-    flags = [*_MSCADC, f'--config.dataset.data_dir={tiny_dives}']
-  flags += ['--config.duration=20steps', '--config.checkpoint_every=20steps']
-  flags += ['--config.log_steps=1', '--config.progress_seconds=0']
-  losses = {}
-  for processes, devices in ((1, 1), (1, 8), (2, 4), (4, 2)):
-    name = f'{processes}x{devices}'
-    workdir = tmp_path / name
+def test_two_processes_train_as_one_does(tmp_path, tiny_flags):
+  flags = [
+    *tiny_flags,
+    '--config.duration=2 epochs',
+    '--config.checkpoint_every=2 epochs',
+  ]
+  outputs = {}
+  for processes, devices in ((1, 4), (2, 2)):
+    workdir = tmp_path / str(processes)
     done = _launch(processes, devices, *flags, f'--workdir={workdir}')
     assert done.returncode == 0, done.stdout + done.stderr
-    losses[name] = [
-      # A near-tie shows in the gradient's norm alone.
-      {k: v for k, v in line.items() if k != 'train/gradient_norm'}
-      for line in _numbers(workdir)
-      if 'train/loss' in line
-    ]
-    assert [line['step'] for line in losses[name]] == list(range(1, 21))
-    for line, other in zip(losses['1x1'], losses[name], strict=True):
-      assert line == pytest.approx(other, rel=1e-5), name
-    if processes == 2:
-      # The first alone speaks: each line comes once.
-      lines = done.stdout.splitlines()
-      for part in ('Training on', 'step 1/', 'floor: mean'):
-        found = [line[:3] for line in lines if part in line]
-        assert found == ['[0]'], part
-  if network == 'mscadc':
-    return
+    outputs[processes] = done.stdout
+  one, two = (_numbers(tmp_path / name) for name in '12')
+  assert len(one) == len(two) == 4
+  before = _numbers(tmp_path / '1')
+  for line, other in zip(one, two, strict=True):
+    # Adam turns the rounding of gradients near zero into whole steps: after
+    # three of them, what is predicted differs more than the losses do.
+    tolerance = 1e-5 if 'train/loss' in line else 2e-2
+    if 'train/loss' in line:
+      # A ReLU or a max pool that all but ties shows in the gradient alone.
+      norm, other_norm = (x.pop('train/gradient_norm') for x in (line, other))
+      assert norm == pytest.approx(other_norm, rel=0.1)
+    assert line == pytest.approx(other, rel=tolerance, nan_ok=True)
+  # The first alone speaks: each line comes once.
+  lines = outputs[2].splitlines()
+  for part in ('Training on', 'step 1/', 'floor: mean'):
+    assert [line[:3] for line in lines if part in line] == ['[0]'], part
   # Two processes go on from what one has written, and need not train again.
-  before = _numbers(tmp_path / '1x8')
-  done = _launch(2, 4, *flags, f'--workdir={tmp_path / "1x8"}', '--mode=eval')
+  done = _launch(2, 2, *flags, f'--workdir={tmp_path / "1"}', '--mode=eval')
   assert done.returncode == 0, done.stdout + done.stderr
-  assert _numbers(tmp_path / '1x8') == before
+  assert _numbers(tmp_path / '1') == before
 
 
 def test_one_mistake_ends_all(tmp_path, tiny_flags):
