@@ -7,7 +7,7 @@ import jax
 import ml_collections
 import numpy as np
 import tensorflow_datasets as tfds
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 
 from aqa_jax import (
   collectives,
@@ -63,7 +63,8 @@ def run(config: ml_collections.ConfigDict, topology_name: str) -> None:
   )
   length = config.model.caption_length
   shape = (config.input.frames, config.input.crop, config.input.crop, 3)
-  state = _on_mesh(abstract_train_state(model, tx, shape, length), mesh)
+  state = abstract_train_state(model, tx, shape, length)
+  state = _on_mesh(state, sharding.of_state(mesh, state))
   print(_describe(mesh, config, state, vocabulary_size))
   batch = input_pipeline.abstract_batch(video_input, length, config.batch_size)
   train_step = steps.make_train_step(
@@ -94,7 +95,10 @@ def run(config: ml_collections.ConfigDict, topology_name: str) -> None:
     steps.make_predict_step(model, mesh),
     'prediction',
     # Evaluation gathers the parameters first.
-    _replicated(state.params, mesh),
+    _on_mesh(
+      state.params,
+      jax.tree.map(lambda _: sharding.replicated(mesh), state.params),
+    ),
     state.batch_stats,
     _batch_on(batch, mesh),
   )
@@ -126,32 +130,23 @@ def _describe(
   )
 
 
-def _on_mesh(state: TrainState, mesh: Mesh) -> TrainState:
+def _on_mesh(arrays: object, shardings: object) -> object:
+  """Returns abstract arrays, each with its sharding."""
   return jax.tree.map(
     lambda array, place: jax.ShapeDtypeStruct(
       array.shape, array.dtype, sharding=place
     ),
-    state,
-    sharding.of_state(mesh, state),
-  )
-
-
-def _replicated(arrays: object, mesh: Mesh) -> object:
-  place = NamedSharding(mesh, PartitionSpec())
-  return jax.tree.map(
-    lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=place), arrays
+    arrays,
+    shardings,
   )
 
 
 def _batch_on(
   batch: Mapping[str, jax.ShapeDtypeStruct], mesh: Mesh
 ) -> dict[str, jax.ShapeDtypeStruct]:
-  return {
-    name: jax.ShapeDtypeStruct(
-      rows.shape, rows.dtype, sharding=sharding.of_batch(mesh, name)
-    )
-    for name, rows in batch.items()
-  }
+  return _on_mesh(
+    batch, {name: sharding.of_batch(mesh, name) for name in batch}
+  )
 
 
 def _compile(

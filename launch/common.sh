@@ -108,3 +108,9 @@ require_number() {
     die "--$1=${!1}: give a whole number from $2 on"
   fi
 }
+
+# Dies unless --run, if it is given, names a folder.
+require_run_name() {
+  [[ -z $run || $run =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]*$ ]] ||
+    die "--run=$run: give letters, digits, _, . and -"
+}

@@ -77,8 +77,7 @@ check_flags() {
   # With -files behind it, a label of DNS.
   [[ $name =~ ^[a-z]([-a-z0-9]{0,55}[a-z0-9])?$ ]] ||
     die "--name=$name: give small letters, digits and -, a letter first"
-  [[ $run =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]*$ ]] ||
-    die "--run=$run: give letters, digits, _, . and -"
+  require_run_name
   for flag in nodes gpus_per_node cpus; do require_number "$flag" 1; done
   require_number index 0
   for flag in memory storage; do

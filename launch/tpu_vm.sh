@@ -96,9 +96,7 @@ check_flags() {
   if [[ -n $name && ! $name =~ ^[a-z]([-a-z0-9]*[a-z0-9])?$ ]]; then
     die "--name=$name: give small letters, digits and -, a letter first"
   fi
-  if [[ -n $run && ! $run =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]*$ ]]; then
-    die "--run=$run: give letters, digits, _, . and -"
-  fi
+  require_run_name
   if [[ -n $bucket && ! $bucket =~ ^gs://[^/]+ ]]; then
     die "--bucket=$bucket: give gs:// and a name"
   fi

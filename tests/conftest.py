@@ -22,6 +22,7 @@ import jax  # noqa: E402
 # Before anything asks JAX for its devices.
 jax.config.update('jax_num_cpu_devices', 8)
 
+import launch_fakes  # noqa: E402
 import ml_collections  # noqa: E402
 import pytest  # noqa: E402
 
@@ -132,3 +133,9 @@ def fixture_tiny_flags(tiny_overrides) -> list[str]:
     '--config=configs/quickstart.py',
     *(f'--config.{name}={value}' for name, value in tiny_overrides.items()),
   ]
+
+
+@pytest.fixture(name='machine')
+def fixture_machine(tmp_path) -> launch_fakes.Machine:
+  """A machine whose programs for clusters only record their calls."""
+  return launch_fakes.Machine(tmp_path)

@@ -22,7 +22,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 _SIGNALS = (signal.SIGTERM, signal.SIGKILL)
 # What has to be the same bytes in the end.
 _FILES = ('metrics.jsonl', 'eval_test.json', 'predictions_test.csv')
-_PREEMPTED = 75
 
 
 class Drill:
@@ -100,7 +99,7 @@ class Drill:
           break
       assert process.poll() is None, said
     time.sleep(abs(seconds))
-    pids = _children(process.pid) if self._num_processes > 1 else [process.pid]
+    pids = children(process.pid) if self._num_processes > 1 else [process.pid]
     # Orbax's name for what is not whole.
     names = [p.name for p in self._workdir.glob('*/*tmp*')]
     self.saves += bool(names)
@@ -111,7 +110,8 @@ class Drill:
     return said + output
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+  """Returns the processes that a process has started."""
   path = pathlib.Path(f'/proc/{pid}/task/{pid}/children')
   return [int(child) for child in path.read_text().split()]
 

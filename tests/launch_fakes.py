@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+import time
 
 # A slice of two workers, each a folder. `state` is what gcloud tells of it,
 # `plan` what happens to each start of the training.
@@ -201,3 +202,10 @@ class Machine:
     text = re.sub(r" <<'(\w+)'\n(.*\n)*\1\n", '\n', done.stdout)
     lines = text.splitlines()
     return [shlex.split(line) for line in lines if not line.startswith('#')]
+
+
+def wait_for(condition):
+  deadline = time.monotonic() + 30
+  while not condition():
+    assert time.monotonic() < deadline
+    time.sleep(0.02)

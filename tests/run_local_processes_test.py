@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from kill_drill import children
 
 ROOT = pathlib.Path(__file__).parents[1]
 LAUNCHER = ROOT / 'launch/run_local_processes.py'
@@ -125,11 +126,6 @@ def test_all_succeed():
   assert sorted(done.stdout.splitlines()) == ['[0] one', '[1] two']
 
 
-def _children(process):
-  path = pathlib.Path(f'/proc/{process.pid}/task/{process.pid}/children')
-  return [int(pid) for pid in path.read_text().split()]
-
-
 def test_processes_that_are_taken_away_go_on(tmp_path, tiny_flags):
   """One of two gets SIGTERM, then one kill -9: as if nothing had happened."""
   flags = [*tiny_flags, '--config.duration=24 epochs', '--config.log_steps=5']
@@ -151,7 +147,7 @@ def test_processes_that_are_taken_away_go_on(tmp_path, tiny_flags):
       lines.append(line)
       if 'The first step was done' in line and signals:
         number, child = signals.pop(0)
-        os.kill(_children(process)[child], number)
+        os.kill(children(process.pid)[child], number)
   output = ''.join(lines)
   assert process.returncode == 0, output
   assert 'Ended with code 75; starting again.' in output
