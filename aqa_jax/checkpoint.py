@@ -17,10 +17,13 @@ from tfds_mtl_aqa.input_error import InputError
 FREE_FIELDS = (
   'dataset.data_dir',
   'eval_batch_size',
+  'max_corrupt_fraction',
+  'max_non_finite',
   'mesh',
   'meteor',
   'profile',
   'progress_seconds',
+  'remat',
   'test_splits',
 )
 
@@ -77,24 +80,33 @@ class Checkpoints:
     return restored['chosen_for']['value']
 
   def save(
-    self, state: TrainState, unwritten: Sequence[Mapping[str, object]] = ()
+    self,
+    state: TrainState,
+    unwritten: Sequence[Mapping[str, object]] = (),
+    is_validated: bool = True,
   ) -> None:
     """Saves the state as the latest; returns when it is on the disk.
 
     Args:
       state: to save.
       unwritten: see `StepLog`; saved with it.
+      is_validated: False if the step's validation is left to the next start.
 
     Raises:
       InputError: the disk is full.
     """
-    self._save(self._latest, state, unwritten=list(unwritten))
+    self._save(
+      self._latest,
+      state,
+      unwritten=list(unwritten),
+      is_validated=is_validated,
+    )
 
   def _save(
     self, manager: ocp.CheckpointManager, state: TrainState, **more: object
-  ) -> None:
+  ) -> bool:
     try:
-      manager.save(
+      is_saved = manager.save(
         int(state.step),
         args=ocp.args.Composite(
           state=ocp.args.StandardSave(state),
@@ -111,15 +123,20 @@ class Checkpoints:
         'not be saved; what was saved before is whole. Make room, and give '
         'the same command again.'
       ) from e
+    return is_saved
 
-  def save_best(self, state: TrainState, value: float) -> None:
+  def save_best(self, state: TrainState, value: float) -> bool:
     """Saves the state as the best so far.
 
     Args:
       state: to save.
       value: what it was chosen for.
+
+    Returns:
+      Whether it was saved: not where a start that was killed before its next
+      checkpoint has chosen this step already; its choice stays.
     """
-    self._save(self._best, state, chosen_for={'value': value})
+    return self._save(self._best, state, chosen_for={'value': value})
 
   def restore_latest(self, state: TrainState) -> TrainState:
     """Returns the latest checkpoint.
@@ -132,13 +149,15 @@ class Checkpoints:
     """
     return self._restore(self._latest, state)
 
-  def unwritten(self) -> list[dict[str, object]]:
-    """Returns what `save` was given with the latest checkpoint."""
+  def unwritten(self) -> tuple[list[dict[str, object]], bool]:
+    """Returns unwritten and is_validated of the latest checkpoint."""
     restored = self._latest.restore(
       self.latest_step(),
-      args=ocp.args.Composite(unwritten=ocp.args.JsonRestore()),
+      args=ocp.args.Composite(
+        unwritten=ocp.args.JsonRestore(), is_validated=ocp.args.JsonRestore()
+      ),
     )
-    return restored['unwritten']
+    return restored['unwritten'], restored['is_validated']
 
   def restore_best(self, state: TrainState) -> TrainState:
     """Returns the best checkpoint; see `restore_latest`.

@@ -1,12 +1,13 @@
 """Records of the training split that can't be read: counted and left out."""
 
+import sys
 import threading
 
 from tfds_mtl_aqa.input_error import InputError
 
 
 class CorruptRecords:
-  """Those found so far; more than a share of all is an error.
+  """Those that this process has found; more than a share of all is an error.
 
   Grain reads in threads: so may these be told.
   """
@@ -44,4 +45,8 @@ class CorruptRecords:
         'can not be read: prepare the dataset again, or let more be left out '
         f'than config.max_corrupt_fraction={self._max_fraction:g}.'
       )
-    print(f'Left out, the {count}. of {self._num_records}: {name}: {reason}')
+    # Every process tells its own; the standard output is the first one's.
+    print(
+      f'Left out, the {count}. of {self._num_records}: {name}: {reason}',
+      file=sys.stderr,
+    )

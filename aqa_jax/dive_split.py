@@ -51,11 +51,10 @@ class DecodeError(InputError):
   def __init__(self, name: str):
     """Says what to do."""
     self.name = name
-    self.reason = (
-      'a stored frame is no JPEG; remove the prepared dataset and prepare it '
-      'again.'
+    self.reason = 'a stored frame is no JPEG.'
+    super().__init__(
+      f'{name}: {self.reason} Remove the prepared dataset and prepare it again.'
     )
-    super().__init__(f'{name}: {self.reason}')
 
 
 def decode_frame(data: bytes, owner: str) -> np.ndarray:

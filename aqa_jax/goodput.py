@@ -30,7 +30,7 @@ class Goodput:
     """
     self._path = workdir / _FILE
     self._started = started
-    self._useful = 0.0
+    self._added = self._kept = 0.0
     self._before = {'starts': 0, 'seconds': 0.0, 'useful_seconds': 0.0}
     if self._path.exists():
       try:
@@ -38,13 +38,19 @@ class Goodput:
         self._before = {name: recorded[name] for name in self._before}
       except (ValueError, KeyError, TypeError):
         pass  # A damaged file loses figures, and should lose no training.
+    self.record()
 
   def add(self, seconds: float) -> None:
     """Adds the time of a step."""
-    self._useful += seconds
+    self._added += seconds
 
-  def save(self) -> None:
-    """Records what has been added, once a checkpoint has kept it."""
+  def keep(self) -> None:
+    """Takes what has been added for useful: a checkpoint has kept it."""
+    self._kept = self._added
+    self.record()
+
+  def record(self) -> None:
+    """Writes the file: a kill loses the time since the last record alone."""
     if jax.process_index():
       return
     figures = self.figures()
@@ -53,7 +59,7 @@ class Goodput:
   def figures(self) -> dict[str, float]:
     """Returns starts, seconds, useful_seconds and their ratio, goodput."""
     seconds = self._before['seconds'] + time.monotonic() - self._started
-    useful = self._before['useful_seconds'] + self._useful
+    useful = self._before['useful_seconds'] + self._kept
     return {
       'starts': self._before['starts'] + 1,
       'seconds': seconds,

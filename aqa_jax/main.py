@@ -9,13 +9,16 @@ import platform
 import re
 import signal
 import sys
+import time
+import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from aqa_jax import compile_check, preemption, pretrain, train
+from aqa_jax import benchmark, compile_check, preemption, pretrain, train
 from aqa_jax.writers import is_disk_full
 from tfds_mtl_aqa.input_error import InputError
 
@@ -28,9 +31,10 @@ _WORKDIR = flags.DEFINE_string(
 _MODE = flags.DEFINE_enum(
   'mode',
   'train',
-  ['train', 'eval', 'compile'],
+  ['train', 'eval', 'compile', 'benchmark'],
   'train: train (or go on) and evaluate; eval: evaluate the best checkpoint; '
-  'compile: check the config for a topology, without data or workdir.',
+  'compile: check the config for a topology; benchmark: time the training '
+  'step; both without data or workdir.',
 )
 _TOPOLOGY = flags.DEFINE_string(
   'topology',
@@ -56,6 +60,11 @@ _MULTI_HOST = flags.DEFINE_bool(
 # Seconds without a sign of life until a process counts as dead, and the others
 # end.
 _HEARTBEAT_TIMEOUT = 60
+# Seconds that the processes wait for the last of them: nodes may have to be
+# made first.
+_START_TIMEOUT = 1800
+# Seconds that process 0, which the others hang on, leaves them to say the same.
+_LAST_WORDS = 5
 _DETERMINISTIC = '--xla_gpu_exclude_nondeterministic_ops=true'
 
 
@@ -67,6 +76,9 @@ def main(argv: Sequence[str]) -> None:
     raise InputError('--config is missing.')
   if _MODE.value == 'compile':
     compile_check.run(_CONFIG.value, _TOPOLOGY.value)
+    return
+  if _MODE.value == 'benchmark':
+    benchmark.run(_CONFIG.value)
     return
   if not _WORKDIR.value:
     raise InputError('--workdir is missing.')
@@ -89,6 +101,7 @@ def main(argv: Sequence[str]) -> None:
       _COORDINATOR.value,
       _NUM_PROCESSES.value,
       _PROCESS_ID.value,
+      initialization_timeout=_START_TIMEOUT,
       heartbeat_timeout_seconds=_HEARTBEAT_TIMEOUT,
     )
   with contextlib.ExitStack() as stack:
@@ -166,6 +179,10 @@ def _about_flags(message: str, argv: Sequence[str]) -> str:
       r"\s*Did you mean ('.*?') instead of .*", r'; did you mean \1?', message
     )
     message = f'the config has no such field: {message}'
+  # absl shows the arguments of an exception here.
+  message = re.sub(
+    r"\('Non-boolean argument .*\)", 'give True or False.', message
+  )
   overrides = [flag for flag in argv if flag.startswith('--config.')]
   # Those whose field or value the message has; all, if it has none.
   wrong, *_ = message.split(';')
@@ -189,44 +206,50 @@ def run() -> None:
   try:
     app.run(main, flags_parser=_parse_flags)
   except InputError as e:
-    print(f'aqa_jax: {e}', file=sys.stderr)
-    sys.exit(2)
+    _end(2, str(e))
   except FloatingPointError as e:
-    print(f'aqa_jax: {e}', file=sys.stderr)
-    sys.exit(1)
+    _end(1, str(e))
   except preemption.PreemptedError as e:
+    # All processes end together.
     print(f'aqa_jax: {e}; the same command goes on.', file=sys.stderr)
     sys.exit(preemption.EXIT_CODE)
   except KeyboardInterrupt:
-    print(
-      'aqa_jax: interrupted; the same command goes on from the last '
-      'checkpoint.',
-      file=sys.stderr,
+    _end(
+      128 + signal.SIGINT,
+      'interrupted; the same command goes on from the last checkpoint.',
     )
-    sys.exit(128 + signal.SIGINT)
-  except jax.errors.JaxRuntimeError as e:
-    if not preemption.is_lost_peer(e):
-      raise
-    reason = str(e).splitlines()[0][:200]
-    print(
-      f'aqa_jax: another process has died or can not be reached ({reason}); '
-      'the same command goes on from the last checkpoint.',
-      file=sys.stderr,
-      flush=True,
-    )
-    sys.stdout.flush()
-    # Python's own way out would wait minutes for the one that died.
-    os._exit(preemption.EXIT_CODE)
   except Exception as e:
+    if preemption.is_lost_peer(e):
+      reason = str(e).splitlines()[0][:200]
+      _end(
+        preemption.EXIT_CODE,
+        f'another process has died or can not be reached ({reason}); the same '
+        'command goes on from the last checkpoint.',
+      )
     # TensorFlow and TensorStore have exceptions of their own for it.
-    if not is_disk_full(e):
+    if is_disk_full(e):
+      _end(
+        2,
+        f'--workdir={_WORKDIR.value}: {os.strerror(errno.ENOSPC)}. The '
+        'checkpoints are whole: make room, and give the same command again.',
+      )
+    if not jax.distributed.is_initialized():
       raise
-    print(
-      f'aqa_jax: --workdir={_WORKDIR.value}: {os.strerror(errno.ENOSPC)}. The '
-      'checkpoints are whole: make room, and give the same command again.',
-      file=sys.stderr,
-    )
-    sys.exit(2)
+    traceback.print_exc()
+    _end(1, 'this process has failed, as told above.')
+
+
+def _end(code: int, message: str) -> NoReturn:
+  """Says why, and ends the program."""
+  print(f'aqa_jax: {message}', file=sys.stderr, flush=True)
+  if not jax.distributed.is_initialized():
+    sys.exit(code)
+  # Python's own way out would wait for the other processes, which may be
+  # waiting for this one.
+  sys.stdout.flush()
+  if jax.process_index() == 0:
+    time.sleep(_LAST_WORDS)
+  os._exit(code)
 
 
 if __name__ == '__main__':

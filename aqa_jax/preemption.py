@@ -22,13 +22,20 @@ _LOST_PEER = (
 
 
 def is_lost_peer(error: Exception) -> bool:
-  """Returns whether an error of JAX says that another process is gone."""
+  """Returns whether an error is JAX's that another process is gone."""
+  if not isinstance(error, jax.errors.JaxRuntimeError):
+    return False
   text = str(error)
   return jax.process_count() > 1 and any(part in text for part in _LOST_PEER)
 
 
 class Notice:
-  """Whether the notice has come."""
+  """Whether the notice has come.
+
+  With `jax.distributed`, its own handler takes SIGTERM from the start on, and
+  JAX's coordination service sees to it that all processes get the same answer
+  at the same step, whichever of them was told.
+  """
 
   def __init__(self):
     """No notice yet."""
@@ -37,20 +44,30 @@ class Notice:
   def has_come(self, step: int) -> bool:
     """Returns whether to save and end after a step.
 
-    All processes get the same answer at the same step, whichever of them was
-    told: JAX's coordination service sees to that.
-
     Args:
       step: the one just done; every process has to ask after every step.
     """
-    if jax.process_count() > 1:
+    if jax.distributed.is_initialized():
       return multihost_utils.reached_preemption_sync_point(step)
     return self._has_come
 
+  def came_before(self, step: int) -> bool:
+    """Returns whether it came before the first step of this start.
+
+    JAX answers at the step after the last that any process has asked for, at
+    step 1 if none has: so those of earlier starts are asked for again.
+
+    Args:
+      step: the first of this start, just done.
+    """
+    return jax.distributed.is_initialized() and any(
+      self.has_come(past) for past in range(1, step + 1)
+    )
+
   @contextlib.contextmanager
   def listening(self) -> Iterator[None]:
-    """Listens for SIGTERM; several processes listen through JAX."""
-    if jax.process_count() > 1:
+    """Listens for SIGTERM; with `jax.distributed`, JAX does."""
+    if jax.distributed.is_initialized():
       yield
       return
     before = signal.signal(signal.SIGTERM, self._receive)

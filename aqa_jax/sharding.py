@@ -130,15 +130,14 @@ def check_batch_size(batch_size: int, accumulation: int, mesh: Mesh) -> None:
   Raises:
     InputError: the batch can't be divided.
   """
-  shards = num_example_shards(mesh)
-  if batch_size % (shards * accumulation):
-    parts = f'{shards} devices'
+  multiple = num_example_shards(mesh) * accumulation
+  if batch_size % multiple:
+    parts = ', '.join(f'config.mesh.{a}={mesh.shape[a]}' for a in _EXAMPLES)
     if accumulation > 1:
-      parts += f' in config.accumulation={accumulation} parts'
+      parts += f', config.accumulation={accumulation}'
     raise InputError(
       f'config.batch_size={batch_size} can not be spread over {parts}: give a '
-      f'multiple of {shards * accumulation}, or fewer devices with '
-      '--config.mesh.data=...'
+      f'multiple of {multiple}, or fewer parts.'
     )
 
 
@@ -152,19 +151,24 @@ def batch_part(mesh: Mesh) -> tuple[int, int]:
   """Returns which part of every batch this process has to load.
 
   Processes whose devices share examples, and differ in clips, load the same.
+  One whose devices' rows begin within a part of that size loads a larger part.
 
   Args:
     mesh: of devices.
 
   Returns:
-    Its number, from 0, and how many parts there are, all of one size.
+    Its number, from 0, and how many parts of that size a batch has.
   """
   parts = num_example_shards(mesh)
   sharding = NamedSharding(mesh, PartitionSpec(_EXAMPLES))
   indices = sharding.addressable_devices_indices_map((parts,)).values()
   rows = {row for (rows,) in indices for row in range(*rows.indices(parts))}
-  # Devices are in the order of their processes: these are neighbours.
-  return min(rows) // len(rows), parts // len(rows)
+  size = next(
+    size
+    for size in range(len(rows), parts + 1)
+    if parts % size == 0 and min(rows) // size == max(rows) // size
+  )
+  return min(rows) // size, parts // size
 
 
 def to_devices(

@@ -82,8 +82,11 @@ class StepLog:
     if not steps:
       return
     others = ('step', 'key', 'is_finite')
+    worst, last_of_worst = 0, 0
     for step in steps:
       self._in_a_row = 0 if step['is_finite'] else self._in_a_row + 1
+      if self._in_a_row > worst:
+        worst, last_of_worst = self._in_a_row, step['step']
       if not step['is_finite']:
         self._record(step)
     finite = [step for step in steps if step['is_finite']]
@@ -92,14 +95,13 @@ class StepLog:
       for name in steps[0]
       if name not in others
     }
-    last = steps[-1]['step']
-    self._writer.write_scalars(last, means)
-    if self._in_a_row >= self._max_non_finite:
+    self._writer.write_scalars(steps[-1]['step'], means)
+    if worst >= self._max_non_finite:
       raise FloatingPointError(
-        f'the loss or its gradient was not finite in {self._in_a_row} steps in '
-        f'a row, the last of them step {last}; {self._path} lists their dives. '
-        'The checkpoint before them is kept. A lower '
-        'config.optimizer.learning_rate may help.'
+        f'the loss or its gradient was not finite in {worst} steps in a row, '
+        f'the last of them step {last_of_worst}; {self._path} lists their '
+        'dives. The checkpoint before them is kept. A lower '
+        'config.optimizer.learning_rate, in another --workdir, may help.'
       )
 
   def _record(self, step: Mapping[str, object]) -> None:

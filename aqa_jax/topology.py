@@ -49,6 +49,10 @@ def find_devices(name: str) -> list[jax.Device]:
     return topologies.get_topology_desc(name, platform='tpu').devices
   except (jax.errors.JaxRuntimeError, NotImplementedError, RuntimeError) as e:
     reason = str(e).splitlines()[0]
+    if 'lockfile' in reason:
+      raise InputError(
+        f'--topology={name}: another process is using libtpu; wait for it.'
+      ) from e
     raise InputError(
       f'--topology={name}: {reason} Slices such as v5e:4x4 need pip install '
       "-e '.[tpu]'."

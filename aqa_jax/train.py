@@ -280,10 +280,14 @@ def _without_seen_dives(
 
 def _check_statistics_groups(config: ml_collections.ConfigDict) -> None:
   groups = config.model.get('statistics_groups', 1)
-  if groups < 1 or config.batch_size % groups:
+  size = config.batch_size // config.accumulation
+  if groups < 1 or size % groups:
+    parts = f'config.batch_size={config.batch_size}'
+    if config.accumulation > 1:
+      parts += f' in config.accumulation={config.accumulation} parts'
     raise InputError(
-      f'config.model.statistics_groups={groups}: config.batch_size='
-      f'{config.batch_size} can not be divided by it; change one of them.'
+      f'config.model.statistics_groups={groups}: {parts} can not be divided by '
+      'it; change one of them.'
     )
 
 

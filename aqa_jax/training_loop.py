@@ -99,10 +99,10 @@ def run(training: Training) -> None:
 def _run(training: Training) -> None:
   checkpoints, num_steps = training.checkpoints, training.num_steps
   first_step = checkpoints.latest_step() or 0
-  unwritten: list[dict[str, object]] = []
+  unwritten, is_validated = [], True
   if first_step:
     training.state = checkpoints.restore_latest(training.state)
-    unwritten = checkpoints.unwritten()
+    unwritten, is_validated = checkpoints.unwritten()
     print(f'Going on from step {first_step} of {num_steps}.')
   else:
     begin_with_pretrained(training)
@@ -111,9 +111,11 @@ def _run(training: Training) -> None:
       f'{training.config.batch_size}, on {training.mesh.size} '
       f'{jax.devices()[0].platform} device(s). The first step compiles.'
     )
+  # Of a step that is still to be validated, no line is kept.
+  last_line = first_step - (not is_validated)
   with contextlib.closing(
     MetricsWriter(
-      training.workdir, first_step or None, enabled=jax.process_index() == 0
+      training.workdir, last_line or None, enabled=jax.process_index() == 0
     )
   ) as writer:
     step_log = StepLog(
@@ -123,7 +125,7 @@ def _run(training: Training) -> None:
       training.config.max_non_finite,
     )
     step_log.restore(unwritten)
-    _train(training, first_step, writer, step_log)
+    _train(training, first_step, is_validated, writer, step_log)
 
 
 def check_init_from(
@@ -168,7 +170,11 @@ def begin_with_pretrained(training: Training) -> None:
 
 
 def _train(
-  training: Training, first_step: int, writer: MetricsWriter, step_log: StepLog
+  training: Training,
+  first_step: int,
+  is_validated: bool,
+  writer: MetricsWriter,
+  step_log: StepLog,
 ) -> None:
   """Runs the training steps that are left.
 
@@ -182,9 +188,13 @@ def _train(
   )
   goodput = Goodput(training.workdir, training.started)
   best = training.checkpoints.best_value()
+  if not is_validated:
+    step_log.write()
+    best = _choose(training, first_step, best, writer, progress)
   batches = training.batches(first_step)
   trace = Trace(training.workdir, first_step, config.profile)
   notice = preemption.Notice()
+  is_preempted = False
   with contextlib.closing(trace), contextlib.ExitStack() as stack:
     for step in range(first_step + 1, num_steps + 1):
       begun = time.monotonic()
@@ -198,25 +208,34 @@ def _train(
         jax.block_until_ready(scalars)
         # Until now there was nothing to save: SIGTERM ended it at once.
         stack.enter_context(notice.listening())
+        is_preempted = notice.came_before(step)
         print(
           f'The first step was done {time.monotonic() - training.started:.1f} '
           's after the start.'
         )
       else:
         goodput.add(time.monotonic() - begun)
+        is_preempted = notice.has_come(step)
       if progress.due(step):
         progress.update(step, _losses(scalars))
       at_checkpoint = step % checkpoint_every == 0 or step == num_steps
-      is_preempted = notice.has_come(step)
-      if step % config.log_steps == 0 or at_checkpoint:
+      is_ending = is_preempted and step < num_steps
+      # A notice leaves no time to validate: the next start does it.
+      is_validating = at_checkpoint and not is_ending
+      if (step % config.log_steps == 0 and not at_checkpoint) or is_validating:
         step_log.write()
-      if at_checkpoint:
+        goodput.record()
+      if is_validating:
         best = _choose(training, step, best, writer, progress)
-      if at_checkpoint or is_preempted:
+      if at_checkpoint or is_ending:
         # After a notice a line may be begun: the next start ends it.
-        training.checkpoints.save(training.state, step_log.unwritten())
-        goodput.save()
-      if is_preempted and step < num_steps:
+        training.checkpoints.save(
+          training.state,
+          step_log.unwritten(),
+          is_validated=is_validating or not at_checkpoint,
+        )
+        goodput.keep()
+      if is_ending:
         raise PreemptedError(f'asked to end; step {step} is saved')
   print(goodput.summary())
 
@@ -250,7 +269,6 @@ def _choose(
     f'validation at step {step}: {training.measure} {figure:.3f}, '
     f'{time.monotonic() - started:.0f}s' + (' (best so far)' * is_best)
   )
-  if is_best:
-    training.checkpoints.save_best(training.state, value)
+  if is_best and training.checkpoints.save_best(training.state, value):
     return value
   return best

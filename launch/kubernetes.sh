@@ -113,7 +113,7 @@ fill() {
   local text final='[1, 2]' access=ReadWriteOnce arguments
   text=$(<"$here/kubernetes.yaml")
   if ((nodes > 1)); then
-    # A process whose peer has died fails with 1 as well, and may try again.
+    # A process whose peer has died may fail with 1 as well, and may try again.
     final='[2]' access=ReadWriteMany
   fi
   arguments=$(json_list --workdir="$mount/runs/$run" \

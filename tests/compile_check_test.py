@@ -11,6 +11,15 @@ from aqa_jax.input_pipeline import VideoInput
 from tfds_mtl_aqa.input_error import InputError
 
 
+def test_libtpu_that_another_process_uses(monkeypatch):
+  def in_use(*_, **__):
+    raise RuntimeError('ABORTED: Internal error: libtpu multi-process lockfile')
+
+  monkeypatch.setattr(topology.topologies, 'get_topology_desc', in_use)
+  with pytest.raises(InputError, match='v5e:2x4: another process is using'):
+    topology.find_devices('v5e:2x4')
+
+
 def _config(tiny_config, tmp_path, **fields):
   tiny_config.update_from_flattened_dict(
     {'dataset.data_dir': str(tmp_path / 'none'), **fields}

@@ -32,7 +32,7 @@ def test_a_damaged_record_is_an_error_that_names_it(builder):
 
 def test_damaged_records_are_left_out_up_to_a_share(builder, capsys):
   dives = load_split(builder, 'train', max_corrupt_fraction=0.2)
-  said = capsys.readouterr().out
+  said = capsys.readouterr().err
   missing = 16 - len(dives)
   assert missing > 0 and said.count('Left out') == missing
   for index in range(len(dives)):

@@ -5,12 +5,12 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 
 import pytest
+from several_processes_test import free_port
 
 from aqa_jax import preemption, train
 from configs import quickstart
@@ -121,12 +121,6 @@ def test_a_clock_that_is_set_back(tmp_path, tiny_overrides, monkeypatch):
     assert (ended / name).read_bytes() == (whole / name).read_bytes()
 
 
-def _free_port():
-  with socket.socket() as listener:
-    listener.bind(('localhost', 0))
-    return listener.getsockname()[1]
-
-
 @pytest.mark.parametrize('dead', [0, 1])
 def test_a_process_that_dies_takes_the_other_with_it(
   tmp_path, tiny_flags, dead
@@ -134,7 +128,7 @@ def test_a_process_that_dies_takes_the_other_with_it(
   """In bounded time, with the reason, and a code that means: start again."""
   flags = [*tiny_flags, '--config.duration=100000steps']
   flags += ['--config.checkpoint_every=50000steps', f'--workdir={tmp_path}']
-  flags += [f'--coordinator_address=localhost:{_free_port()}']
+  flags += [f'--coordinator_address=localhost:{free_port()}']
   environment = dict(os.environ, JAX_PLATFORMS='cpu')
   environment['XLA_FLAGS'] = '--xla_force_host_platform_device_count=1'
   processes = [

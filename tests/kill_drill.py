@@ -21,7 +21,12 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 _SIGNALS = (signal.SIGTERM, signal.SIGKILL)
 # What has to be the same bytes in the end.
-_FILES = ('metrics.jsonl', 'eval_test.json', 'predictions_test.csv')
+_FILES = (
+  'metrics.jsonl',
+  'texts.jsonl',
+  'eval_test.json',
+  'predictions_test.csv',
+)
 
 
 class Drill:
@@ -106,6 +111,8 @@ class Drill:
     if pids:
       os.kill(self._chance.choice(pids), number)
     output, _ = process.communicate()
+    # What is not taken notice of ends with 0.
+    assert process.returncode, f'{number.name} was ignored:\n{said}{output}'
     self.codes.append(process.returncode)
     return said + output
 
@@ -185,25 +192,28 @@ def main() -> None:
   Drill(flags, whole, arguments.num_processes, chance).finish()
   print(f'Without kills: {time.monotonic() - started:.0f} s.', flush=True)
   drill = Drill(flags, ended, arguments.num_processes, chance)
-  resumed = 0
+  said = []
   for index in range(arguments.kills):
     # One in six falls before the first step.
     seconds = chance.choice([-8.0, 4.0, 4.0, 4.0, 4.0, 4.0]) * chance.random()
     number = chance.choice(_SIGNALS)
-    output = drill.kill(number, seconds)
-    resumed += 'Going on from step' in output
+    said.append(drill.kill(number, seconds))
     lines = (ended / 'metrics.jsonl').read_text().splitlines()
     print(
       f'kill {index + 1}: {number.name}, {seconds:+.2f} s, exit code '
       f'{drill.codes[-1]}; {len(lines)} lines',
       flush=True,
     )
-  resumed += 'Going on from step' in drill.finish()
+  said.append(drill.finish())
+  went_on = sum('Going on from step' in output for output in said[1:])
+  began = sum('Training on' in output for output in said[1:])
   wrong = lost_and_doubled(ended, 1, arguments.steps)
   different = differences(whole, ended)
   print(
-    f'{len(drill.codes)} kills, {drill.saves} of them in a save, {resumed} '
-    f'resumes; {len(wrong)} steps lost or doubled; different: '
+    f'{len(drill.codes)} kills, {drill.saves} of them in a save. Of the starts '
+    f'that followed {went_on} went on from a checkpoint, {began} began anew, '
+    f'{len(said) - 1 - went_on - began} were killed before either. '
+    f'{len(wrong)} steps lost or doubled; different: '
     f'{", ".join(different) or "nothing"}.'
   )
   sys.exit(bool(wrong or different))

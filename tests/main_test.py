@@ -127,6 +127,10 @@ def test_official_configs_set_every_switch(network):
       ['width'],
     ),
     (
+      ['--config=configs/quickstart.py', '--workdir=x', '--config.remat=maybe'],
+      ['--config.remat=maybe: give True or False.'],
+    ),
+    (
       ['--config=configs/quickstart.py', '--workdir=x', '--mode=test'],
       ['mode', 'train'],
     ),
@@ -215,7 +219,11 @@ def test_a_damaged_record(run, tmp_path, tiny_dives, tiny_flags):
 def test_a_batch_that_can_not_be_spread(run, tmp_path, tiny_flags, monkeypatch):
   monkeypatch.setenv('XLA_FLAGS', '--xla_force_host_platform_device_count=3')
   done = run(*tiny_flags, f'--workdir={tmp_path}')
-  _assert_refused(done, 'config.batch_size=8 can not be spread over 3 devices')
+  _assert_refused(
+    done,
+    'config.batch_size=8 can not be spread over config.mesh.data=3',
+    'a multiple of 3',
+  )
 
 
 def test_a_workdir_of_another_config(run, tmp_path, tiny_config, tiny_flags):

@@ -156,3 +156,28 @@ def test_the_paper_trains_with_plain_adam():
   np.testing.assert_allclose(
     _run(config, params, [gradient]), [1 - 1e-4, 1 + 1e-4], rtol=1e-7
   )
+
+
+@pytest.mark.parametrize(
+  'scaling, factor', [('none', 1), ('linear', 16), ('sqrt', 4)]
+)
+def test_a_larger_batch_raises_the_learning_rate(scaling, factor):
+  """48 examples a step, with the learning rate of 3."""
+  config = _config(scaling=scaling)
+  transform = optimizer.create_optimizer(
+    config, num_steps=10, batch_size=48, num_examples=480
+  )
+  params = np.array([1.0, -2.0], np.float32)
+  gradient = np.array([3.0, -0.1], np.float32)
+  updates, _ = transform.update(gradient, transform.init(params), params)
+  # The first step of Adam is the learning rate, whatever the gradient.
+  np.testing.assert_allclose(
+    updates, -0.1 * factor * np.sign(gradient), rtol=1e-5
+  )
+
+
+def test_an_unknown_rule_of_scaling():
+  with pytest.raises(InputError, match="scaling='cubic': give none, linear"):
+    optimizer.create_optimizer(
+      _config(scaling='cubic'), num_steps=10, batch_size=3, num_examples=30
+    )

@@ -36,6 +36,9 @@ def test_signals_change_nothing(tmp_path, tiny_flags):
   assert 'The first step was done ' in said
   assert kill_drill.lost_and_doubled(ended, 5, 60) == []
   assert kill_drill.differences(whole, ended) == []
+  lines = (whole / 'metrics.jsonl').read_text().splitlines()
+  steps = [x['step'] for x in map(json.loads, lines) if 'train/loss' in x]
+  assert steps == sorted({*range(5, 61, 5), *range(12, 61, 12)})
   goodput = json.loads((ended / 'goodput.json').read_text())
   assert 0 < goodput['goodput'] < 1 and goodput['starts'] >= 3
 

@@ -13,6 +13,7 @@ from aqa_jax.collectives import find_collectives
 from aqa_jax.models.mscadc import MSCADC
 from aqa_jax.train_state import create_train_state
 
+_AXES = ('data', 'clip', 'fsdp')
 _BATCH, _FRAMES, _CROP, _LENGTH = 8, 6, 16, 8
 _STEPS = 20
 _WEIGHTS = {'score': 1.0, 'classes': 1.0, 'captions': 0.01}
@@ -104,6 +105,43 @@ def test_the_same_losses_on_other_devices(network, data, clip, fsdp):
   many, _ = _losses(network, data, clip, fsdp)
   assert len(np.unique(one, axis=0)) == _STEPS
   np.testing.assert_allclose(many, one, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+  'devices, clip, fsdp',
+  [
+    (8, 6, 1),
+    (8, 3, 1),
+    (4, 6, 1),
+    (4, 3, 1),
+    (2, 1, 2),
+    (8, 2, 3),
+    (8, 2, 2),
+    (6, 1, 1),
+  ],
+)
+def test_every_process_loads_the_rows_of_its_devices(
+  monkeypatch, devices, clip, fsdp
+):
+  """24 devices, here all of one process, as if several had some each."""
+  mesh = jax.sharding.AbstractMesh((24 // clip // fsdp, clip, fsdp), _AXES)
+  rows = np.arange(mesh.shape['data'] * fsdp)
+  # [data, clip, fsdp]: the row of each device.
+  of_device = np.broadcast_to(
+    rows.reshape(-1, 1, fsdp), (mesh.shape['data'], clip, fsdp)
+  ).reshape(-1)
+  for first in range(0, 24, devices):
+    own = of_device[first : first + devices]
+    monkeypatch.setattr(
+      jax.sharding.NamedSharding,
+      'addressable_devices_indices_map',
+      lambda self, shape, own=own: {
+        i: (slice(row, row + 1),) for i, row in enumerate(own)
+      },
+    )
+    part, parts = sharding.batch_part(mesh)
+    (loaded,) = np.split(rows, parts)[part : part + 1]
+    assert set(own) <= set(loaded)
 
 
 def _bytes_sent(network, data, clip, fsdp):

@@ -231,3 +231,70 @@ def test_predictions_are_whole_and_in_points():
       powers / powers.sum(axis=-1, keepdims=True),
       atol=1e-5,
     )
+
+
+@functools.cache
+def _one_sgd_step(num_devices=1, accumulation=1, **model):
+  """Returns the changes of a step of plain gradient descent, and its scalars.
+
+  Without dropout and BatchNorm: no example sees another.
+  """
+  mesh = sharding.make_mesh(num_devices)
+  options = {'batch_norm': False, 'caption_dropout': 0.0}
+  network = _model(**options, **model)
+  optimizer = optax.sgd(1.0)
+  shape = (_FRAMES, _CROP, _CROP, 3)
+  state = create_train_state(network, optimizer, 0, shape, _LENGTH, mesh)
+  before = jax.device_get(state.params)
+  step = steps.make_train_step(
+    network, optimizer, _WEIGHTS, 0, mesh, accumulation
+  )
+  state, scalars = step(state, sharding.to_devices(_batch(), mesh))
+  changes = jax.tree.map(np.subtract, jax.device_get(state.params), before)
+  return changes, jax.device_get(scalars)
+
+
+def _assert_same_gradients(one, other, rtol):
+  """Of every array, relative to its norm."""
+  for change, reference in zip(
+    jax.tree.leaves(one), jax.tree.leaves(other), strict=True
+  ):
+    assert np.linalg.norm(reference) > 0
+    difference = np.linalg.norm(change - reference)
+    assert difference <= rtol * np.linalg.norm(reference)
+
+
+@pytest.mark.parametrize('num_devices, accumulation', [(1, 2), (2, 2)])
+def test_the_gradients_of_parts_are_those_of_the_batch(
+  num_devices, accumulation
+):
+  whole, scalars = _one_sgd_step()
+  parts, of_parts = _one_sgd_step(num_devices, accumulation)
+  _assert_same_gradients(parts, whole, rtol=1e-4)
+  for name in ('loss', 'score', 'classes', 'captions', 'gradient_norm'):
+    assert of_parts[name] == pytest.approx(scalars[name], rel=1e-5)
+
+
+def test_rematerialisation_changes_no_gradient():
+  whole, scalars = _one_sgd_step()
+  again, of_again = _one_sgd_step(remat=True)
+  _assert_same_gradients(again, whole, rtol=1e-5)
+  assert of_again['loss'] == pytest.approx(scalars['loss'], rel=1e-6)
+
+
+def test_bfloat16_leaves_parameters_losses_and_statistics_float32():
+  network = _model(dtype=jnp.bfloat16)
+  mesh = sharding.make_mesh(1)
+  shape = (_FRAMES, _CROP, _CROP, 3)
+  state = create_train_state(network, _OPTIMIZER, 0, shape, _LENGTH, mesh)
+  step = steps.make_train_step(network, _OPTIMIZER, _WEIGHTS, 0, mesh)
+  batch = sharding.to_devices(_batch(), mesh)
+  program = step.lower(state, batch).as_text()
+  assert 'bf16' in program
+  new_state, scalars = jax.eval_shape(step, state, batch)
+  floats = [
+    leaf.dtype
+    for leaf in jax.tree.leaves((new_state, scalars))
+    if jnp.issubdtype(leaf.dtype, jnp.floating)
+  ]
+  assert set(floats) == {jnp.dtype('float32')}

@@ -5,12 +5,8 @@ import csv
 import fcntl
 import json
 import math
-import os
 import pathlib
-import signal
-import subprocess
-import sys
-import time
+import shutil
 
 import jax
 import ml_collections
@@ -18,7 +14,7 @@ import numpy as np
 import pytest
 
 from aqa_jax import caption_metrics, floors, network, preemption, train
-from configs import quickstart
+from configs import mscadc, quickstart
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
@@ -220,6 +216,26 @@ def test_tasks_that_can_not_be(tiny_overrides, tasks):
     network.tasks_of(_config(tiny_overrides, tasks=tasks))
 
 
+def test_parts_of_a_batch_that_statistics_groups_can_not_divide(
+  tmp_path, tiny_overrides
+):
+  config = mscadc.get_config()
+  config.update_from_flattened_dict(
+    {
+      name: tiny_overrides[name]
+      for name in tiny_overrides
+      if name.startswith(('dataset.', 'validation.', 'test_splits'))
+    }
+    | {'input.window_frames': 20, 'input.frames': 12, 'input.stride': 1.5}
+    | {'input.max_shift': 2, 'input.crop': 24, 'mesh.data': 1}
+    | {'batch_size': 8, 'accumulation': 2, 'model.statistics_groups': 8}
+  )
+  message = 'statistics_groups=8: config.batch_size=8 in config.accumulation=2'
+  with pytest.raises(InputError, match=message):
+    train.set_up(config, tmp_path / 'workdir')
+  assert not (tmp_path / 'workdir').exists()
+
+
 def test_frames_that_can_not_be_cut_into_clips(tiny_overrides):
   with pytest.raises(InputError, match='config.input.frames=17 can not be cut'):
     network.create_model(_config(tiny_overrides, **{'input.frames': 17}), 9)
@@ -268,88 +284,45 @@ def test_different_seeds_train_differently(tmp_path, tiny_overrides):
   assert held_out[0] == held_out[2]
 
 
-# Every sixth step is a checkpoint, every fourth a line.
-_LONG = ['--config.duration=40 epochs', '--config.checkpoint_every=4 epochs']
-_LONG += ['--config.log_steps=4', '--config.mesh.data=1']
+def _for_devices(overrides, **mesh):
+  """Returns a config of 20 steps for a mesh."""
+  fields = {f'mesh.{name}': size for name, size in mesh.items()}
+  fields |= {'duration': '20 steps', 'checkpoint_every': '20 steps'}
+  # Adam's steps at near-ties would show at a higher one.
+  fields |= {'optimizer.learning_rate': 1e-4, 'model.fc6': 128}
+  return _config(overrides, **fields)
 
 
-def _start(flags, workdir, **kwargs):
-  return subprocess.Popen(
-    [sys.executable, '-m', 'aqa_jax.main', *flags, f'--workdir={workdir}'],
-    cwd=ROOT,
-    stdout=subprocess.PIPE,
-    text=True,
-    **kwargs,
-  )
+def _losses(workdir):
+  return [
+    {k: v for k, v in line.items() if k != 'train/gradient_norm'}
+    for line in _lines(workdir)
+    if 'train/loss' in line
+  ]
 
 
-def _finish(flags, workdir):
-  process = _start(flags, workdir)
-  output, _ = process.communicate()
-  assert process.returncode == 0
-  return output
-
-
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, tiny_flags):
-  flags = [*tiny_flags, *_LONG]
-  whole, killed = tmp_path / 'whole', tmp_path / 'killed'
-  _finish(flags, whole)
-  process = _start(flags, killed)
-  # Past the second checkpoint, and past a line that the first run wrote.
-  path = killed / 'metrics.jsonl'
-  while not (path.exists() and '"step": 16' in path.read_text()):
-    assert process.poll() is None
-    time.sleep(0.005)
-  os.kill(process.pid, signal.SIGKILL)
-  process.communicate()
-  assert not (killed / 'eval_test.json').exists()
-  last = _lines(killed)[-1]['step']
-  output = _finish(flags, killed)
-  assert 'Going on from step ' in output
-  resumed_at = int(output.split('Going on from step ')[1].split()[0])
-  assert 12 <= resumed_at <= last < 60
-  # Neither a gap nor a line twice, and every number to the last bit.
-  for name in (
-    'metrics.jsonl',
-    'eval_test.json',
-    'predictions_test.csv',
-    'texts.jsonl',
-  ):
-    assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
-  steps = [line['step'] for line in _lines(whole) if 'train/loss' in line]
-  assert steps == sorted({*range(4, 61, 4), *range(6, 61, 6)})
+@pytest.fixture(name='on_one_device', scope='module')
+def fixture_on_one_device(tmp_path_factory, tiny_overrides):
+  """Workdirs of 20 steps on one device: whole, and ended at the seventh."""
+  folder = tmp_path_factory.mktemp('on_one_device')
+  config = _for_devices(tiny_overrides, data=1)
+  train.train_and_evaluate(config, folder / 'whole')
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(preemption.Notice, 'has_come', lambda self, step: step == 7)
+    with pytest.raises(preemption.PreemptedError, match='step 7 is saved'):
+      train.train_and_evaluate(config, folder / 'ended')
+  return folder
 
 
 @pytest.mark.parametrize('axes', [{'data': 8}, {'data': 2, 'fsdp': 4}])
 def test_going_on_with_other_devices(
-  tmp_path, tiny_overrides, monkeypatch, axes
+  tmp_path, tiny_overrides, on_one_device, axes
 ):
   """The checkpoint of one device, on eight: the same losses."""
-
-  def config(**mesh):
-    fields = {f'mesh.{name}': size for name, size in mesh.items()}
-    fields |= {'duration': '20 steps', 'checkpoint_every': '20 steps'}
-    # Adam's steps at near-ties would show at a higher one.
-    fields |= {'optimizer.learning_rate': 1e-4, 'model.fc6': 128}
-    return _config(tiny_overrides, **fields)
-
-  whole, ended = tmp_path / 'whole', tmp_path / 'ended'
-  train.train_and_evaluate(config(data=1), whole)
-  monkeypatch.setattr(
-    preemption.Notice, 'has_come', lambda self, step: step == 7
-  )
-  with pytest.raises(preemption.PreemptedError, match='step 7 is saved'):
-    train.train_and_evaluate(config(data=1), ended)
-  monkeypatch.undo()
-  train.train_and_evaluate(config(**axes), ended)
-  one, other = (
-    [
-      {k: v for k, v in line.items() if k != 'train/gradient_norm'}
-      for line in _lines(workdir)
-      if 'train/loss' in line
-    ]
-    for workdir in (whole, ended)
-  )
+  workdir = tmp_path / 'ended'
+  shutil.copytree(on_one_device / 'ended', workdir)
+  train.train_and_evaluate(_for_devices(tiny_overrides, **axes), workdir)
+  one, other = _losses(on_one_device / 'whole'), _losses(workdir)
   assert len(one) == 20
   for line, other_line in zip(one, other, strict=True):
     assert line == pytest.approx(other_line, rel=1e-5)

@@ -1,0 +1,183 @@
+"""How long a training step takes, in float32 and in bfloat16; no data."""
+
+import dataclasses
+import functools
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from jax import lax
+
+from aqa_jax import sharding
+from aqa_jax.rehearsal import Rehearsal, rehearse
+from aqa_jax.train_state import create_train_state
+from tfds_mtl_aqa.input_error import InputError
+
+_DTYPES = ('float32', 'bfloat16')
+# The two take turns, so that what else the machine does meets both.
+_ROUNDS, _SECONDS_A_TURN = 5, 4.0
+# Rows of the square matrices that tell a device's rate.
+_MATRIX_SIZES = {'cpu': 1024, 'gpu': 8192, 'tpu': 8192}
+_PRODUCTS = 10
+
+
+@dataclasses.dataclass
+class Candidate:
+  """A training step that is timed.
+
+  Attributes:
+    name: its compute dtype.
+    step: runs once, and returns what to wait for.
+    flops: operations of a step, on all devices.
+    steps_a_turn: how often it runs until the other's turn.
+    seconds: of a step, by round.
+  """
+
+  name: str
+  step: Callable[[], jax.Array]
+  flops: float
+  steps_a_turn: int = 1
+  seconds: list[float] = dataclasses.field(default_factory=list)
+
+  def take_turn(self) -> None:
+    """Times some steps."""
+    started = time.perf_counter()
+    for _ in range(self.steps_a_turn):
+      result = self.step()
+    jax.block_until_ready(result)
+    self.seconds.append((time.perf_counter() - started) / self.steps_a_turn)
+
+
+def run(config: ml_collections.ConfigDict) -> None:
+  """Times the training step on this machine's devices, and prints the figures.
+
+  The batch, of random pixels and words, lies on the devices already: reading
+  and decoding are not timed. Both states have to fit into the devices' memory.
+
+  Args:
+    config: one of `configs/`, of dives; its compute_dtype is not looked at.
+
+  Raises:
+    InputError: something in the config is wrong, or there are several
+      processes.
+  """
+  if jax.process_count() > 1:
+    raise InputError('--mode=benchmark times the devices of one process.')
+  candidates = [_prepare(config, dtype) for dtype in _DTYPES]
+  for index in range(_ROUNDS):
+    for candidate in candidates:
+      candidate.take_turn()
+    print(
+      f'round {index + 1} of {_ROUNDS}: '
+      + ', '.join(f'{c.name} {1e3 * c.seconds[-1]:.1f} ms' for c in candidates),
+      flush=True,
+    )
+  device = jax.local_devices()[0]
+  num_devices = sharding.make_mesh(**config.mesh).size
+  for candidate in candidates:
+    print(_describe(candidate, config.batch_size, num_devices, device.platform))
+  ratios = [
+    slow / fast
+    for slow, fast in zip(*(c.seconds for c in candidates), strict=True)
+  ]
+  print(
+    f'float32 takes {statistics.median(ratios):.2f} times as long as bfloat16 '
+    f'({min(ratios):.2f} to {max(ratios):.2f} in {_ROUNDS} rounds).'
+  )
+  memory = device.memory_stats() or {}
+  if 'peak_bytes_in_use' in memory:
+    peak = memory['peak_bytes_in_use'] / 2**20
+    print(f'Peak memory of a device, both states together: {peak:.0f} MiB.')
+
+
+def _prepare(config: ml_collections.ConfigDict, dtype: str) -> Candidate:
+  """Compiles a step, warms it up, and sees how many fit into a turn."""
+  config = config.copy_and_resolve_references()
+  config.compute_dtype = dtype
+  rehearsal = rehearse(config, jax.devices())
+  print(rehearsal.describe(), flush=True)
+  started = time.perf_counter()
+  batch = _random_batch(rehearsal)
+  lowered = rehearsal.train_step.lower(rehearsal.state, batch)
+  compiled = lowered.compile()
+  state = create_train_state(
+    rehearsal.model,
+    rehearsal.tx,
+    config.seed,
+    rehearsal.video_shape,
+    config.model.caption_length,
+    rehearsal.mesh,
+  )
+
+  def step():
+    nonlocal state
+    state, scalars = compiled(state, batch)
+    return scalars
+
+  candidate = Candidate(dtype, step, lowered.cost_analysis().get('flops', 0.0))
+  jax.block_until_ready(step())
+  print(f'Ready after {time.perf_counter() - started:.0f} s.', flush=True)
+  candidate.take_turn()
+  (seconds,) = candidate.seconds
+  candidate.seconds.clear()
+  candidate.steps_a_turn = max(round(_SECONDS_A_TURN / seconds), 1)
+  return candidate
+
+
+def _random_batch(rehearsal: Rehearsal) -> Mapping[str, jax.Array]:
+  """Returns a batch on the devices: random pixels, words and scores."""
+  rng = np.random.default_rng(rehearsal.config.seed)
+
+  def values(name, array):
+    if name == 'video':
+      return rng.integers(0, 256, array.shape, np.uint8)
+    if name == 'words':
+      size = rehearsal.vocabulary_size
+      return rng.integers(0, size, array.shape, np.int32)
+    # The least that every field can be: class 0, a score of 0, a whole caption.
+    fill = 1 if name == 'word_mask' else 0
+    return np.full(array.shape, fill, array.dtype)
+
+  batch = {
+    name: values(name, array)
+    for name, array in rehearsal.training_batch().items()
+  }
+  return sharding.to_devices(batch, rehearsal.mesh)
+
+
+def _describe(
+  candidate: Candidate, batch_size: int, num_devices: int, platform: str
+) -> str:
+  """Returns a candidate's figures as a sentence."""
+  seconds = statistics.median(candidate.seconds)
+  rate = candidate.flops / seconds / num_devices
+  peak = _matrix_rate(candidate.name, platform)
+  return (
+    f'{candidate.name}: {1e3 * seconds:.1f} ms a step '
+    f'({1e3 * min(candidate.seconds):.1f} to '
+    f'{1e3 * max(candidate.seconds):.1f}), {batch_size / seconds:.2f} dives/s; '
+    f'{rate / 1e12:.3g} Tflop/s a device, {100 * rate / peak:.0f} % of the '
+    f'{peak / 1e12:.3g} that its products of matrices reach.'
+  )
+
+
+def _matrix_rate(dtype: str, platform: str) -> float:
+  """Returns the operations per second of a device's products of matrices."""
+  size = _MATRIX_SIZES[platform]
+  matrix = jnp.full((size, size), 1 / size, dtype)
+
+  @functools.partial(jax.jit, static_argnums=1)
+  def products(matrix, count):
+    return lax.fori_loop(0, count, lambda _, a: a @ matrix, matrix)
+
+  jax.block_until_ready(products(matrix, _PRODUCTS))
+  seconds = []
+  for _ in range(_ROUNDS):
+    started = time.perf_counter()
+    jax.block_until_ready(products(matrix, _PRODUCTS))
+    seconds.append(time.perf_counter() - started)
+  return _PRODUCTS * 2 * size**3 / min(seconds)

@@ -1,0 +1,57 @@
+"""Goodput over starts that ended well, and one that was killed."""
+
+import json
+import time
+
+import pytest
+
+from aqa_jax.goodput import Goodput
+
+
+@pytest.fixture(name='clock')
+def fixture_clock(monkeypatch):
+  """A clock that the test sets: [seconds]."""
+  clock = [0.0]
+  monkeypatch.setattr(time, 'monotonic', lambda: clock[0])
+  return clock
+
+
+def _recorded(folder):
+  return json.loads((folder / 'goodput.json').read_text())
+
+
+def test_what_a_kill_lost_is_not_useful(tmp_path, clock):
+  clock[0] = 10
+  goodput = Goodput(tmp_path, 0)
+  goodput.add(100)
+  clock[0] = 110
+  goodput.keep()
+  # 1000 seconds of steps, of which no checkpoint knows.
+  goodput.add(1000)
+  clock[0] = 1110
+  goodput.record()
+  # Killed. The next start is killed before it has done anything.
+  clock[0] = 5010
+  Goodput(tmp_path, 5000)
+  clock[0] = 6001
+  goodput = Goodput(tmp_path, 6000)
+  goodput.add(100)
+  clock[0] = 6110
+  goodput.keep()
+  assert _recorded(tmp_path) == {
+    'starts': 3,
+    'seconds': 1230,
+    'useful_seconds': 200,
+    'goodput': 200 / 1230,
+  }
+  assert goodput.summary().startswith('Goodput 16 %')
+
+
+@pytest.mark.parametrize('content', ['', '[]', '{"starts": 1}', '\0'])
+def test_a_damaged_file_ends_no_training(tmp_path, clock, content):
+  (tmp_path / 'goodput.json').write_text(content)
+  clock[0] = 10
+  goodput = Goodput(tmp_path, 0)
+  goodput.add(5)
+  goodput.keep()
+  assert _recorded(tmp_path)['goodput'] == 0.5

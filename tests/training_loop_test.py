@@ -1,0 +1,145 @@
+"""The loop on a training of one number, whose steps take no time."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+import optax
+import pytest
+
+from aqa_jax import preemption, sharding, training_loop
+from aqa_jax.checkpoint import Checkpoints
+from aqa_jax.train_state import TrainState
+
+_EVERY, _LAST = 4, 12
+
+
+class _Walk(training_loop.Training):
+  """The number that is trained grows by the number of the step."""
+
+  measure = 'size'
+
+  def batches(self, first_step):
+    for step in range(first_step, _LAST):
+      yield {'score': np.full(8, step, np.float32)}
+
+  def validate(self):
+    # Rises and falls again: not the last step is the best.
+    size = float(self.state.params['x'])
+    return {'size': size if size < 40 else -size}
+
+  def summary(self):
+    return 'steps'
+
+
+def _walk(workdir):
+  mesh = sharding.make_mesh(1)
+  params = {'x': jnp.zeros(())}
+  state = TrainState(
+    step=jnp.int32(0),
+    params=params,
+    batch_stats={},
+    opt_state=optax.identity().init(params),
+  )
+
+  @jax.jit
+  def train_step(state, batch):
+    x = state.params['x'] + batch['score'].mean()
+    scalars = {'loss': -x, 'gradient_norm': x, 'is_finite': jnp.ones(())}
+    return state.replace(step=state.step + 1, params={'x': x}), scalars
+
+  return _Walk(
+    config=ml_collections.ConfigDict(
+      {
+        'batch_size': 8,
+        'duration': f'{_LAST} steps',
+        'checkpoint_every': f'{_EVERY} steps',
+        'log_steps': 3,
+        'progress_seconds': 0.0,
+        'profile': 0,
+        'init_from': '',
+        'max_non_finite': 1,
+      }
+    ),
+    workdir=workdir,
+    mesh=mesh,
+    state=jax.device_put(state, sharding.replicated(mesh)),
+    train_step=train_step,
+    num_examples=8,
+    checkpoints=Checkpoints(workdir),
+    started=0.0,
+  )
+
+
+class _PowerCut(Exception):
+  pass
+
+
+def _run(workdir, monkeypatch, notice=None, cut=None):
+  """Trains until a notice, or until nothing more is done, or to the end."""
+
+  def has_come(self, step):
+    if step == cut:
+      raise _PowerCut
+    return step == notice
+
+  monkeypatch.setattr(preemption.Notice, 'has_come', has_come)
+  walk = _walk(workdir)
+  try:
+    training_loop.run(walk)
+  finally:
+    walk.checkpoints.close()
+  return walk
+
+
+def _lines(workdir):
+  return (workdir / 'metrics.jsonl').read_text().splitlines()
+
+
+@pytest.fixture(name='whole')
+def fixture_whole(tmp_path, monkeypatch):
+  """The workdir of a training without a notice."""
+  _run(tmp_path / 'whole', monkeypatch)
+  return tmp_path / 'whole'
+
+
+def test_lines_and_the_best(whole):
+  steps = [json.loads(line)['step'] for line in _lines(whole)]
+  # Every third; every fourth, with its validation.
+  assert steps == [3, 4, 4, 6, 8, 8, 9, 12, 12]
+  checkpoints = Checkpoints(whole)
+  assert (checkpoints.best_step(), checkpoints.best_value()) == (8, 28)
+  checkpoints.close()
+
+
+@pytest.mark.parametrize('notice', [2, 3, 4, 5, 8, 11])
+def test_a_notice_changes_nothing(whole, tmp_path, monkeypatch, notice):
+  with pytest.raises(preemption.PreemptedError, match=f'step {notice} is'):
+    _run(tmp_path / 'ended', monkeypatch, notice=notice)
+  walk = _run(tmp_path / 'ended', monkeypatch)
+  assert _lines(tmp_path / 'ended') == _lines(whole)
+  assert float(walk.state.params['x']) == sum(range(_LAST))
+
+
+def test_a_notice_at_a_checkpoint_leaves_its_validation_to_the_next_start(
+  whole, tmp_path, monkeypatch
+):
+  """And to the one after it, where that is cut off."""
+  ended = tmp_path / 'ended'
+  monkeypatch.setattr(_Walk, 'validate', lambda self: pytest.fail('too long'))
+  with pytest.raises(preemption.PreemptedError):
+    _run(ended, monkeypatch, notice=_EVERY)
+  monkeypatch.undo()
+  assert [json.loads(line)['step'] for line in _lines(ended)] == [3]
+  for cut in (_EVERY + 2, _EVERY + 3):
+    with pytest.raises(_PowerCut):
+      _run(ended, monkeypatch, cut=cut)
+  _run(ended, monkeypatch)
+  assert _lines(ended) == _lines(whole)
+  ours, theirs = Checkpoints(ended), Checkpoints(whole)
+  assert ours.best_step() == theirs.best_step()
+  assert ours.best_value() == theirs.best_value()
+  ours.close()
+  theirs.close()
