@@ -23,7 +23,8 @@ _LOST_PEER = (
 
 def is_lost_peer(error: Exception) -> bool:
   """Returns whether an error is JAX's that another process is gone."""
-  if not isinstance(error, jax.errors.JaxRuntimeError):
+  # Where a step is awaited it is the first, where it is begun the second.
+  if not isinstance(error, jax.errors.JaxRuntimeError | ValueError):
     return False
   text = str(error)
   return jax.process_count() > 1 and any(part in text for part in _LOST_PEER)
