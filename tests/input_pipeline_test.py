@@ -297,7 +297,7 @@ def test_a_dive_that_can_not_be_decoded_gives_way(capsys):
   found = scores(0.2)
   assert not {53.0, 57.0} & set(found) and len(set(found)) == _NUM_DIVES - 2
   assert found == scores(0.2)
-  said = capsys.readouterr().out
+  said = capsys.readouterr().err
   assert said.count('dive (1, 3)') == 2  # Once a reading.
   with pytest.raises(InputError, match='2 of 11 records can not be read'):
     scores(0.1)

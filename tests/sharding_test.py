@@ -43,7 +43,7 @@ def _model(network, mesh):
 
 
 def _sizes(network):
-  return (_FRAMES, _CROP) if network == 'c3davg' else (12, 32)
+  return (_FRAMES, _CROP) if network == 'c3davg' else (12, 24)
 
 
 def _batch(network):

@@ -255,13 +255,14 @@ def _one_sgd_step(num_devices=1, accumulation=1, **model):
 
 
 def _assert_same_gradients(one, other, rtol):
-  """Of every array, relative to its norm."""
+  """Of every array, relative to its norm; that of all is about 10."""
   for change, reference in zip(
     jax.tree.leaves(one), jax.tree.leaves(other), strict=True
   ):
     assert np.linalg.norm(reference) > 0
     difference = np.linalg.norm(change - reference)
-    assert difference <= rtol * np.linalg.norm(reference)
+    # Some are next to nothing, and all rounding.
+    assert difference <= rtol * (np.linalg.norm(reference) + 1e-3)
 
 
 @pytest.mark.parametrize('num_devices, accumulation', [(1, 2), (2, 2)])
