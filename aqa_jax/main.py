@@ -74,28 +74,22 @@ def main(argv: Sequence[str]) -> None:
     raise InputError(f'unknown argument {argv[1]!r}; flags begin with --.')
   if not _CONFIG.value:
     raise InputError('--config is missing.')
-  if _MODE.value == 'compile':
-    compile_check.run(_CONFIG.value, _TOPOLOGY.value)
-    return
-  if _MODE.value == 'benchmark':
-    benchmark.run(_CONFIG.value)
-    return
-  if not _WORKDIR.value:
-    raise InputError('--workdir is missing.')
-  if _TOPOLOGY.value:
-    raise InputError(f'--topology={_TOPOLOGY.value} is for --mode=compile.')
-  together = (_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID)
-  given = [flag for flag in together if flag.value is not None]
-  if given and len(given) < len(together):
-    raise InputError(
-      f'--{given[0].name}={given[0].value}: give all of '
-      f'{", ".join(f"--{flag.name}" for flag in together)}, or none of them.'
-    )
   if _CONFIG.value.get('deterministic'):
     # XLA reads it once, when it first looks for devices.
     os.environ['XLA_FLAGS'] = ' '.join(
       filter(None, (os.environ.get('XLA_FLAGS'), _DETERMINISTIC))
     )
+  if _MODE.value == 'compile':
+    compile_check.run(_CONFIG.value, _TOPOLOGY.value)
+    return
+  if _TOPOLOGY.value:
+    raise InputError(f'--topology={_TOPOLOGY.value} is for --mode=compile.')
+  if _MODE.value == 'benchmark':
+    benchmark.run(_CONFIG.value)
+    return
+  if not _WORKDIR.value:
+    raise InputError('--workdir is missing.')
+  _check_processes()
   if _COORDINATOR.value is not None or _MULTI_HOST.value:
     jax.distributed.initialize(
       _COORDINATOR.value,
@@ -110,6 +104,28 @@ def main(argv: Sequence[str]) -> None:
       silent = stack.enter_context(open(os.devnull, 'w'))
       stack.enter_context(contextlib.redirect_stdout(silent))
     _run_mode()
+
+
+def _check_processes() -> None:
+  together = (_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID)
+  given = [flag for flag in together if flag.value is not None]
+  if not given:
+    return
+  if len(given) < len(together):
+    raise InputError(
+      f'--{given[0].name}={given[0].value}: give all of '
+      f'{", ".join(f"--{flag.name}" for flag in together)}, or none of them.'
+    )
+  if not re.fullmatch(r'.+:\d+', _COORDINATOR.value):
+    raise InputError(
+      f'--coordinator_address={_COORDINATOR.value}: give host:port, such as '
+      'localhost:8476.'
+    )
+  if not 0 <= _PROCESS_ID.value < _NUM_PROCESSES.value:
+    raise InputError(
+      f'--process_id={_PROCESS_ID.value}: give 0 to '
+      f'--num_processes={_NUM_PROCESSES.value}, less one.'
+    )
 
 
 def _run_mode() -> None:
@@ -195,7 +211,10 @@ def _about_flags(message: str, argv: Sequence[str]) -> str:
       if part
     )
   ]
-  where = f' (in {" ".join(named or overrides)})' if overrides else ''
+  # A flag that is none of the config's is named already.
+  about_config = not message.startswith('flag --') or '--config' in message
+  flags_meant = named or (overrides if about_config else [])
+  where = f' (in {" ".join(flags_meant)})' if flags_meant else ''
   return ' '.join(message.split()) + where
 
 

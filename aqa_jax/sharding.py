@@ -41,8 +41,8 @@ def make_mesh(
     devices: to choose from; None for all of all processes.
 
   Raises:
-    InputError: there are fewer devices, or some of another process would be
-      left over.
+    InputError: there are fewer devices, or some would be left over that data
+      was to take, or that are of another process.
   """
   devices = jax.devices() if devices is None else devices
   for name, size in (('clip', clip), ('fsdp', fsdp)):
@@ -50,6 +50,12 @@ def make_mesh(
       raise InputError(f'config.mesh.{name}={size}: give 1 or more.')
   if data == -1:
     data = max(len(devices) // (clip * fsdp), 1)
+    if len(devices) > data * clip * fsdp:
+      raise InputError(
+        f'config.mesh.clip={clip}, fsdp={fsdp}: {len(devices)} devices can not '
+        f'be divided by {clip * fsdp}; give other sizes, or leave some idle '
+        f'with --config.mesh.data={data}.'
+      )
   sizes = data, clip, fsdp
   count = data * clip * fsdp
   if not 1 <= count <= len(devices):

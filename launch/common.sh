@@ -44,6 +44,8 @@ run() {
     quote "$@" >&3
     echo >&3
   else
+    [[ -n $(type -t "$1") ]] || die "$1 is not installed here; --dry_run goes" \
+      "without it"
     "$@"
   fi
 }

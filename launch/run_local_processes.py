@@ -77,7 +77,8 @@ def main(argv: Sequence[str]) -> int:
       ],
       environment,
     )
-    if code != _PREEMPTED and code <= 128:
+    # Ctrl-C is no machine that is taken away.
+    if code != _PREEMPTED and (code <= 128 or code == 128 + signal.SIGINT):
       break
     if restarts_left:
       print(f'Ended with code {code}; starting again.', flush=True)

@@ -163,7 +163,7 @@ def test_kubernetes_failure_policy(machine):
     disruption, preempted, final = rules
     assert disruption['action'] == preempted['action'] == 'Ignore'
     assert disruption['onPodConditions'][0]['type'] == 'DisruptionTarget'
-    assert preempted['onExitCodes']['values'] == [75]
+    assert preempted['onExitCodes']['values'] == [75, 143]
     assert final['action'] == 'FailJob'
     assert {r['onExitCodes']['containerName'] for r in rules[1:]} == names
     return final['onExitCodes']['values']

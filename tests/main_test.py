@@ -151,6 +151,21 @@ def test_official_configs_set_every_switch(network):
       ['--config=configs/quickstart.py', '--workdir=x', '--num_processes=2'],
       ['--num_processes=2: give all of'],
     ),
+    (
+      ['--config=configs/quickstart.py', '--workdir=x', '--num_processes=2']
+      + ['--coordinator_address=localhost:9', '--process_id=2'],
+      ['--process_id=2: give 0 to --num_processes=2, less one.'],
+    ),
+    (
+      ['--config=configs/quickstart.py', '--workdir=x', '--num_processes=2']
+      + ['--process_id=1', '--coordinator_address=localhost'],
+      ['--coordinator_address=localhost: give host:port'],
+    ),
+    (
+      ['--config=configs/quickstart.py', '--mode=benchmark']
+      + ['--topology=cpu:8'],
+      ['--topology=cpu:8 is for --mode=compile'],
+    ),
   ],
   ids=lambda value: ' '.join(value[-1:]),
 )

@@ -1,5 +1,6 @@
 """Several processes train as one does."""
 
+import importlib
 import json
 import os
 import pathlib
@@ -160,3 +161,18 @@ def test_processes_that_are_taken_away_go_on(tmp_path, tiny_flags, by_two):
   assert 'Ended with code 75; starting again.' in output
   assert 'Ended with code 137; starting again.' in output
   assert lines_of(tmp_path) == lines_of(by_two[0])
+
+
+@pytest.mark.parametrize(
+  'codes, starts',
+  [([130], 1), ([2], 1), ([75, 137, 0], 3), ([75, 75, 75], 3), ([0], 1)],
+)
+def test_what_is_started_again(monkeypatch, codes, starts):
+  """Preemption and signals, twice at most; no mistake, nor Ctrl-C."""
+  monkeypatch.syspath_prepend(str(LAUNCHER.parent))
+  launcher = importlib.import_module(LAUNCHER.stem)
+  left = list(codes)
+  monkeypatch.setattr(launcher, 'run_together', lambda *_: left.pop(0))
+  code = launcher.main(['--num_processes=2', '--max_restarts=2'])
+  assert code == codes[-1]
+  assert len(codes) - len(left) == starts
