@@ -31,12 +31,12 @@ from tfds_mtl_aqa import prepare  # noqa: E402
 
 # These start processes or train: after all others, in this order.
 _LAST = (
+  'run_local_processes_test.py',
   'mtl_aqa_real_release_test.py',
   'parity_test.py',
   'train_test.py',
   'table4_test.py',
   'prepare_test.py',
-  'run_local_processes_test.py',
   'real_dive_test.py',
   'main_test.py',
 )

@@ -59,7 +59,6 @@ def test_two_processes_train_as_one_does(tmp_path, tiny_flags, by_two):
   done = launch(1, 2, *flags)
   assert done.returncode == 0, done.stdout + done.stderr
   workdir, said = by_two
-  before = lines_of(tmp_path)
   one, two = lines_of(tmp_path), lines_of(workdir)
   # 20 steps, 3 validations.
   assert len(one) == len(two) == 23
@@ -77,10 +76,6 @@ def test_two_processes_train_as_one_does(tmp_path, tiny_flags, by_two):
   lines = said.splitlines()
   for part in ('Training on', 'step 1/', 'floor: mean'):
     assert [line[:3] for line in lines if part in line] == ['[0]'], part
-  # Two processes go on from what one has written, and need not train again.
-  done = launch(2, 1, *flags, '--mode=eval')
-  assert done.returncode == 0, done.stdout + done.stderr
-  assert lines_of(tmp_path) == before
 
 
 def test_one_mistake_ends_all(tmp_path, tiny_flags):
@@ -139,16 +134,19 @@ def test_all_succeed():
 
 
 def test_processes_that_are_taken_away_go_on(tmp_path, tiny_flags, by_two):
-  """One of two gets SIGTERM, then one kill -9: as if nothing had happened."""
+  """One of two gets SIGTERM: as if nothing had happened.
+
+  kill_drill.py has kill -9 and more of both, and takes longer.
+  """
   process = subprocess.Popen(
-    [sys.executable, str(LAUNCHER), '--num_processes=2', '--max_restarts=2']
+    [sys.executable, str(LAUNCHER), '--num_processes=2', '--max_restarts=1']
     + ['--devices_per_process=1', *tiny_flags, *_FLAGS]
     + [f'--workdir={tmp_path}'],
     cwd=ROOT,
     stdout=subprocess.PIPE,
     text=True,
   )
-  signals = [(signal.SIGTERM, 1), (signal.SIGKILL, 0)]
+  signals = [(signal.SIGTERM, 1)]
   lines = []
   with process:
     for line in process.stdout:
@@ -159,7 +157,6 @@ def test_processes_that_are_taken_away_go_on(tmp_path, tiny_flags, by_two):
   output = ''.join(lines)
   assert process.returncode == 0, output
   assert 'Ended with code 75; starting again.' in output
-  assert 'Ended with code 137; starting again.' in output
   assert lines_of(tmp_path) == lines_of(by_two[0])
 
 
