@@ -1,7 +1,6 @@
 """How long a training step takes, in float32 and in bfloat16; no data."""
 
 import dataclasses
-import functools
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -32,7 +31,7 @@ class Candidate:
   Attributes:
     name: its compute dtype.
     step: runs once, and returns what to wait for.
-    flops: operations of a step, on all devices.
+    flops: operations of a step on one of the devices.
     steps_a_turn: how often it runs until the other's turn.
     seconds: of a step, by round.
   """
@@ -77,9 +76,8 @@ def run(config: ml_collections.ConfigDict) -> None:
       flush=True,
     )
   device = jax.local_devices()[0]
-  num_devices = sharding.make_mesh(**config.mesh).size
   for candidate in candidates:
-    print(_describe(candidate, config.batch_size, num_devices, device.platform))
+    print(_describe(candidate, config.batch_size, device.platform))
   ratios = [
     slow / fast
     for slow, fast in zip(*(c.seconds for c in candidates), strict=True)
@@ -108,7 +106,7 @@ def _prepare(config: ml_collections.ConfigDict, dtype: str) -> Candidate:
     rehearsal.model,
     rehearsal.tx,
     config.seed,
-    rehearsal.video_shape,
+    rehearsal.video_input.shape,
     config.model.caption_length,
     rehearsal.mesh,
   )
@@ -118,7 +116,9 @@ def _prepare(config: ml_collections.ConfigDict, dtype: str) -> Candidate:
     state, scalars = compiled(state, batch)
     return scalars
 
-  candidate = Candidate(dtype, step, lowered.cost_analysis().get('flops', 0.0))
+  # Of the program before it is split over the devices.
+  flops = lowered.cost_analysis().get('flops', 0.0)
+  candidate = Candidate(dtype, step, flops / rehearsal.mesh.size)
   jax.block_until_ready(step())
   print(f'Ready after {time.perf_counter() - started:.0f} s.', flush=True)
   candidate.take_turn()
@@ -149,12 +149,10 @@ def _random_batch(rehearsal: Rehearsal) -> Mapping[str, jax.Array]:
   return sharding.to_devices(batch, rehearsal.mesh)
 
 
-def _describe(
-  candidate: Candidate, batch_size: int, num_devices: int, platform: str
-) -> str:
+def _describe(candidate: Candidate, batch_size: int, platform: str) -> str:
   """Returns a candidate's figures as a sentence."""
   seconds = statistics.median(candidate.seconds)
-  rate = candidate.flops / seconds / num_devices
+  rate = candidate.flops / seconds
   peak = _matrix_rate(candidate.name, platform)
   return (
     f'{candidate.name}: {1e3 * seconds:.1f} ms a step '
@@ -170,14 +168,14 @@ def _matrix_rate(dtype: str, platform: str) -> float:
   size = _MATRIX_SIZES[platform]
   matrix = jnp.full((size, size), 1 / size, dtype)
 
-  @functools.partial(jax.jit, static_argnums=1)
-  def products(matrix, count):
-    return lax.fori_loop(0, count, lambda _, a: a @ matrix, matrix)
+  @jax.jit
+  def products(matrix):
+    return lax.fori_loop(0, _PRODUCTS, lambda _, a: a @ matrix, matrix)
 
-  jax.block_until_ready(products(matrix, _PRODUCTS))
+  jax.block_until_ready(products(matrix))
   seconds = []
   for _ in range(_ROUNDS):
     started = time.perf_counter()
-    jax.block_until_ready(products(matrix, _PRODUCTS))
+    jax.block_until_ready(products(matrix))
     seconds.append(time.perf_counter() - started)
   return _PRODUCTS * 2 * size**3 / min(seconds)

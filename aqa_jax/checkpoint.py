@@ -149,8 +149,8 @@ class Checkpoints:
     """
     return self._restore(self._latest, state)
 
-  def unwritten(self) -> tuple[list[dict[str, object]], bool]:
-    """Returns unwritten and is_validated of the latest checkpoint."""
+  def left_to_do(self) -> tuple[list[dict[str, object]], bool]:
+    """Returns unwritten and is_validated, as `save` had them the last time."""
     restored = self._latest.restore(
       self.latest_step(),
       args=ocp.args.Composite(

@@ -70,6 +70,11 @@ class VideoInput:
   interpolation: str = 'area'
   resize_evaluation: bool = True
 
+  @property
+  def shape(self) -> tuple[int, int, int, int]:
+    """The (time, height, width, 3) that the network sees of a dive."""
+    return self.frames, self.crop, self.crop, 3
+
   def offsets(self) -> np.ndarray:
     """Returns int [frames]: which frames of the window are used."""
     offsets = np.floor(self.stride * np.arange(self.frames)).astype(int)
@@ -187,9 +192,8 @@ def abstract_batch(
     caption_length: tokens of a padded caption.
     batch_size: rows.
   """
-  crop = video_input.crop
   rows = {
-    'video': ((video_input.frames, crop, crop, 3), np.uint8),
+    'video': (video_input.shape, np.uint8),
     'flip': ((), np.bool_),
     'key': ((2,), np.int32),
     'score': ((), np.float32),

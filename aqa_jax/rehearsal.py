@@ -53,12 +53,6 @@ class Rehearsal:
   state: TrainState
   train_step: Callable
 
-  @property
-  def video_shape(self) -> tuple[int, int, int, int]:
-    """The (time, height, width, 3) of one video."""
-    sizes = self.config.input
-    return sizes.frames, sizes.crop, sizes.crop, 3
-
   def training_batch(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns a batch of training, abstract, with its sharding."""
     return self._batch(self.config.batch_size)
@@ -132,8 +126,9 @@ def rehearse(
     config.batch_size,
     num_examples,
   )
-  shape = (config.input.frames, config.input.crop, config.input.crop, 3)
-  state = abstract_train_state(model, tx, shape, config.model.caption_length)
+  state = abstract_train_state(
+    model, tx, video_input.shape, config.model.caption_length
+  )
   return Rehearsal(
     config=config,
     mesh=mesh,

@@ -190,10 +190,7 @@ def set_up(
   tx = optimizer.create_optimizer(
     config.optimizer, num_steps, config.batch_size, len(train)
   )
-  sizes = (
-    (config.input.frames, config.input.crop, config.input.crop, 3),
-    config.model.caption_length,
-  )
+  sizes = video_input.shape, config.model.caption_length
   training_loop.check_init_from(
     config, workdir, lambda: abstract_train_state(model, tx, *sizes)
   )

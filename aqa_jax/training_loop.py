@@ -102,7 +102,7 @@ def _run(training: Training) -> None:
   unwritten, is_validated = [], True
   if first_step:
     training.state = checkpoints.restore_latest(training.state)
-    unwritten, is_validated = checkpoints.unwritten()
+    unwritten, is_validated = checkpoints.left_to_do()
     print(f'Going on from step {first_step} of {num_steps}.')
   else:
     begin_with_pretrained(training)
@@ -194,7 +194,6 @@ def _train(
   batches = training.batches(first_step)
   trace = Trace(training.workdir, first_step, config.profile)
   notice = preemption.Notice()
-  is_preempted = False
   with contextlib.closing(trace), contextlib.ExitStack() as stack:
     for step in range(first_step + 1, num_steps + 1):
       begun = time.monotonic()
@@ -221,18 +220,16 @@ def _train(
       at_checkpoint = step % checkpoint_every == 0 or step == num_steps
       is_ending = is_preempted and step < num_steps
       # A notice leaves no time to validate: the next start does it.
-      is_validating = at_checkpoint and not is_ending
-      if (step % config.log_steps == 0 and not at_checkpoint) or is_validating:
+      is_validated = not (at_checkpoint and is_ending)
+      if is_validated and (step % config.log_steps == 0 or at_checkpoint):
         step_log.write()
         goodput.record()
-      if is_validating:
+      if is_validated and at_checkpoint:
         best = _choose(training, step, best, writer, progress)
       if at_checkpoint or is_ending:
         # After a notice a line may be begun: the next start ends it.
         training.checkpoints.save(
-          training.state,
-          step_log.unwritten(),
-          is_validated=is_validating or not at_checkpoint,
+          training.state, step_log.unwritten(), is_validated
         )
         goodput.keep()
       if is_ending:
