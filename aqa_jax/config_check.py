@@ -27,6 +27,7 @@ _COUNTS = {
   'model.caption_length': 2,
   'model.caption_hidden': 1,
   'model.caption_embedding': 1,
+  'model.statistics_groups': 1,
   'optimizer.reference_batch_size': 1,
 }
 _DURATIONS = ('duration', 'checkpoint_every', 'optimizer.warmup')
@@ -92,3 +93,12 @@ def check_config(config: ml_collections.ConfigDict) -> None:
       raise InputError(
         f"config.{name}='{flat[name]}': give one of {', '.join(choices)}."
       )
+  groups = flat.get('model.statistics_groups', 1)
+  if config.batch_size // config.accumulation % groups:
+    parts = f'config.batch_size={config.batch_size}'
+    if config.accumulation > 1:
+      parts += f' in config.accumulation={config.accumulation} parts'
+    raise InputError(
+      f'config.model.statistics_groups={groups}: {parts} can not be divided by '
+      'it; change one of them.'
+    )

@@ -170,7 +170,6 @@ def set_up(
   )
   vocabulary = dive_split.load_vocabulary(builder)
   model = network.create_model(config, len(vocabulary), mesh)
-  _check_statistics_groups(config)
   num_frames, height, width, _ = builder.info.features['video'].shape
   video_input = VideoInput(**config.input)
   video_input.check(num_frames, height, width)
@@ -273,19 +272,6 @@ def _without_seen_dives(
       'train on another.'
     )
   return tests | {name: tests[name].select(np.flatnonzero(~seen))}
-
-
-def _check_statistics_groups(config: ml_collections.ConfigDict) -> None:
-  groups = config.model.get('statistics_groups', 1)
-  size = config.batch_size // config.accumulation
-  if groups < 1 or size % groups:
-    parts = f'config.batch_size={config.batch_size}'
-    if config.accumulation > 1:
-      parts += f' in config.accumulation={config.accumulation} parts'
-    raise InputError(
-      f'config.model.statistics_groups={groups}: {parts} can not be divided by '
-      'it; change one of them.'
-    )
 
 
 def _check_vocabulary_size(

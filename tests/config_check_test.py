@@ -54,3 +54,19 @@ def test_what_no_training_can_work_with(field, value, remedy):
       check_config(config)
     assert str(error.value).startswith(f'config.{field}=')
     assert remedy in str(error.value)
+
+
+@pytest.mark.parametrize('accumulation, groups', [(1, 3), (2, 8)])
+def test_parts_of_a_batch_that_statistics_groups_can_not_divide(
+  accumulation, groups
+):
+  config = mscadc.get_config()
+  config.batch_size = 8
+  config.accumulation = accumulation
+  config.model.statistics_groups = groups
+  with pytest.raises(InputError) as error:
+    check_config(config)
+  message = f'config.model.statistics_groups={groups}: config.batch_size=8 '
+  if accumulation > 1:
+    message += 'in config.accumulation=2 parts '
+  assert str(error.value).startswith(message + 'can not be divided')

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from aqa_jax import caption_metrics, floors, network, preemption, train
-from configs import mscadc, quickstart
+from configs import quickstart
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
@@ -214,26 +214,6 @@ def test_tasks_in_any_order(tiny_overrides):
 def test_tasks_that_can_not_be(tiny_overrides, tasks):
   with pytest.raises(InputError, match='config.tasks='):
     network.tasks_of(_config(tiny_overrides, tasks=tasks))
-
-
-def test_parts_of_a_batch_that_statistics_groups_can_not_divide(
-  tmp_path, tiny_overrides
-):
-  config = mscadc.get_config()
-  config.update_from_flattened_dict(
-    {
-      name: tiny_overrides[name]
-      for name in tiny_overrides
-      if name.startswith(('dataset.', 'validation.', 'test_splits'))
-    }
-    | {'input.window_frames': 20, 'input.frames': 12, 'input.stride': 1.5}
-    | {'input.max_shift': 2, 'input.crop': 24, 'mesh.data': 1}
-    | {'batch_size': 8, 'accumulation': 2, 'model.statistics_groups': 8}
-  )
-  message = 'statistics_groups=8: config.batch_size=8 in config.accumulation=2'
-  with pytest.raises(InputError, match=message):
-    train.set_up(config, tmp_path / 'workdir')
-  assert not (tmp_path / 'workdir').exists()
 
 
 def test_frames_that_can_not_be_cut_into_clips(tiny_overrides):
