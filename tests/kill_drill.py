@@ -84,13 +84,16 @@ class Drill:
     assert process.returncode == 0, output
     return output
 
-  def kill(self, number: signal.Signals, seconds: float) -> str:
+  def kill(
+    self, number: signal.Signals, seconds: float, in_save: bool = False
+  ) -> str:
     """Starts the training, and kills it some time after its first step.
 
     Args:
       number: of the signal; one process of several gets it.
       seconds: after the first step; below 0: after the start instead, which is
         before any step.
+      in_save: wait for the next save after that.
 
     Returns:
       What it said.
@@ -104,10 +107,13 @@ class Drill:
           break
       assert process.poll() is None, said
     time.sleep(abs(seconds))
+    # Before the first step there may be what an earlier kill left.
+    saving = seconds >= 0 and self._is_saving()
+    while in_save and not saving and process.poll() is None:
+      time.sleep(0.001)
+      saving = self._is_saving()
+    self.saves += saving
     pids = children(process.pid) if self._num_processes > 1 else [process.pid]
-    # Orbax's name for what is not whole.
-    names = [p.name for p in self._workdir.glob('*/*tmp*')]
-    self.saves += bool(names)
     if pids:
       os.kill(self._chance.choice(pids), number)
     output, _ = process.communicate()
@@ -115,6 +121,10 @@ class Drill:
     assert process.returncode, f'{number.name} was ignored:\n{said}{output}'
     self.codes.append(process.returncode)
     return said + output
+
+  def _is_saving(self) -> bool:
+    # Orbax's name for what is not whole.
+    return any(self._workdir.glob('*/*tmp*'))
 
 
 def children(pid: int) -> list[int]:
@@ -194,14 +204,15 @@ def main() -> None:
   drill = Drill(flags, ended, arguments.num_processes, chance)
   said = []
   for index in range(arguments.kills):
-    # One in six falls before the first step.
-    seconds = chance.choice([-8.0, 4.0, 4.0, 4.0, 4.0, 4.0]) * chance.random()
+    # One in six falls before the first step, two into a save.
+    kind = index % 6
+    seconds = (-8.0 if kind == 0 else 4.0) * chance.random()
     number = chance.choice(_SIGNALS)
-    said.append(drill.kill(number, seconds))
+    said.append(drill.kill(number, seconds, in_save=kind in (1, 3)))
     lines = (ended / 'metrics.jsonl').read_text().splitlines()
     print(
       f'kill {index + 1}: {number.name}, {seconds:+.2f} s, exit code '
-      f'{drill.codes[-1]}; {len(lines)} lines',
+      f'{drill.codes[-1]}; {drill.saves} in a save; {len(lines)} lines',
       flush=True,
     )
   said.append(drill.finish())

@@ -20,13 +20,10 @@ def test_signals_change_nothing(tmp_path, tiny_flags):
   whole, ended = tmp_path / 'whole', tmp_path / 'ended'
   kill_drill.Drill(flags, whole, 1, chance).finish()
   drill = kill_drill.Drill(flags, ended, 1, chance)
-  for number, seconds in (
-    (signal.SIGKILL, chance.uniform(0, 0.3)),
-    (signal.SIGTERM, chance.uniform(0, 0.3)),
-  ):
-    said = drill.kill(number, seconds)
-    if number == signal.SIGTERM:
-      assert 'the same command goes on' in said
+  drill.kill(signal.SIGKILL, chance.uniform(0, 0.3), in_save=True)
+  assert drill.saves == 1
+  said = drill.kill(signal.SIGTERM, chance.uniform(0, 0.3))
+  assert 'the same command goes on' in said
   assert drill.codes == [-9, preemption.EXIT_CODE]
   said = drill.finish()
   assert 'Going on from step ' in said and 'Goodput ' in said
