@@ -209,7 +209,8 @@ def main() -> None:
     seconds = (-8.0 if kind == 0 else 4.0) * chance.random()
     number = chance.choice(_SIGNALS)
     said.append(drill.kill(number, seconds, in_save=kind in (1, 3)))
-    lines = (ended / 'metrics.jsonl').read_text().splitlines()
+    metrics = ended / 'metrics.jsonl'
+    lines = metrics.read_text().splitlines() if metrics.exists() else []
     print(
       f'kill {index + 1}: {number.name}, {seconds:+.2f} s, exit code '
       f'{drill.codes[-1]}; {drill.saves} in a save; {len(lines)} lines',
