@@ -172,16 +172,23 @@ def _free_port() -> int:
 
 
 def _count(text: str) -> int:
-  number = int(text)
-  if number < 0:
-    raise argparse.ArgumentTypeError('give a number from 0 on')
-  return number
+  return _number(text, 0)
 
 
 def _positive(text: str) -> int:
-  number = int(text)
-  if number < 1:
-    raise argparse.ArgumentTypeError('give a number above 0')
+  return _number(text, 1)
+
+
+def _number(text: str, least: int) -> int:
+  try:
+    number = int(text)
+  except ValueError:
+    number = None
+  if number is None or number < least:
+    # Of a ValueError argparse would tell with the name of a function here.
+    raise argparse.ArgumentTypeError(
+      f'give a whole number from {least} on, not {text!r}'
+    )
   return number
 
 

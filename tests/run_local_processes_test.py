@@ -175,3 +175,25 @@ def test_what_is_started_again(monkeypatch, codes, starts):
   code = launcher.main(['--num_processes=2', '--max_restarts=2'])
   assert code == codes[-1]
   assert len(codes) - len(left) == starts
+
+
+@pytest.mark.parametrize(
+  'flag, least',
+  [
+    ('--num_processes=abc', 1),
+    ('--num_processes=0', 1),
+    ('--devices_per_process=1.5', 1),
+    ('--max_restarts=x', 0),
+    ('--max_restarts=-1', 0),
+  ],
+)
+def test_bad_numbers(monkeypatch, capsys, flag, least):
+  monkeypatch.syspath_prepend(str(LAUNCHER.parent))
+  launcher = importlib.import_module(LAUNCHER.stem)
+  with pytest.raises(SystemExit, match='2'):
+    launcher.main([flag])
+  line = capsys.readouterr().err.splitlines()[-1]
+  name, value = flag.split('=')
+  assert line.endswith(
+    f'argument {name}: give a whole number from {least} on, not {value!r}'
+  )
