@@ -44,8 +44,7 @@ run() {
     quote "$@" >&3
     echo >&3
   else
-    [[ -n $(type -t "$1") ]] || die "$1 is not installed here; --dry_run goes" \
-      "without it"
+    require_program "$1"
     "$@"
   fi
 }
@@ -84,6 +83,12 @@ expand_flagfiles() {
     shift
   done
   expanded+=("$@")
+}
+
+# Dies unless a program is there, or nothing is to be run.
+require_program() {
+  $dry_run || [[ -n $(type -t "$1") ]] ||
+    die "$1 is not installed here; --dry_run goes without it"
 }
 
 # Dies unless each of the named variables has a value.

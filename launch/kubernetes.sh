@@ -8,7 +8,8 @@
 #   status    the job and its pods
 #   logs      of pod --index, as they grow
 #   fetch     copies the run from the volume to --local_dir
-#   delete    ends the training; the volume stays, unless --with_storage
+#   delete    ends the training, and any copying; the volume stays, unless
+#             --with_storage
 #
 #   --flagfile=FILE          more flags, one a line
 #   --dry_run                prints every command and the YAML, and runs none
@@ -161,14 +162,25 @@ apply_without() {
   fi
 }
 
-# Has the pod for files stand by, and ends it after the words are run.
+# Has the pod for files stand by while the words are run.
 with_files() {
-  local code=0
+  # Left alone it would stand by for ever, and hold back the volume's deletion.
+  trap end_files EXIT
+  # Where kubectl handles Ctrl-C itself, bash would go on.
+  trap 'exit 130' INT
   apply_without training
-  kubectl_ wait --for=condition=Ready "pod/$name-files" --timeout=15m &&
-    "$@" || code=$?
-  kubectl_ delete "pod/$name-files" --wait=false
-  return "$code"
+  kubectl_ wait --for=condition=Ready "pod/$name-files" --timeout=15m
+  "$@"
+}
+
+# Exits as the script was about to.
+end_files() {
+  local code=$?
+  if ! kubectl_ delete "pod/$name-files" --ignore-not-found --wait=false; then
+    say "the pod may be left; to end it: kubectl delete pod/$name-files"
+    ((code)) || code=1
+  fi
+  exit "$code"
 }
 
 in_files() {
@@ -214,6 +226,7 @@ main() {
     *) die "unknown subcommand $subcommand; see --help" ;;
   esac
   check_flags
+  require_program kubectl
   case $subcommand in
     data) with_files copy_in ;;
     train) apply_without files ;;
@@ -225,7 +238,8 @@ batch.kubernetes.io/job-completion-index=$index"
       ;;
     fetch) with_files copy_out ;;
     delete)
-      kubectl_ delete "job/$name" "service/$name" --ignore-not-found
+      kubectl_ delete "job/$name" "service/$name" "pod/$name-files" \
+        --ignore-not-found
       if $with_storage; then
         kubectl_ delete "persistentvolumeclaim/$name" --ignore-not-found
       fi

@@ -185,8 +185,81 @@ def test_kubernetes_failure_policy(machine):
   ],
 )
 def test_kubernetes_dry_runs(machine, words, wanted):
+  (machine.folder / 'd').mkdir()
   subcommand, *rest = words.split()
   commands = machine.dry_run(KUBERNETES, subcommand, '--namespace=n', *rest)
   calls = [command for command in commands if command[0] == 'kubectl']
   assert all(call[1] == '--namespace=n' for call in calls)
   assert list(dict.fromkeys(call[2] for call in calls)) == wanted
+
+
+def _kubectl(machine, script):
+  """Has kubectl record its calls, as it does, and then run a script."""
+  path = machine.folder / 'bin/kubectl'
+  path.write_text(path.read_text() + f'\n{script}\n')
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+  'words, step',
+  [('data --image=i --data_dir=d', 'wait'), ('fetch --image=i', 'exec')],
+)
+def test_kubernetes_files_pod_goes_with_a_signal(machine, words, step, number):
+  (machine.folder / 'd').mkdir()
+  waits = 'touch "$SLICE/is_waiting"; exec /bin/sleep 30'
+  _kubectl(machine, f'if [[ $1 == {step} ]]; then {waits}; fi')
+  copy = subprocess.Popen(
+    [KUBERNETES, *words.split()],
+    env=machine.environment,
+    cwd=machine.folder,
+    stderr=subprocess.DEVNULL,
+    start_new_session=True,
+    # What has begun in the background may ignore Ctrl-C.
+    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+  )
+  wait_for(lambda: (machine.folder / 'is_waiting').exists())
+  # Ctrl-C goes to all of them.
+  os.killpg(copy.pid, number)
+  assert copy.wait(timeout=20) in (128 + number, -number)
+  calls = machine.read('calls').splitlines()
+  assert calls[-1].startswith('kubectl delete pod/aqa-jax-files')
+
+
+@pytest.mark.parametrize(
+  'step, code, wanted',
+  [('none', 7, 0), ('apply', 7, 7), ('wait', 7, 7), ('delete', 7, 1)],
+)
+def test_kubernetes_files_pod_goes_at_the_end(machine, step, code, wanted):
+  (machine.folder / 'd').mkdir()
+  # The other end of a pipe must not go before `tar` does.
+  reads = '[[ $* != *"tar -xzf"* ]] || cat >/dev/null'
+  _kubectl(machine, f'{reads}\n[[ $1 != {step} ]] || exit {code}')
+  done = machine.run(KUBERNETES, 'data', '--image=i', '--data_dir=d')
+  assert done.returncode == wanted
+  assert ('the pod may be left' in done.stderr) == (step == 'delete')
+  calls = machine.read('calls').splitlines()
+  # An interrupted `apply` may have made no pod.
+  assert calls[-1] == (
+    'kubectl delete pod/aqa-jax-files --ignore-not-found --wait=false'
+  )
+
+
+def test_kubernetes_delete_takes_the_files_pod_too(machine):
+  assert machine.run(KUBERNETES, 'delete', '--with_storage').returncode == 0
+  first, second = machine.read('calls').splitlines()
+  # It would hold back the volume.
+  assert 'pod/aqa-jax-files' in first and '--ignore-not-found' in first
+  assert 'persistentvolumeclaim/aqa-jax' in second
+
+
+def test_kubernetes_without_kubectl(machine):
+  (machine.folder / 'd').mkdir()
+  # This machine may have a kubectl of its own.
+  (machine.folder / 'few').mkdir()
+  for name in ('bash', 'dirname'):
+    (machine.folder / 'few' / name).symlink_to(shutil.which(name))
+  words = ['data', '--image=i', '--data_dir=d']
+  done = machine.run(KUBERNETES, *words, PATH=str(machine.folder / 'few'))
+  assert done.returncode == 2
+  (line,) = done.stderr.splitlines()
+  assert 'kubectl is not installed here' in line
