@@ -25,6 +25,21 @@ usage() {
   sed -n '2,/^$/s/^# \{0,1\}//p' "$1"
 }
 
+# Prints the help and exits if --help is among the words before --; what follows
+# that is for aqa_jax.main.
+help_if_asked() {
+  local word
+  for word in "$@"; do
+    case $word in
+      --) break ;;
+      --help)
+        usage "$0"
+        exit
+        ;;
+    esac
+  done
+}
+
 # Prints words so that a shell reads the same words back.
 quote() {
   local word line='' apostrophe="'\"'\"'"
@@ -64,15 +79,18 @@ note() {
 }
 
 # Puts the lines of --flagfile=FILE, one flag each, where that flag stands; sets
-# the array `expanded`. What follows -- is left alone.
+# the array `expanded`. What follows -- is left alone. Where --help is asked
+# for, in a file too, it prints that and exits.
 expand_flagfiles() {
   local file line
+  help_if_asked "$@"
   expanded=()
   while (($#)); do
     case $1 in
       --) break ;;
       --flagfile=*)
         file=${1#*=}
+        [[ ! -d $file ]] || die "--flagfile=$file: is a folder; give a file"
         [[ -r $file ]] || die "--flagfile=$file: cannot be read"
         while IFS= read -r line || [[ -n $line ]]; do
           [[ $line =~ ^[[:space:]]*(#|$) ]] || expanded+=("$line")
@@ -83,6 +101,7 @@ expand_flagfiles() {
     shift
   done
   expanded+=("$@")
+  help_if_asked "${expanded[@]}"
 }
 
 # Dies unless a program is there, or nothing is to be run.
@@ -114,6 +133,20 @@ require_number() {
   if [[ ! ${!1} =~ ^(0|[1-9][0-9]{0,8})$ ]] || ((${!1} < $2)); then
     die "--$1=${!1}: give a whole number from $2 on"
   fi
+}
+
+# Dies unless a flag names a folder of this machine to read from.
+require_folder() {
+  [[ -d ${!1} && -r ${!1} && -x ${!1} ]] ||
+    die "--$1=${!1}: give a folder of this machine that can be read"
+}
+
+# Dies unless a flag names a folder to write to, or one that can be made.
+require_place() {
+  local path=${!1}
+  until [[ -e $path ]]; do path=$(dirname -- "$path"); done
+  [[ -d $path && -w $path && -x $path ]] ||
+    die "--$1=${!1}: give a folder that can be written to, or made"
 }
 
 # Dies unless --run, if it is given, names a folder.

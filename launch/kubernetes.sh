@@ -216,12 +216,18 @@ main() {
   shift
   parse_flags "$@"
   case $subcommand in
-    data) require image data_dir ;;
+    data)
+      require image data_dir
+      require_folder data_dir
+      ;;
     train)
       require image
       require_main_flag --config "${main_flags[@]}"
       ;;
-    fetch) require image ;;
+    fetch)
+      require image
+      require_place local_dir
+      ;;
     status | logs | delete) ;;
     *) die "unknown subcommand $subcommand; see --help" ;;
   esac

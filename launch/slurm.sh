@@ -59,10 +59,6 @@ parse_flags() {
       --sbatch_flag=*) sbatch_flags+=("${1#*=}") ;;
       --python=*) python=${1#*=} ;;
       --dry_run) dry_run=true ;;
-      --help)
-        usage "${BASH_SOURCE[0]}"
-        exit
-        ;;
       --)
         shift
         main_flags=("$@")

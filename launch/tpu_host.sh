@@ -253,6 +253,7 @@ stop() {
 
 main() {
   local subcommand=${1-}
+  help_if_asked "$@"
   shift || true
   while (($#)); do
     case $1 in
@@ -265,7 +266,7 @@ main() {
         main_flags=("$@")
         break
         ;;
-      *) die "unknown argument $1" ;;
+      *) die "unknown argument $1; see --help" ;;
     esac
     shift
   done

@@ -325,7 +325,10 @@ main() {
   parse_flags "$@"
   case $subcommand in
     create) require name zone accelerator_type ;;
-    data) require name zone bucket ;;
+    data)
+      require name zone bucket
+      if [[ -n $upload ]]; then require_folder upload; fi
+      ;;
     train)
       require name zone bucket
       if $spot; then require accelerator_type; fi
@@ -337,7 +340,10 @@ main() {
       upload=''
       ;;
     install | status | logs | delete) require name zone ;;
-    fetch) require run bucket ;;
+    fetch)
+      require run bucket
+      require_place local_dir
+      ;;
     *) die "unknown subcommand $subcommand; see --help" ;;
   esac
   check_flags

@@ -14,12 +14,16 @@ from launch_fakes import wait_for
 ROOT = pathlib.Path(__file__).parents[1]
 BIN = os.path.dirname(sys.executable)
 TPU = ROOT / 'launch/tpu_vm.sh'
+TPU_HOST = ROOT / 'launch/tpu_host.sh'
 SLURM = ROOT / 'launch/slurm.sh'
 KUBERNETES = ROOT / 'launch/kubernetes.sh'
 SLICE = [
   *('--name=dives', '--zone=us-central1-a', '--project=p', '--bucket=gs://b'),
   *('--accelerator_type=v5litepod-16', '--spot'),
 ]
+# What data and fetch need beside folders of this machine.
+_DATA = 'data --name=a --zone=z --bucket=gs://b'
+_FETCH = 'fetch --run=a --bucket=gs://b --local_dir'
 TRAINING = ['--', '--config=configs/c3davg.py', "--config.note=it's a $HOME"]
 
 
@@ -54,6 +58,7 @@ def test_shellcheck():
   ],
 )
 def test_tpu_dry_runs(machine, subcommand, wanted):
+  (machine.folder / 'my data').mkdir()
   flags = ['--upload=my data'] if subcommand == 'data' else []
   commands = machine.dry_run(TPU, subcommand, *SLICE, *flags, *TRAINING)
   text = '\n'.join(map(' '.join, commands))
@@ -76,6 +81,7 @@ def test_values_come_through_every_quoting(machine):
     ['aqa_jax/launch/tpu_host.sh', 'start', '--run=dives']
     + ['--remote=gs://b/runs/dives', *TRAINING]
   ]
+  (machine.folder / 'my data').mkdir()
   data = machine.dry_run(TPU, 'data', *SLICE, '--upload=my data')[0]
   assert data[3:5] == ['my data', 'gs://b/data']
 
@@ -84,6 +90,42 @@ def test_flagfile(machine):
   machine.write('flags', '# of a slice\n' + '\n'.join([*SLICE, '--run=a']))
   commands = machine.dry_run(TPU, 'fetch', '--flagfile=flags', '--run=b')
   assert commands[0][-1] == 'gs://b/runs/b/complete_steps'
+
+
+@pytest.mark.parametrize(
+  'script, words',
+  [
+    (TPU, '--help'),
+    (TPU, 'create --help'),
+    (TPU, 'dance --nmae=a --help -- --config=c'),
+    (TPU, 'create --flagfile=none --help'),
+    (TPU, 'create --flagfile=asks'),
+    (SLURM, '--nodes=0 --help'),
+    (KUBERNETES, '--help'),
+    (KUBERNETES, 'data --image=i --help'),
+    (TPU_HOST, '--help'),
+    (TPU_HOST, 'install --help'),
+  ],
+)
+def test_help(machine, script, words):
+  machine.write('asks', '--help')
+  done = machine.run(script, *words.split())
+  assert done.returncode == 0, done.stderr
+  head = re.search('#!.*\n((#.*\n)+)', script.read_text())[1]
+  assert done.stdout == re.sub('^# ?', '', head, flags=re.M)
+  assert not machine.read('calls') + done.stderr
+
+
+def test_help_after_the_flags_is_of_the_training(machine):
+  train = machine.dry_run(TPU, 'train', *SLICE, *TRAINING, '--help')
+  assert any(command[-1].endswith(' --help') for command in train)
+
+
+def test_every_program_has_help():
+  scripts = ROOT.glob('launch/*.sh')
+  programs = {path for path in scripts if os.access(path, os.X_OK)}
+  # Those of test_help; the others are sourced.
+  assert programs == {TPU, SLURM, KUBERNETES, TPU_HOST}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +140,12 @@ def test_flagfile(machine):
     (TPU, 'fetch --run=a/b --bucket=gs://b', '--run=a/b: give letters'),
     (TPU, 'logs --name=a --zone=z --worker=x', '--worker=x: give a whole'),
     (TPU, 'create --flagfile=none', '--flagfile=none: cannot be read'),
+    (TPU, 'create --flagfile=bin', '--flagfile=bin: is a folder; give a file'),
+    (TPU, f'{_DATA} --upload=none', '--upload=none: give a folder of this'),
+    (TPU, f'{_DATA} --upload=none --dry_run', '--upload=none: give a folder'),
+    (TPU, f'{_DATA} --upload=state', '--upload=state: give a folder of this'),
+    (TPU, f'{_FETCH}=state/a', '--local_dir=state/a: give a folder that can'),
+    (TPU, f'{_FETCH}=state --dry_run', '--local_dir=state: give a folder'),
     (TPU, 'train --name=a --zone=z --bucket=gs://b', '--config is missing'),
     (TPU, 'create --name=a --zone=z --accelerator_type=v9-8', '--runtime_ver'),
     (SLURM, '--nodes=0 -- --config=c', '--nodes=0: give a whole number from 1'),
@@ -108,6 +156,14 @@ def test_flagfile(machine):
     (KUBERNETES, 'train --image=i', '--config is missing'),
     (KUBERNETES, 'train --image=i --memory=big -- --config=c', '--memory=big:'),
     (KUBERNETES, 'data --image=i', '--data_dir is missing'),
+    (KUBERNETES, 'data --image=i --data_dir=none', '--data_dir=none: give a'),
+    (KUBERNETES, 'data --image=i --data_dir=none --dry_run', '--data_dir=none'),
+    (
+      KUBERNETES,
+      'fetch --image=i --local_dir=state',
+      '--local_dir=state: give',
+    ),
+    (TPU_HOST, 'dance', 'give a subcommand'),
     (KUBERNETES, 'dance', 'unknown subcommand dance'),
   ],
 )
@@ -292,6 +348,7 @@ def test_commands_of_the_documentation(machine):
   assert len(files) == 2
   commands = re.findall(r'^ *(launch/.*)$', text, re.M)
   assert len(commands) == 15
+  (machine.folder / 'data').mkdir()
   for command in commands:
     script, *words = shlex.split(command)
     if script == 'launch/slurm.sh':
