@@ -12,6 +12,7 @@ import numpy as np
 from jax import lax
 
 from aqa_jax import sharding
+from aqa_jax.config_check import check_config
 from aqa_jax.rehearsal import Rehearsal, rehearse
 from aqa_jax.train_state import create_train_state
 from tfds_mtl_aqa.input_error import InputError
@@ -58,7 +59,7 @@ def run(config: ml_collections.ConfigDict) -> None:
   and decoding are not timed. Both states have to fit into the devices' memory.
 
   Args:
-    config: one of `configs/`, of dives; its compute_dtype is not looked at.
+    config: one of `configs/`, of dives; its compute_dtype makes no difference.
 
   Raises:
     InputError: something in the config is wrong, or there are several
@@ -66,6 +67,7 @@ def run(config: ml_collections.ConfigDict) -> None:
   """
   if jax.process_count() > 1:
     raise InputError('--mode=benchmark times the devices of one process.')
+  check_config(config)
   candidates = [_prepare(config, dtype) for dtype in _DTYPES]
   for index in range(_ROUNDS):
     for candidate in candidates:

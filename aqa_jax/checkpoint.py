@@ -1,13 +1,16 @@
 """Checkpoints: the latest, to go on from, and the best, to use."""
 
 import json
+import os
 import pathlib
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from absl import logging
 
 from aqa_jax.train_state import TrainState
 from aqa_jax.writers import is_disk_full, write_atomically
@@ -74,9 +77,7 @@ class Checkpoints:
     step = self.best_step()
     if step is None:
       return None
-    restored = self._best.restore(
-      step, args=ocp.args.Composite(chosen_for=ocp.args.JsonRestore())
-    )
+    restored = _read(self._best, chosen_for=ocp.args.JsonRestore())
     return restored['chosen_for']['value']
 
   def save(
@@ -105,6 +106,9 @@ class Checkpoints:
   def _save(
     self, manager: ocp.CheckpointManager, state: TrainState, **more: object
   ) -> bool:
+    # Orbax tells of an error with a traceback a thread; here it is raised.
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.FATAL)
     try:
       is_saved = manager.save(
         int(state.step),
@@ -123,6 +127,8 @@ class Checkpoints:
         'not be saved; what was saved before is whole. Make room, and give '
         'the same command again.'
       ) from e
+    finally:
+      logging.set_verbosity(verbosity)
     return is_saved
 
   def save_best(self, state: TrainState, value: float) -> bool:
@@ -145,17 +151,16 @@ class Checkpoints:
       state: of the same shapes and shardings; its values are not used.
 
     Raises:
-      InputError: there is none.
+      InputError: there is none, or it is damaged, or of other data.
     """
     return self._restore(self._latest, state)
 
   def left_to_do(self) -> tuple[list[dict[str, object]], bool]:
     """Returns unwritten and is_validated, as `save` had them the last time."""
-    restored = self._latest.restore(
-      self.latest_step(),
-      args=ocp.args.Composite(
-        unwritten=ocp.args.JsonRestore(), is_validated=ocp.args.JsonRestore()
-      ),
+    restored = _read(
+      self._latest,
+      unwritten=ocp.args.JsonRestore(),
+      is_validated=ocp.args.JsonRestore(),
     )
     return restored['unwritten'], restored['is_validated']
 
@@ -163,7 +168,7 @@ class Checkpoints:
     """Returns the best checkpoint; see `restore_latest`.
 
     Raises:
-      InputError: there is none.
+      InputError: likewise.
     """
     return self._restore(self._best, state)
 
@@ -176,9 +181,7 @@ class Checkpoints:
         f'{manager.directory}: holds no checkpoint; train first, or give the '
         '--workdir of a training.'
       )
-    about = manager.restore(
-      step, args=ocp.args.Composite(about=ocp.args.JsonRestore())
-    )['about']
+    about = _read(manager, about=ocp.args.JsonRestore())['about']
     differences = _differences(
       about.get('dataset'), self._about.get('dataset'), 'dataset'
     )
@@ -186,12 +189,11 @@ class Checkpoints:
       raise InputError(
         f'{manager.directory}: step {step} was trained on other data ('
         + '; '.join(differences)
-        + '); give the dataset that it was trained on, or another --workdir.'
+        + '); give the dataset that it was trained on, whole (without records '
+        'that can not be read it is another), or another --workdir.'
       )
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
-    restored = manager.restore(
-      step, args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
-    )
+    restored = _read(manager, state=ocp.args.StandardRestore(abstract))
     return restored['state']
 
   def close(self) -> None:
@@ -208,6 +210,28 @@ def _manager(folder: pathlib.Path, max_to_keep: int) -> ocp.CheckpointManager:
       create=True,
     ),
   )
+
+
+def _read(
+  manager: ocp.CheckpointManager, **items: ocp.args.CheckpointArgs
+) -> ocp.args.Composite:
+  """Reads items of the latest checkpoint.
+
+  Raises:
+    InputError: it is damaged.
+  """
+  step = manager.latest_step()
+  try:
+    return manager.restore(step, args=ocp.args.Composite(**items))
+  except (OSError, ValueError, KeyError) as e:
+    earlier = [other for other in manager.all_steps() if other < step]
+    remedy = (
+      f'to go on from step {max(earlier)}' if earlier else 'to begin anew'
+    )
+    raise InputError(
+      f'{manager.directory / str(step)}: the checkpoint is damaged '
+      f'({" ".join(str(e).split())[:200]}); remove that folder {remedy}.'
+    ) from e
 
 
 def read_best(workdir: pathlib.Path) -> tuple[dict[str, object], int]:
@@ -244,6 +268,20 @@ def read_best(workdir: pathlib.Path) -> tuple[dict[str, object], int]:
   return variables, max(steps)
 
 
+def local_folder(flag: str, value: str | os.PathLike[str]) -> pathlib.Path:
+  """Returns the folder that a flag gives.
+
+  Raises:
+    InputError: it is a URL, which would become a folder of that name.
+  """
+  if re.match(r'[a-z0-9]+:/', os.fspath(value)):
+    raise InputError(
+      f'--{flag}={value}: give a local or mounted folder; docs/launch.md '
+      'mounts a bucket.'
+    )
+  return pathlib.Path(value)
+
+
 def check_workdir(workdir: pathlib.Path, config: Mapping[str, object]) -> None:
   """Records the config in a new workdir; compares it in a used one.
 
@@ -252,7 +290,8 @@ def check_workdir(workdir: pathlib.Path, config: Mapping[str, object]) -> None:
     config: of the run, plain values.
 
   Raises:
-    InputError: the workdir is no folder, or belongs to another config.
+    InputError: the workdir is no folder, can't be written, or belongs to
+      another config.
   """
   path = workdir / 'config.json'
   try:
@@ -266,6 +305,10 @@ def check_workdir(workdir: pathlib.Path, config: Mapping[str, object]) -> None:
     raise InputError(
       f'{path}: is damaged; give another --workdir, or remove this one.'
     ) from e
+  if not os.access(workdir, os.W_OK):
+    raise InputError(
+      f'--workdir={workdir}: can not be written; give a folder that can.'
+    )
   if recorded is None:
     if jax.process_index() == 0:
       write_atomically(path, json.dumps(config, indent=2) + '\n')

@@ -34,6 +34,8 @@ def run(config: ml_collections.ConfigDict, topology_name: str) -> None:
   )
   if config.accumulation > 1:
     print('No model of how it scales: gradients are summed once a part.')
+  elif mesh.shape['data'] < mesh.size:
+    print('No model of how it scales: there is one for mesh.data alone.')
   else:
     print(
       scaling_model.describe(

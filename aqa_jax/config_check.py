@@ -20,6 +20,7 @@ _COUNTS = {
   'profile': 0,
   'seed': 0,
   'validation.seed': 0,
+  'dataset.vocabulary_size': 0,
   'model.width': 1,
   'model.head_channels': 1,
   'model.clips': 1,
@@ -61,6 +62,15 @@ def check_config(config: ml_collections.ConfigDict) -> None:
     InputError: naming the first field that is wrong.
   """
   flat = traverse_util.flatten_dict(config.to_dict(), sep='.')
+  for name, value in flat.items():
+    if isinstance(value, float) and not math.isfinite(value):
+      raise InputError(f'config.{name}={value}: give a finite number.')
+  for split in flat.get('test_splits', ()):
+    if not isinstance(split, str):
+      raise InputError(
+        f'config.test_splits={flat["test_splits"]}: give names of splits, such '
+        "as ('test',)."
+      )
   for name, least in _COUNTS.items():
     if name in flat and flat[name] < least:
       raise InputError(f'config.{name}={flat[name]}: give {least} or more.')
@@ -74,15 +84,11 @@ def check_config(config: ml_collections.ConfigDict) -> None:
         f"config.{name}='{flat[name]}': give more than 0 {unit}s."
       )
   for name in _POSITIVE:
-    if name in flat and not 0 < flat[name] < math.inf:
-      raise InputError(
-        f'config.{name}={flat[name]}: give more than 0, and a finite number.'
-      )
+    if name in flat and flat[name] <= 0:
+      raise InputError(f'config.{name}={flat[name]}: give more than 0.')
   for name in _NOT_NEGATIVE:
-    if name in flat and not 0 <= flat[name] < math.inf:
-      raise InputError(
-        f'config.{name}={flat[name]}: give 0 or more, and a finite number.'
-      )
+    if name in flat and flat[name] < 0:
+      raise InputError(f'config.{name}={flat[name]}: give 0 or more.')
   for name in _FRACTIONS:
     if name in flat and not 0 <= flat[name] < 1:
       raise InputError(

@@ -47,6 +47,6 @@ class CorruptRecords:
       )
     # Every process tells its own; the standard output is the first one's.
     print(
-      f'Left out, the {count}. of {self._num_records}: {name}: {reason}',
+      f'Left out ({count} of {self._num_records} so far): {name}: {reason}',
       file=sys.stderr,
     )

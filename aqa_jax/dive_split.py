@@ -289,8 +289,9 @@ def hold_out(
   if held_out.all() or not held_out.any():
     raise InputError(
       f'config.validation.fraction={fraction} of {len(split)} dives leaves '
-      f'{held_out.sum()} to validate on; give another fraction (0: choose by '
-      'the training dives themselves), or a dataset with more dives.'
+      f'{held_out.sum()} to validate on and {(~held_out).sum()} to train on; '
+      'give another fraction (0: choose by the training dives themselves), or '
+      'a dataset with more dives.'
     )
   return (
     split.select(np.flatnonzero(~held_out)),

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from absl import logging
 
 from aqa_jax import duration, paper_tables, table_files
+from aqa_jax.checkpoint import local_folder
 from aqa_jax.experiment_run import Run
 from aqa_jax.paper_tables import Row
 from tfds_mtl_aqa.input_error import InputError
@@ -114,7 +115,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
   )
   parser.add_argument('--dataset', default='simulated_dives')
   parser.add_argument('--scale', default='small', choices=paper_tables.SCALES)
-  parser.add_argument('--workdir', type=pathlib.Path, required=True)
+  parser.add_argument('--workdir', required=True)
   parser.add_argument('--data_dir', default='data')
   parser.add_argument('--seeds', type=int, default=3)
   parser.add_argument(
@@ -126,6 +127,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     raise InputError(f'unknown argument {unknown[0]!r}; see --help.')
   if chosen.seeds < 1:
     raise InputError(f'--seeds={chosen.seeds}: give 1 or more.')
+  chosen.workdir = local_folder('workdir', chosen.workdir)
   chosen.overrides = overrides
   return chosen
 

@@ -25,8 +25,8 @@ class Goodput:
 
     Args:
       workdir: of the run.
-      started: `time.monotonic()` when the program began. Monotonic: a clock
-        that is set back does no harm.
+      started: `time.monotonic()` when the training began to be set up.
+        Monotonic: a clock that is set back does no harm.
     """
     self._path = workdir / _FILE
     self._started = started
@@ -35,7 +35,11 @@ class Goodput:
     if self._path.exists():
       try:
         recorded = json.loads(self._path.read_text())
-        self._before = {name: recorded[name] for name in self._before}
+        self._before = {
+          'starts': int(recorded['starts']),
+          'seconds': float(recorded['seconds']),
+          'useful_seconds': float(recorded['useful_seconds']),
+        }
       except (ValueError, KeyError, TypeError):
         pass  # A damaged file loses figures, and should lose no training.
     self.record()

@@ -19,6 +19,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from aqa_jax import benchmark, compile_check, preemption, pretrain, train
+from aqa_jax.checkpoint import local_folder
 from aqa_jax.writers import is_disk_full
 from tfds_mtl_aqa.input_error import InputError
 
@@ -79,6 +80,7 @@ def main(argv: Sequence[str]) -> None:
     os.environ['XLA_FLAGS'] = ' '.join(
       filter(None, (os.environ.get('XLA_FLAGS'), _DETERMINISTIC))
     )
+  _check_processes()
   if _MODE.value == 'compile':
     compile_check.run(_CONFIG.value, _TOPOLOGY.value)
     return
@@ -89,24 +91,24 @@ def main(argv: Sequence[str]) -> None:
     return
   if not _WORKDIR.value:
     raise InputError('--workdir is missing.')
-  _check_processes()
+  workdir = local_folder('workdir', _WORKDIR.value)
   if _COORDINATOR.value is not None or _MULTI_HOST.value:
-    jax.distributed.initialize(
-      _COORDINATOR.value,
-      _NUM_PROCESSES.value,
-      _PROCESS_ID.value,
-      initialization_timeout=_START_TIMEOUT,
-      heartbeat_timeout_seconds=_HEARTBEAT_TIMEOUT,
-    )
+    _find_each_other()
   with contextlib.ExitStack() as stack:
     if jax.process_index():
       # All processes would say the same.
       silent = stack.enter_context(open(os.devnull, 'w'))
       stack.enter_context(contextlib.redirect_stdout(silent))
-    _run_mode()
+    _run_mode(workdir)
 
 
 def _check_processes() -> None:
+  for flag in (_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID, _MULTI_HOST):
+    if flag.value and _MODE.value in ('compile', 'benchmark'):
+      raise InputError(
+        f'--{flag.name} is for training and evaluation; --mode={_MODE.value} '
+        'runs in one process.'
+      )
   together = (_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID)
   given = [flag for flag in together if flag.value is not None]
   if not given:
@@ -116,11 +118,14 @@ def _check_processes() -> None:
       f'--{given[0].name}={given[0].value}: give all of '
       f'{", ".join(f"--{flag.name}" for flag in together)}, or none of them.'
     )
-  if not re.fullmatch(r'.+:\d+', _COORDINATOR.value):
+  address = re.fullmatch(r'.+:(\d+)', _COORDINATOR.value)
+  if not address or not 0 < int(address[1]) < 2**16:
     raise InputError(
       f'--coordinator_address={_COORDINATOR.value}: give host:port, such as '
       'localhost:8476.'
     )
+  if _NUM_PROCESSES.value < 1:
+    raise InputError(f'--num_processes={_NUM_PROCESSES.value}: give 1 or more.')
   if not 0 <= _PROCESS_ID.value < _NUM_PROCESSES.value:
     raise InputError(
       f'--process_id={_PROCESS_ID.value}: give 0 to '
@@ -128,8 +133,32 @@ def _check_processes() -> None:
     )
 
 
-def _run_mode() -> None:
-  config, workdir = _CONFIG.value, pathlib.Path(_WORKDIR.value)
+def _find_each_other() -> None:
+  if _PROCESS_ID.value == 0 and _NUM_PROCESSES.value > 1:
+    print(
+      f'Waiting for {_NUM_PROCESSES.value} processes at {_COORDINATOR.value}, '
+      f'for {_START_TIMEOUT // 60} minutes at most.',
+      flush=True,
+    )
+  try:
+    jax.distributed.initialize(
+      _COORDINATOR.value,
+      _NUM_PROCESSES.value,
+      _PROCESS_ID.value,
+      initialization_timeout=_START_TIMEOUT,
+      heartbeat_timeout_seconds=_HEARTBEAT_TIMEOUT,
+    )
+  except ValueError as e:
+    if not _MULTI_HOST.value:
+      raise
+    raise InputError(
+      f'--multi_host: neither a TPU slice nor a SLURM job is found here ({e}) '
+      'Elsewhere give --coordinator_address, --num_processes and --process_id.'
+    ) from e
+
+
+def _run_mode(workdir: pathlib.Path) -> None:
+  config = _CONFIG.value
   program = pretrain if config.tasks == 'actions' else train
   if jax.process_count() > 1 and jax.default_backend() == 'cpu':
     # XLA's CPU programs lose the order of their collectives in a cache, and
@@ -199,6 +228,8 @@ def _about_flags(message: str, argv: Sequence[str]) -> str:
   message = re.sub(
     r"\('Non-boolean argument .*\)", 'give True or False.', message
   )
+  if message.startswith(('flag --', 'Unknown command line flag')):
+    return ' '.join(message.split())  # It names the flag.
   overrides = [flag for flag in argv if flag.startswith('--config.')]
   # Those whose field or value the message has; all, if it has none.
   wrong, *_ = message.split(';')
@@ -211,9 +242,7 @@ def _about_flags(message: str, argv: Sequence[str]) -> str:
       if part
     )
   ]
-  # A flag that is none of the config's is named already.
-  about_config = not message.startswith('flag --') or '--config' in message
-  flags_meant = named or (overrides if about_config else [])
+  flags_meant = named or overrides
   where = f' (in {" ".join(flags_meant)})' if flags_meant else ''
   return ' '.join(message.split()) + where
 

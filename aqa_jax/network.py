@@ -1,5 +1,7 @@
 """The network that a config asks for."""
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -63,8 +65,9 @@ def create_model(
     mesh: of devices; None for one of JAX's default kind.
 
   Raises:
-    InputError: there is no such network, or the video can't be cut into the
-      clips asked for, or the clips can't be spread over the devices.
+    InputError: there is no such network, or the config is of another, or the
+      video can't be cut into the clips asked for, or the clips can't be spread
+      over the devices.
   """
   if config.network not in _NETWORKS:
     raise InputError(
@@ -87,7 +90,15 @@ def create_model(
     if config.network == 'c3davg':
       options['example_shards'] = sharding.num_example_shards(mesh)
       options['clip_shards'] = mesh.shape['clip']
-  return _NETWORKS[config.network](
+  network = _NETWORKS[config.network]
+  fields = {field.name for field in dataclasses.fields(network)}
+  if unknown := sorted(set(config.model) - fields):
+    raise InputError(
+      f"config.network='{config.network}' has no config.model."
+      f'{", ".join(unknown)}: begin with a config of that network, such as '
+      f'configs/{config.network}.py.'
+    )
+  return network(
     tasks=tasks_of(config),
     vocabulary_size=config.dataset.vocabulary_size or vocabulary_size,
     **options,

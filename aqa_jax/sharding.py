@@ -60,9 +60,9 @@ def make_mesh(
   count = data * clip * fsdp
   if not 1 <= count <= len(devices):
     raise InputError(
-      f'config.mesh.data={data}, clip={clip}, fsdp={fsdp}: there are '
-      f'{len(devices)} devices; give sizes whose product is 1 to '
-      f'{len(devices)}, or data=-1 for all that the others leave.'
+      f'config.mesh.data={data}, clip={clip}, fsdp={fsdp}: that takes {count} '
+      f'devices, of {len(devices)}; give smaller sizes, or data=-1 for all '
+      'that the others leave.'
     )
   if jax.process_count() > 1 and count < len(devices):
     raise InputError(

@@ -49,8 +49,11 @@ class Trace:
       self.close()
 
   def close(self) -> None:
-    """Writes what is traced, where training ends before the last step of it."""
+    """Writes what is traced, and says so; training may end before the end."""
     if self._is_on:
       jax.profiler.stop_trace()
-      self._is_on = False
+      self._is_on, self._first = False, None
       print(f'The trace is in {self._folder}; ui.perfetto.dev opens it.')
+    elif self._first is not None:
+      print(f'Nothing was traced: training ended before step {self._first}.')
+      self._first = None

@@ -227,7 +227,9 @@ def _train(
       if is_validated and at_checkpoint:
         best = _choose(training, step, best, writer, progress)
       if at_checkpoint or is_ending:
-        # After a notice a line may be begun: the next start ends it.
+        # The lines first: a checkpoint counts on them. After a notice a line
+        # may be begun: the next start ends it.
+        writer.flush()
         training.checkpoints.save(
           training.state, step_log.unwritten(), is_validated
         )
@@ -256,7 +258,6 @@ def _choose(
   writer.write_scalars(
     step, {f'validation/{name}': value for name, value in figures.items()}
   )
-  writer.flush()
   figure = figures[training.measure]
   # A constant prediction has no Spearman, and is worse than any.
   value = -1.0 if np.isnan(figure) else float(figure)

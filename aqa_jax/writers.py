@@ -53,16 +53,11 @@ class MetricsWriter:
       enabled: False writes nothing at all, for all processes but the first.
 
     Raises:
-      InputError: the folder is a URL, or a file.
+      InputError: the folder is a file.
     """
     self._metrics = self._texts = self._tensorboard = None
     if not enabled:
       return
-    if '://' in os.fspath(folder):
-      raise InputError(
-        f'Metrics cannot be appended to files under {os.fspath(folder)}: give '
-        'a local or mounted folder.'
-      )
     folder = pathlib.Path(folder)
     try:
       folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +114,10 @@ class MetricsWriter:
       self._tensorboard.write_texts(int(step), texts)
 
   def flush(self) -> None:
-    """Writes out what TensorBoard's writer still holds."""
+    """Returns when all is on the disk, even if the power fails."""
+    for file in (self._metrics, self._texts):
+      if file:
+        file.sync()
     if self._tensorboard:
       self._tensorboard.flush()
 
@@ -350,6 +348,10 @@ class JsonLines:
     line = json.dumps(json_ready(record), allow_nan=False, ensure_ascii=False)
     self._file.write(line + '\n')
     self._file.flush()
+
+  def sync(self) -> None:
+    """Returns when all lines are on the disk."""
+    os.fsync(self._file.fileno())
 
   def close(self) -> None:
     """Closes the file."""

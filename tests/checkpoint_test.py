@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -92,6 +93,31 @@ def test_half_a_checkpoint_is_not_taken(tmp_path):
   (half / 'state').mkdir()
   checkpoints = Checkpoints(tmp_path)
   assert checkpoints.latest_step() == 2
+  checkpoints.close()
+
+
+@pytest.mark.parametrize(
+  'damage', [lambda path: path.write_bytes(b'\0'), lambda path: path.unlink()]
+)
+def test_a_damaged_one_is_named_and_the_earlier_is_left(tmp_path, damage):
+  checkpoints = Checkpoints(tmp_path)
+  for step in (2, 4):
+    checkpoints.save(_state(step, value=step))
+  checkpoints.close()
+  newest = tmp_path / 'checkpoints/4'
+  for path in (newest / 'state').rglob('*'):
+    if path.is_file():
+      damage(path)
+  checkpoints = Checkpoints(tmp_path)
+  with pytest.raises(InputError) as error:
+    checkpoints.restore_latest(_state(0))
+  checkpoints.close()
+  assert str(error.value).startswith(f'{newest}: the checkpoint is damaged (')
+  assert str(error.value).endswith('remove that folder to go on from step 2.')
+  assert len(str(error.value).splitlines()) == 1
+  shutil.rmtree(newest)
+  checkpoints = Checkpoints(tmp_path)
+  _assert_same(checkpoints.restore_latest(_state(0)), _state(2, value=2))
   checkpoints.close()
 
 

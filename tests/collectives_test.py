@@ -40,6 +40,7 @@ from aqa_jax.collectives import Collective, find_collectives, format_table
     ),
     ('%x = pred[9]{0} all-to-all(%a)', 'all-to-all', 9),
     ('%y = f32[] reduce-scatter(%a)', 'reduce-scatter', 4),
+    ('%z = (f32[3], token[]) all-reduce(%a, %b)', 'all-reduce', 12),
   ],
 )
 def test_a_line(line, kind, num_bytes):

@@ -57,6 +57,8 @@ def test_a_config_compiles_without_data(
     ('cpu:8', {'mesh.clip': 2}, 'config.mesh.clip=2: a video of 3 clip'),
     ('cpu:8', {'mesh.clip': 3}, 'idle with --config.mesh.data=2'),
     ('cpu:8', {'input.crop': 999}, 'config.input.crop=999'),
+    ('cpu:8', {'network': 'mscadc'}, 'begin with a config of that network'),
+    ('cpu:8', {'dataset.vocabulary_size': -1}, 'vocabulary_size=-1: give 0'),
     ('cpu:8', {'duration': '0.1 steps'}, 'that is 0 steps'),
     ('cpu:99', {}, '--topology=cpu:99: this process has 8 CPU devices'),
     ('cpu:0', {}, '--topology=cpu:0: '),

@@ -87,11 +87,14 @@ def test_a_workdir_that_can_not_be_written(tmp_path, tiny_flags):
     tmp_path / 'disk',
     '1m',
     'mount -o remount,ro "$1"\n'
-    f'{command} --config.mesh.data=1 --workdir="$1/w"',
+    f'{command} --config.mesh.data=1 --workdir="$1/w"; echo $?\n'
+    # One that is there already.
+    f'{command} --config.mesh.data=1 --workdir="$1"; echo $?',
   )
-  assert done.returncode == 2, done.stdout + done.stderr
-  (line,) = [x for x in done.stderr.splitlines() if x.startswith('aqa_jax')]
-  assert f'--workdir={tmp_path}/disk/w: Read-only file system' in line
+  assert done.stdout.split() == ['2', '2'], done.stdout + done.stderr
+  new, used = [x for x in done.stderr.splitlines() if x.startswith('aqa_jax')]
+  assert f'--workdir={tmp_path}/disk/w: Read-only file system' in new
+  assert f'--workdir={tmp_path}/disk: can not be written; give' in used
   assert 'Traceback' not in done.stderr
 
 

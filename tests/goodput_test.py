@@ -47,7 +47,11 @@ def test_what_a_kill_lost_is_not_useful(tmp_path, clock):
   assert goodput.summary().startswith('Goodput 16 %')
 
 
-@pytest.mark.parametrize('content', ['', '[]', '{"starts": 1}', '\0'])
+_DAMAGED = ['', '[]', '{"starts": 1}', '\0']
+_DAMAGED += ['{"starts": 1, "seconds": null, "useful_seconds": 0}']
+
+
+@pytest.mark.parametrize('content', _DAMAGED)
 def test_a_damaged_file_ends_no_training(tmp_path, clock, content):
   (tmp_path / 'goodput.json').write_text(content)
   clock[0] = 10

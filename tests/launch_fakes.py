@@ -86,7 +86,7 @@ save() {
 }
 case $plan in
   75 | preempted) save ;;
-  late_*) /bin/sleep 0.3; plan=${plan#late_} ;;
+  late_*) /bin/sleep 2; plan=${plan#late_} ;;
 esac
 case $plan in
   preempted)

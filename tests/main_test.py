@@ -166,12 +166,34 @@ def test_official_configs_set_every_switch(network):
       + ['--topology=cpu:8'],
       ['--topology=cpu:8 is for --mode=compile'],
     ),
+    (
+      ['--config=configs/quickstart.py', '--mode=compile', '--multi_host'],
+      ['--multi_host is for training and evaluation; --mode=compile runs in'],
+    ),
+    (
+      ['--config=configs/quickstart.py', '--workdir=x', '--num_processes=1']
+      + ['--process_id=0', '--coordinator_address=localhost:99999'],
+      ['--coordinator_address=localhost:99999: give host:port'],
+    ),
+    (
+      ['--config=configs/quickstart.py', '--workdir=x', '--num_processes=0']
+      + ['--process_id=0', '--coordinator_address=localhost:9'],
+      ['--num_processes=0: give 1 or more'],
+    ),
+    (
+      ['--config=configs/quickstart.py', '--workdir=x', '--multi_host'],
+      ['--multi_host: neither a TPU slice nor a SLURM job is found here'],
+    ),
+    (
+      ['--config=configs/quickstart.py', '--workdir=gs://bucket/run'],
+      ['--workdir=gs://bucket/run: give a local or mounted folder'],
+    ),
   ],
   ids=lambda value: ' '.join(value[-1:]),
 )
 def test_flags_that_are_wrong(run, arguments, messages):
   _assert_refused(run(*arguments), *messages)
-  assert not (ROOT / 'x').exists()
+  assert not (ROOT / 'x').exists() and not (ROOT / 'gs:').exists()
 
 
 @pytest.mark.parametrize(
@@ -212,6 +234,13 @@ def test_a_typo_is_shown_without_the_other_flags(run, tmp_path, tiny_flags):
     "no such field: 'bacth_size'; did you mean 'batch_size'? (in --config.b",
   )
   assert '--config.seed' not in done.stderr
+
+
+@pytest.mark.parametrize('flag', ['--config.remat=2', '--nope=1'])
+def test_a_flag_that_is_named_is_told_alone(run, tmp_path, tiny_flags, flag):
+  done = run(*tiny_flags, f'--workdir={tmp_path}', flag)
+  _assert_refused(done, flag.removeprefix('--').split('=')[0])
+  assert '(in' not in done.stderr
 
 
 def test_a_damaged_record(run, tmp_path, tiny_dives, tiny_flags):

@@ -38,6 +38,14 @@ def test_a_training_that_ends_before(tmp_path):
   assert {e['args']['step_num'] for e in events} == {'4', '5'}
 
 
-def test_none_are_asked_for(tmp_path):
+def test_a_training_that_ends_before_the_first_of_them(tmp_path, capsys):
+  _run(Trace(tmp_path, 0, 5), range(1, 3))
+  assert capsys.readouterr().out == (
+    'Nothing was traced: training ended before step 4.\n'
+  )
+
+
+def test_none_are_asked_for(tmp_path, capsys):
   _run(Trace(tmp_path, 0, 0), range(1, 6))
+  assert not capsys.readouterr().out
   assert not list(tmp_path.iterdir())
