@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 
 import pytest
 import yaml
@@ -199,6 +200,15 @@ def _kubectl(machine, script):
   path.write_text(path.read_text() + f'\n{script}\n')
 
 
+# What has begun in the background may ignore it. A program of its own, as JAX
+# warns of what forks after it has begun.
+_HEEDS_CTRL_C = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
   'words, step',
@@ -209,13 +219,11 @@ def test_kubernetes_files_pod_goes_with_a_signal(machine, words, step, number):
   waits = 'touch "$SLICE/is_waiting"; exec /bin/sleep 30'
   _kubectl(machine, f'if [[ $1 == {step} ]]; then {waits}; fi')
   copy = subprocess.Popen(
-    [KUBERNETES, *words.split()],
+    [sys.executable, '-c', _HEEDS_CTRL_C, KUBERNETES, *words.split()],
     env=machine.environment,
     cwd=machine.folder,
     stderr=subprocess.DEVNULL,
     start_new_session=True,
-    # What has begun in the background may ignore Ctrl-C.
-    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
   )
   wait_for(lambda: (machine.folder / 'is_waiting').exists())
   # Ctrl-C goes to all of them.
