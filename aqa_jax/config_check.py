@@ -9,9 +9,9 @@ from aqa_jax import duration
 from aqa_jax.pretrained import SCOPES
 from tfds_mtl_aqa.input_error import InputError
 
-# Field -> the least whole number it may be. A field that a config lacks is
-# none of its network's.
-_COUNTS = {
+# Field -> the least that it may be. A field that a config lacks is none of its
+# network's.
+_LEAST = {
   'batch_size': 1,
   'accumulation': 1,
   'eval_batch_size': 1,
@@ -30,19 +30,17 @@ _COUNTS = {
   'model.caption_embedding': 1,
   'model.statistics_groups': 1,
   'optimizer.reference_batch_size': 1,
+  'loss_weights.score': 0,
+  'loss_weights.classes': 0,
+  'loss_weights.captions': 0,
+  'optimizer.clip_norm': 0,
+  'optimizer.weight_decay': 0,
+  'progress_seconds': 0,
 }
 _DURATIONS = ('duration', 'checkpoint_every', 'optimizer.warmup')
 _POSITIVE = ('optimizer.learning_rate', 'optimizer.muon_learning_rate')
 # Random keys are made of 32 bits.
 _SEEDS = ('seed', 'validation.seed')
-_NOT_NEGATIVE = (
-  'loss_weights.score',
-  'loss_weights.classes',
-  'loss_weights.captions',
-  'optimizer.clip_norm',
-  'optimizer.weight_decay',
-  'progress_seconds',
-)
 _FRACTIONS = (
   'validation.fraction',
   'model.dropout',
@@ -71,7 +69,7 @@ def check_config(config: ml_collections.ConfigDict) -> None:
         f'config.test_splits={flat["test_splits"]}: give names of splits, such '
         "as ('test',)."
       )
-  for name, least in _COUNTS.items():
+  for name, least in _LEAST.items():
     if name in flat and flat[name] < least:
       raise InputError(f'config.{name}={flat[name]}: give {least} or more.')
   for name in _SEEDS:
@@ -86,9 +84,6 @@ def check_config(config: ml_collections.ConfigDict) -> None:
   for name in _POSITIVE:
     if name in flat and flat[name] <= 0:
       raise InputError(f'config.{name}={flat[name]}: give more than 0.')
-  for name in _NOT_NEGATIVE:
-    if name in flat and flat[name] < 0:
-      raise InputError(f'config.{name}={flat[name]}: give 0 or more.')
   for name in _FRACTIONS:
     if name in flat and not 0 <= flat[name] < 1:
       raise InputError(
