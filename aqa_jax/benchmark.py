@@ -1,4 +1,4 @@
-"""How long a training step takes, in float32 and in bfloat16; no data."""
+"""How long a training step takes, and what memory; no data."""
 
 import dataclasses
 import statistics
@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 
 import jax
-import jax.numpy as jnp
 import ml_collections
 import numpy as np
 from jax import lax
 
-from aqa_jax import sharding
+from aqa_jax import sharding, steps
 from aqa_jax.config_check import check_config
 from aqa_jax.rehearsal import Rehearsal, rehearse
 from aqa_jax.train_state import create_train_state
@@ -19,7 +18,7 @@ from tfds_mtl_aqa.input_error import InputError
 
 _DTYPES = ('float32', 'bfloat16')
 # The two take turns, so that what else the machine does meets both.
-_ROUNDS, _SECONDS_A_TURN = 5, 4.0
+_ROUNDS, _SECONDS_A_TURN = 5, 2.0
 # Rows of the square matrices that tell a device's rate.
 _MATRIX_SIZES = {'cpu': 1024, 'gpu': 8192, 'tpu': 8192}
 _PRODUCTS = 10
@@ -56,10 +55,12 @@ def run(config: ml_collections.ConfigDict) -> None:
   """Times the training step on this machine's devices, and prints the figures.
 
   The batch, of random pixels and words, lies on the devices already: reading
-  and decoding are not timed. Both states have to fit into the devices' memory.
+  and decoding are not timed.
 
   Args:
-    config: one of `configs/`, of dives; its compute_dtype makes no difference.
+    config: one of `configs/`, of dives. With compute_dtype 'auto' float32 and
+      bfloat16 take turns, and the states of both have to fit into the devices'
+      memory; any other is timed alone.
 
   Raises:
     InputError: something in the config is wrong, or there are several
@@ -68,7 +69,17 @@ def run(config: ml_collections.ConfigDict) -> None:
   if jax.process_count() > 1:
     raise InputError('--mode=benchmark times the devices of one process.')
   check_config(config)
-  candidates = [_prepare(config, dtype) for dtype in _DTYPES]
+  dtypes = _DTYPES
+  if config.compute_dtype != 'auto':
+    dtypes = (config.compute_dtype,)
+  flops = count_flops(config)
+  candidates = [_prepare(config, dtype, flops) for dtype in dtypes]
+  device = jax.local_devices()[0]
+  memory = device.memory_stats() or {}
+  if 'peak_bytes_in_use' in memory:
+    peak = memory['peak_bytes_in_use'] / 2**20
+    together = ', of both dtypes together' * (len(candidates) > 1)
+    print(f'Peak memory of a device, measured{together}: {peak:.0f} MiB.')
   for index in range(_ROUNDS):
     for candidate in candidates:
       candidate.take_turn()
@@ -77,24 +88,57 @@ def run(config: ml_collections.ConfigDict) -> None:
       + ', '.join(f'{c.name} {1e3 * c.seconds[-1]:.1f} ms' for c in candidates),
       flush=True,
     )
-  device = jax.local_devices()[0]
   for candidate in candidates:
     print(_describe(candidate, config.batch_size, device.platform))
-  ratios = [
-    slow / fast
-    for slow, fast in zip(*(c.seconds for c in candidates), strict=True)
-  ]
-  print(
-    f'float32 takes {statistics.median(ratios):.2f} times as long as bfloat16 '
-    f'({min(ratios):.2f} to {max(ratios):.2f} in {_ROUNDS} rounds).'
+  if len(candidates) > 1:
+    ratios = [
+      slow / fast
+      for slow, fast in zip(*(c.seconds for c in candidates), strict=True)
+    ]
+    print(
+      f'float32 takes {statistics.median(ratios):.2f} times as long as '
+      f'bfloat16 ({min(ratios):.2f} to {max(ratios):.2f} in {_ROUNDS} rounds).'
+    )
+
+
+def count_flops(config: ml_collections.ConfigDict) -> float:
+  """Returns the operations that a training step needs, on all devices together.
+
+  Those of remat, which computes things again, are not needed; of the
+  captioner's loops XLA counts one word.
+
+  Args:
+    config: one of `configs/`, of dives.
+
+  Raises:
+    InputError: JAX is kept from the CPU, which alone counts before compiling.
+  """
+  try:
+    (device, *_) = jax.devices('cpu')
+  except RuntimeError as e:
+    raise InputError(
+      f"--mode=benchmark counts a step's operations on the CPU ({e}); give "
+      'JAX_PLATFORMS=cuda,cpu, or leave it away.'
+    ) from e
+  config = config.copy_and_resolve_references()
+  config.accumulation, config.remat = 1, False
+  config.mesh.data, config.mesh.clip, config.mesh.fsdp = 1, 1, 1
+  rehearsal = rehearse(config, [device])
+  train_step = steps.make_train_step(
+    # The form for CPU has a loop of its own.
+    rehearsal.model.clone(by_time_shifts=False),
+    rehearsal.tx,
+    config.loss_weights,
+    config.seed,
+    rehearsal.mesh,
   )
-  memory = device.memory_stats() or {}
-  if 'peak_bytes_in_use' in memory:
-    peak = memory['peak_bytes_in_use'] / 2**20
-    print(f'Peak memory of a device, both states together: {peak:.0f} MiB.')
+  lowered = train_step.lower(rehearsal.state, rehearsal.training_batch())
+  return lowered.cost_analysis()['flops']
 
 
-def _prepare(config: ml_collections.ConfigDict, dtype: str) -> Candidate:
+def _prepare(
+  config: ml_collections.ConfigDict, dtype: str, flops: float
+) -> Candidate:
   """Compiles a step, warms it up, and sees how many fit into a turn."""
   config = config.copy_and_resolve_references()
   config.compute_dtype = dtype
@@ -102,8 +146,7 @@ def _prepare(config: ml_collections.ConfigDict, dtype: str) -> Candidate:
   print(rehearsal.describe(), flush=True)
   started = time.perf_counter()
   batch = _random_batch(rehearsal)
-  lowered = rehearsal.train_step.lower(rehearsal.state, batch)
-  compiled = lowered.compile()
+  compiled = rehearsal.train_step.lower(rehearsal.state, batch).compile()
   state = create_train_state(
     rehearsal.model,
     rehearsal.tx,
@@ -118,8 +161,6 @@ def _prepare(config: ml_collections.ConfigDict, dtype: str) -> Candidate:
     state, scalars = compiled(state, batch)
     return scalars
 
-  # Of the program before it is split over the devices.
-  flops = lowered.cost_analysis().get('flops', 0.0)
   candidate = Candidate(dtype, step, flops / rehearsal.mesh.size)
   jax.block_until_ready(step())
   print(f'Ready after {time.perf_counter() - started:.0f} s.', flush=True)
@@ -168,7 +209,9 @@ def _describe(candidate: Candidate, batch_size: int, platform: str) -> str:
 def _matrix_rate(dtype: str, platform: str) -> float:
   """Returns the operations per second of a device's products of matrices."""
   size = _MATRIX_SIZES[platform]
-  matrix = jnp.full((size, size), 1 / size, dtype)
+  # Random: the same number everywhere takes less power, and so runs faster.
+  matrix = jax.random.normal(jax.random.key(0), (size, size), dtype)
+  matrix /= size**0.5
 
   @jax.jit
   def products(matrix):

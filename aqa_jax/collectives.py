@@ -13,6 +13,7 @@ _OPERATION = re.compile(
   rf'= (?P<result>.*?) (?P<kind>{"|".join(_KINDS)})(?P<start>-start)?\('
 )
 _ARRAY = re.compile(r'\b([a-z]+[0-9]*[a-z0-9]*)\[([\d,]*)\]')
+_CHANNEL = re.compile(r'channel_id=\d+')
 # A start's result has its operands too.
 _WITH_OPERANDS = ('all-gather', 'collective-permute')
 
@@ -33,16 +34,21 @@ class Collective:
 def find_collectives(program: str) -> list[Collective]:
   """Returns the collectives of a program, in the order of its text.
 
-  What is in a loop is counted once.
+  What is in a loop is counted once; so is one that XLA for TPU has cut into
+  pieces between other operations, each of which has all of it in its text.
 
   Args:
     program: optimized HLO; `compiled.as_text()`.
   """
-  found = []
+  found, channels = [], set()
   for line in program.splitlines():
     match = _OPERATION.search(line)
     if not match:
       continue
+    if channel := _CHANNEL.search(line):
+      if channel[0] in channels:
+        continue
+      channels.add(channel[0])
     arrays = _ARRAY.findall(match['result'])
     if match['start'] and match['kind'] in _WITH_OPERANDS:
       # Operands, as many results, and perhaps counters, which are scalars.

@@ -39,7 +39,7 @@ def describe(
     'config': dict(config),
     'vocabulary': list(vocabulary.words),
     'versions': {'python': platform.python_version()}
-    | {name: importlib.metadata.version(name) for name in _PACKAGES},
+    | {name: _version(name) for name in _PACKAGES},
     'dataset': {
       'name': dataset,
       'training dives': len(train),
@@ -47,6 +47,14 @@ def describe(
       'words': hashlib.sha256('\n'.join(vocabulary.words).encode()).hexdigest(),
     },
   }
+
+
+def _version(package: str) -> str:
+  try:
+    return importlib.metadata.version(package)
+  except importlib.metadata.PackageNotFoundError:
+    # Run from its folder: that takes no installation.
+    return 'not installed'
 
 
 def _fingerprint(dives: DiveSplit) -> str:

@@ -82,7 +82,9 @@ def make_train_step(
     gradients, (scalars, batch_stats) = jax.grad(loss_of, has_aux=True)(
       params, batch_stats, batch, dropout_key
     )
-    # Each device keeps its part of the gradient.
+    # Each device keeps its part of the gradient. Were it not whole before,
+    # XLA would compute the part alone, from the activations of all devices.
+    gradients = lax.with_sharding_constraint(gradients, everywhere)
     gradients = lax.with_sharding_constraint(
       gradients, sharding.of_state(mesh, gradients)
     )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from aqa_jax.models.captioner import Captioner
+from aqa_jax.models.gru import GRULayer
 from aqa_jax.vocabulary import SOS_ID
 
 _HIDDEN, _WORDS, _LENGTH, _FEATURES = 7, 13, 9, 6
@@ -117,6 +118,38 @@ def test_teacher_forced_equals_an_independent_implementation(case):
   expected = [model.say(words[:, i]) for i in range(_LENGTH - 1)]
   np.testing.assert_allclose(
     _teacher_forced(case), np.stack(expected, axis=1), rtol=1e-4, atol=1e-5
+  )
+
+
+def test_gradients_equal_those_of_one_step_after_another():
+  """By JAX of plain steps: `GRULayer` has a gradient of its own."""
+  layer = GRULayer(_HIDDEN)
+  keys = jax.random.split(jax.random.key(0), 3)
+  inputs = jax.random.normal(keys[0], (3, 8, _FEATURES))
+  weights = jax.random.normal(keys[1], (3, 8, _HIDDEN))
+
+  def layerwise(layer, inputs):
+    return layer(layer.project(inputs))
+
+  def step_by_step(layer, inputs):
+    carry, outputs = jnp.zeros((3, _HIDDEN)), []
+    for step in range(inputs.shape[1]):
+      carry = layer.step(carry, layer.project(inputs[:, step]))
+      outputs.append(carry)
+    return jnp.stack(outputs, axis=1)
+
+  params = layer.init(keys[2], inputs, method=layerwise)
+
+  def gradients(method):
+    def weighted(params, inputs):
+      return (layer.apply(params, inputs, method=method) * weights).sum()
+
+    return jax.grad(weighted, argnums=(0, 1))(params, inputs)
+
+  jax.tree.map(
+    lambda one, other: np.testing.assert_allclose(one, other, atol=2e-5),
+    gradients(layerwise),
+    gradients(step_by_step),
   )
 
 

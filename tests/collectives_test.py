@@ -54,6 +54,12 @@ def test_what_only_names_one_is_none():
   assert format_table([]).strip() == 'none'
 
 
+def test_pieces_of_one_are_counted_once():
+  piece = '%g.{} = bf16[8]{{0}} all-gather(%p), channel_id={}, dimensions={{0}}'
+  program = '\n'.join(piece.format(*ids) for ids in ((0, 3), (1, 3), (2, 31)))
+  assert find_collectives(program) == [Collective('all-gather', 16)] * 2
+
+
 def test_a_data_parallel_gradient_is_one_sum_of_its_size():
   mesh = sharding.make_mesh(8)
   whole = sharding.replicated(mesh)

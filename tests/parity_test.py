@@ -60,6 +60,8 @@ class _Network:
     self.config = runpy.run_path(str(_ROOT / f'configs/{name}.py'))[
       'get_config'
     ]()
+    # On GPU and TPU it would be bfloat16.
+    self.config.compute_dtype = 'float32'
     self.batch = seeded_weights.batch(*_SIZES[name], self.seed)
     self.official = {
       str(entry): seeded_weights.weights(

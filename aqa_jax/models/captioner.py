@@ -6,43 +6,82 @@ the upper pair reads the lower's output together with the last word. While
 watching, the words are zeros; while speaking, the clip features are zeros.
 """
 
-import functools
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from aqa_jax.models.gru_cell import GRUCell
+from aqa_jax.models.gru import GRULayer
 from aqa_jax.models.initializers import dense
 from aqa_jax.vocabulary import SOS_ID
 
-# Carries of the four GRU layers: lower 0 and 1, upper 0 and 1, each float
+# Of the four GRU layers: lower 0 and 1, upper 0 and 1, each float32
 # [batch, hidden].
 Carry = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
 
 
-class _SpeakingStep(nn.Module):
-  """One time step of both two-layer GRUs."""
+class _Layers(nn.Module):
+  """Both two-layer GRUs."""
 
   hidden: int
   dropout: float
 
-  @nn.compact
-  def __call__(
-    self, carry: Carry, clip_feature: jax.Array, word: jax.Array, train: bool
-  ) -> tuple[Carry, jax.Array]:
-    """Returns the new carry and the upper output, float [batch, hidden]."""
-    lower_0, lower_1, upper_0, upper_1 = carry
-    cell = functools.partial(GRUCell, self.hidden)
+  def setup(self) -> None:
+    self.lower_0 = GRULayer(self.hidden)
+    self.lower_1 = GRULayer(self.hidden)
+    self.upper_0 = GRULayer(self.hidden)
+    self.upper_1 = GRULayer(self.hidden)
     # PyTorch's GRU(dropout=p) drops between its layers only.
-    drop = nn.Dropout(self.dropout, deterministic=not train)
-    lower_0, output = cell(name='lower_0')(lower_0, clip_feature)
-    lower_1, output = cell(name='lower_1')(lower_1, drop(output))
-    upper_0, output = cell(name='upper_0')(
-      upper_0, jnp.concatenate([output, word], axis=-1)
+    self.drop = nn.Dropout(self.dropout)
+
+  def silence(self, clip_features: jax.Array) -> jax.Array:
+    """Returns what the lower GRU gets while speaking, [1, 3, hidden]."""
+    return self.lower_0.project(jnp.zeros((1, clip_features.shape[-1])))
+
+  def __call__(
+    self, clip_features: jax.Array, embedded: jax.Array, train: bool
+  ) -> Carry:
+    """Watches the clips, then speaks, layer by layer.
+
+    Args:
+      clip_features: float32 [batch, clips, features].
+      embedded: words that are said, float32 [batch, length, embedding].
+      train: apply dropout.
+
+    Returns:
+      The outputs of each layer, float32 [batch, clips + length, hidden].
+    """
+    batch, clips, _ = clip_features.shape
+    length = embedded.shape[1]
+    silence = self.silence(clip_features)
+    # [batch, clips + length, 3, hidden]
+    projected = jnp.concatenate(
+      [
+        self.lower_0.project(clip_features),
+        jnp.broadcast_to(silence, (batch, length, *silence.shape[1:])),
+      ],
+      axis=1,
     )
-    upper_1, output = cell(name='upper_1')(upper_1, drop(output))
-    return (lower_0, lower_1, upper_0, upper_1), output
+    lower_0 = self.lower_0(projected)
+    dropped = self.drop(lower_0, deterministic=not train)
+    lower_1 = self.lower_1(self.lower_1.project(dropped))
+    words = jnp.pad(embedded, ((0, 0), (clips, 0), (0, 0)))
+    upper_0 = self.upper_0(
+      self.upper_0.project(jnp.concatenate([lower_1, words], axis=-1))
+    )
+    dropped = self.drop(upper_0, deterministic=not train)
+    upper_1 = self.upper_1(self.upper_1.project(dropped))
+    return lower_0, lower_1, upper_0, upper_1
+
+  def speak(self, carry: Carry, silence: jax.Array, word: jax.Array) -> Carry:
+    """Returns the carry after a word, float32 [batch, embedding]."""
+    lower_0 = self.lower_0.step(carry[0], silence)
+    lower_1 = self.lower_1.step(carry[1], self.lower_1.project(lower_0))
+    upper_0 = self.upper_0.step(
+      carry[2],
+      self.upper_0.project(jnp.concatenate([lower_1, word], axis=-1)),
+    )
+    upper_1 = self.upper_1.step(carry[3], self.upper_1.project(upper_0))
+    return lower_0, lower_1, upper_0, upper_1
 
 
 class Captioner(nn.Module):
@@ -71,20 +110,8 @@ class Captioner(nn.Module):
       self.embedding,
       embedding_init=nn.initializers.normal(1.0),
     )
-    self.gru = _SpeakingStep(self.hidden, self.dropout)
+    self.gru = _Layers(self.hidden, self.dropout)
     self.out = dense(self.vocabulary_size, fan_in=self.hidden)
-
-  def _watch(self, clip_features: jax.Array, train: bool) -> Carry:
-    """Runs both GRUs over the clips; [batch, clips, features] -> carry."""
-    batch = clip_features.shape[0]
-    carry = (jnp.zeros((batch, self.hidden)),) * 4
-    no_word = jnp.zeros((batch, self.embedding))
-
-    def step(gru, carry, clip_feature):
-      return gru(carry, clip_feature, no_word, train)
-
-    carry, _ = _scan(step)(self.gru, carry, clip_features)
-    return carry
 
   def teacher_forced(
     self, clip_features: jax.Array, words: jax.Array, train: bool
@@ -100,15 +127,9 @@ class Captioner(nn.Module):
       float32 [batch, max_length - 1, vocabulary_size]; position i predicts
       word i + 1.
     """
-    carry = self._watch(clip_features.astype(jnp.float32), train)
-    no_clip = jnp.zeros((words.shape[0], clip_features.shape[-1]))
-
-    def step(gru, carry, word):
-      return gru(carry, no_clip, word, train)
-
-    embedded = self.embed(words[:, :-1])  # [batch, length - 1, embedding]
-    _, outputs = _scan(step)(self.gru, carry, embedded)
-    return self.out(outputs)
+    clip_features = clip_features.astype(jnp.float32)
+    *_, outputs = self.gru(clip_features, self.embed(words[:, :-1]), train)
+    return self.out(outputs[:, clip_features.shape[1] :])
 
   def greedy(self, clip_features: jax.Array) -> jax.Array:
     """Returns the most likely next word, again and again.
@@ -120,16 +141,16 @@ class Captioner(nn.Module):
       int32 [batch, max_length - 1] word ids without <sos>. Decoding does not
       stop at <eos>; what follows the first <eos> means nothing.
     """
-    carry = self._watch(clip_features.astype(jnp.float32), train=False)
+    clip_features = clip_features.astype(jnp.float32)
     batch = clip_features.shape[0]
-    no_clip = jnp.zeros((batch, clip_features.shape[-1]))
+    nothing_said = jnp.zeros((batch, 0, self.embedding))
+    outputs = self.gru(clip_features, nothing_said, train=False)
+    silence = self.gru.silence(clip_features)
 
     def step(module, carry, _):
       gru_carry, word = carry
-      gru_carry, output = module.gru(
-        gru_carry, no_clip, module.embed(word), False
-      )
-      word = module.out(output).argmax(axis=-1).astype(jnp.int32)
+      gru_carry = module.gru.speak(gru_carry, silence, module.embed(word))
+      word = module.out(gru_carry[-1]).argmax(axis=-1).astype(jnp.int32)
       return (gru_carry, word), word
 
     first = jnp.full((batch,), SOS_ID, jnp.int32)
@@ -140,16 +161,6 @@ class Captioner(nn.Module):
       length=self.max_length - 1,
       out_axes=1,
     )
+    carry = tuple(output[:, -1] for output in outputs)
     _, words = scan(self, (carry, first), None)
     return words
-
-
-def _scan(step):
-  """Scans a step over axis 1 with shared weights and fresh dropout masks."""
-  return nn.scan(
-    step,
-    variable_broadcast='params',
-    split_rngs={'params': False, 'dropout': True},
-    in_axes=1,
-    out_axes=1,
-  )

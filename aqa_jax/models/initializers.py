@@ -4,6 +4,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from aqa_jax.models.precision import precision_of
+
 
 def pytorch_uniform(fan_in: int) -> nn.initializers.Initializer:
   """Returns the initializer of a layer's kernel and of its bias.
@@ -21,14 +23,19 @@ def pytorch_uniform(fan_in: int) -> nn.initializers.Initializer:
   return initialize
 
 
-def dense(features: int, fan_in: int, **kwargs: object) -> nn.Dense:
+def dense(
+  features: int, fan_in: int, dtype: object = jnp.float32, **kwargs: object
+) -> nn.Dense:
   """Returns a fully connected layer that begins as PyTorch's.
 
   Args:
     features: outputs.
     fan_in: inputs.
+    dtype: of the computation; parameters are float32.
     **kwargs: of `nn.Dense`, such as its name.
   """
   uniform = pytorch_uniform(fan_in)
   options = {'kernel_init': uniform, 'bias_init': uniform} | kwargs
-  return nn.Dense(features, **options)
+  return nn.Dense(
+    features, dtype=dtype, precision=precision_of(dtype), **options
+  )

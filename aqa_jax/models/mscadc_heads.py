@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from aqa_jax.models.batch_norm import BatchNorm, convolution_block
 from aqa_jax.models.convolution import convolution, max_pool
 from aqa_jax.models.initializers import pytorch_uniform
+from aqa_jax.models.precision import precision_of
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 # Of conv1 to conv5: channels, as multiples of the head's, and dilation.
@@ -31,6 +32,7 @@ def _pointwise(channels: int, fan_in: int, padding: int, name: str) -> nn.Conv:
     padding=((padding, padding),) * 3,
     kernel_init=uniform,
     bias_init=uniform,
+    precision=precision_of(jnp.float32),
     name=name,
   )
 
