@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Mapping
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
 from jax import lax
 
 from aqa_jax import sharding, steps
 from aqa_jax.config_check import check_config
+from aqa_jax.models.precision import precision_of
 from aqa_jax.rehearsal import Rehearsal, rehearse
 from aqa_jax.train_state import create_train_state
 from tfds_mtl_aqa.input_error import InputError
@@ -215,7 +217,10 @@ def _matrix_rate(dtype: str, platform: str) -> float:
 
   @jax.jit
   def products(matrix):
-    return lax.fori_loop(0, _PRODUCTS, lambda _, a: a @ matrix, matrix)
+    def multiply(_, a):
+      return jnp.matmul(a, matrix, precision=precision_of(dtype))
+
+    return lax.fori_loop(0, _PRODUCTS, multiply, matrix)
 
   jax.block_until_ready(products(matrix))
   seconds = []

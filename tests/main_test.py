@@ -262,7 +262,10 @@ def test_a_damaged_record(run, tmp_path, tiny_dives, tiny_flags):
 
 def test_a_batch_that_can_not_be_spread(run, tmp_path, tiny_flags, monkeypatch):
   monkeypatch.setenv('XLA_FLAGS', '--xla_force_host_platform_device_count=3')
-  done = run(*tiny_flags, f'--workdir={tmp_path}')
+  # Adds to these flags; XLA ends a process that gives one it does not know.
+  done = run(
+    *tiny_flags, f'--workdir={tmp_path}', '--config.deterministic=True'
+  )
   _assert_refused(
     done,
     'config.batch_size=8 can not be spread over config.mesh.data=3',
