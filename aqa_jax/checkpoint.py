@@ -26,6 +26,7 @@ FREE_FIELDS = (
   'meteor',
   'profile',
   'progress_seconds',
+  'tensorboard',
   'remat',
   'test_splits',
 )

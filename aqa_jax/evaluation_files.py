@@ -366,7 +366,8 @@ def _interval(ends: Sequence[float | None], decimals: int) -> str:
 
 def _line(name: str, cells: Iterable[str], width: int = 14) -> str:
   """Returns one line of the table."""
-  return f'{name:<38}' + ''.join(f'{cell:>{width}}' for cell in cells)
+  # A cell that is too wide still has a space before it.
+  return f'{name:<38}' + ''.join(f' {cell:>{width - 1}}' for cell in cells)
 
 
 def _sample(row: Mapping[str, Any]) -> str:

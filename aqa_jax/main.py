@@ -84,11 +84,14 @@ def main(argv: Sequence[str]) -> None:
     )
   _check_processes()
   if _MODE.value == 'compile':
+    if not _TOPOLOGY.value:
+      _check_platforms()
     compile_check.run(_CONFIG.value, _TOPOLOGY.value)
     return
   if _TOPOLOGY.value:
     raise InputError(f'--topology={_TOPOLOGY.value} is for --mode=compile.')
   if _MODE.value == 'benchmark':
+    _check_platforms()
     benchmark.run(_CONFIG.value)
     return
   if not _WORKDIR.value:
@@ -96,6 +99,7 @@ def main(argv: Sequence[str]) -> None:
   workdir = local_folder('workdir', _WORKDIR.value)
   if _COORDINATOR.value is not None or _MULTI_HOST.value:
     _find_each_other()
+  _check_platforms()
   with contextlib.ExitStack() as stack:
     if jax.process_index():
       # All processes would say the same.
@@ -133,6 +137,21 @@ def _check_processes() -> None:
       f'--process_id={_PROCESS_ID.value}: give 0 to '
       f'--num_processes={_NUM_PROCESSES.value}, less one.'
     )
+
+
+def _check_platforms() -> None:
+  """Looks for the devices; has to come after `_find_each_other`."""
+  try:
+    jax.devices()
+  except (AssertionError, RuntimeError) as e:
+    asked = os.environ.get('JAX_PLATFORMS')
+    if not asked:
+      raise
+    # JAX has no words for a plugin that is not installed.
+    reason = str(e).splitlines()[0] if str(e) else 'JAX finds none here'
+    raise InputError(
+      f'JAX_PLATFORMS={asked}: {reason}; leave it away to take what there is.'
+    ) from e
 
 
 def _find_each_other() -> None:

@@ -115,7 +115,10 @@ def _run(training: Training) -> None:
   last_line = first_step - (not is_validated)
   with contextlib.closing(
     MetricsWriter(
-      training.workdir, last_line or None, enabled=jax.process_index() == 0
+      training.workdir,
+      last_line or None,
+      training.config.tensorboard,
+      enabled=jax.process_index() == 0,
     )
   ) as writer:
     step_log = StepLog(

@@ -100,6 +100,8 @@ def get_config() -> ml_collections.ConfigDict:
 
   # Measures captions by METEOR too, where Java is; it takes its time.
   config.meteor = True
+  # TensorBoard files too, where TensorFlow is; its import takes some seconds.
+  config.tensorboard = True
   config.log_steps = 10
   # Steps in a row whose loss is not finite, each left out, that end it.
   config.max_non_finite = 10

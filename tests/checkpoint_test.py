@@ -141,6 +141,7 @@ def test_a_workdir_remembers_its_config(tmp_path):
     {'dataset.data_dir': '/elsewhere'},
     {'mesh.data': 2},
     {'progress_seconds': 1.0},
+    {'tensorboard': False},
     {'test_splits': ('test', 'test_shared_events')},
   ],
 )

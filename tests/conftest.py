@@ -112,6 +112,7 @@ def fixture_tiny_overrides(tiny_dives) -> dict[str, object]:
     'optimizer.warmup': '2 steps',
     'optimizer.learning_rate': 2e-3,
     'meteor': False,
+    'tensorboard': False,
     'log_steps': 1,
     'checkpoint_every': '1 epochs',
     'progress_seconds': 0.0,

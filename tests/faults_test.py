@@ -60,6 +60,7 @@ def _on_a_disk(folder, size, script):
 def test_a_full_disk_keeps_the_earlier_checkpoint(tmp_path, tiny_flags):
   flags = [*tiny_flags, '--config.mesh.data=1', '--config.duration=12steps']
   flags += ['--config.checkpoint_every=4steps', f'--workdir={tmp_path}/disk/w']
+  flags += ['--config.tasks=score']
   train_it = ' '.join(f'"{part}"' for part in [*_MAIN, *flags])
   # It fills up once the first checkpoint is there.
   done = _on_a_disk(
@@ -107,6 +108,7 @@ def test_a_clock_that_is_set_back(tmp_path, tiny_overrides, monkeypatch):
       'duration': '12 steps',
       'checkpoint_every': '6 steps',
       'mesh.data': 1,
+      'tasks': 'score',
     }
   )
   whole, ended = tmp_path / 'whole', tmp_path / 'ended'
@@ -132,6 +134,7 @@ def test_a_process_that_dies_takes_the_other_with_it(
   flags = [*tiny_flags, '--config.duration=100000steps']
   flags += ['--config.checkpoint_every=50000steps', f'--workdir={tmp_path}']
   flags += [f'--coordinator_address=localhost:{free_port()}']
+  flags += ['--config.tasks=score']
   environment = dict(os.environ, JAX_PLATFORMS='cpu')
   environment['XLA_FLAGS'] = '--xla_force_host_platform_device_count=1'
   processes = [

@@ -192,6 +192,7 @@ def main() -> None:
     '--config.model.width=2',
     '--config.model.caption_hidden=16',
     '--config.meteor=False',
+    '--config.tensorboard=False',
     f'--config.mesh.data={arguments.num_processes}',
   ]
   # Compiling takes most of a start.

@@ -1,6 +1,6 @@
 """The command line: what the user gets wrong ends in one line and code 2."""
 
-import importlib
+import importlib.util
 import pathlib
 import pkgutil
 import runpy
@@ -271,6 +271,19 @@ def test_a_batch_that_can_not_be_spread(run, tmp_path, tiny_flags, monkeypatch):
     'config.batch_size=8 can not be spread over config.mesh.data=3',
     'a multiple of 3',
   )
+
+
+@pytest.mark.parametrize('platform', ['cuda', 'nonsense'])
+@pytest.mark.parametrize('mode', ['train', 'benchmark', 'compile'])
+def test_a_platform_that_is_not_here(
+  run, tmp_path, monkeypatch, mode, platform
+):
+  if platform == 'cuda' and importlib.util.find_spec('jax_cuda12_plugin'):
+    pytest.skip('JAX for CUDA is installed')
+  monkeypatch.setenv('JAX_PLATFORMS', platform)
+  config = '--config=configs/quickstart.py'
+  done = run(config, f'--mode={mode}', f'--workdir={tmp_path / "workdir"}')
+  _assert_refused(done, f'JAX_PLATFORMS={platform}: ', 'leave it away')
 
 
 def test_a_workdir_of_another_config(run, tmp_path, tiny_config, tiny_flags):

@@ -43,6 +43,8 @@ def lines_of(workdir):
 # As in sharding_test: small steps keep small what near-ties decide.
 _FLAGS = ['--config.duration=20steps', '--config.checkpoint_every=8steps']
 _FLAGS += ['--config.optimizer.learning_rate=1e-4']
+# Captions take most of compiling; topologies_test and kill_drill.py have them.
+_FLAGS += ['--config.tasks=score,classes']
 
 
 @pytest.fixture(name='by_two', scope='module')

@@ -95,7 +95,8 @@ def _tiny(network, tasks, overrides) -> ml_collections.ConfigDict:
   return config
 
 
-@pytest.mark.parametrize('network, tasks', _ROWS)
+# Each compiles for a minute; the last has the tasks of those left out.
+@pytest.mark.parametrize('network, tasks', _ROWS[:5] + _ROWS[-1:])
 def test_each_row_trains(network, tasks, tmp_path, tiny_overrides):
   config = _tiny(network, tasks, tiny_overrides)
   experiment = train.set_up(config, tmp_path)

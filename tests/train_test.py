@@ -31,7 +31,11 @@ def _config(overrides, **changes) -> ml_collections.ConfigDict:
 def fixture_trained(tmp_path_factory, tiny_overrides):
   """The workdir of a finished training, and what it returned."""
   workdir = tmp_path_factory.mktemp('trained')
-  config = _config(tiny_overrides, test_splits=('test', 'test_shared_events'))
+  config = _config(
+    tiny_overrides,
+    test_splits=('test', 'test_shared_events'),
+    tensorboard=True,
+  )
   return workdir, train.train_and_evaluate(config, workdir)
 
 
@@ -47,6 +51,11 @@ def _evaluation(workdir, split='test'):
 def _rows(workdir, split='test'):
   with open(workdir / f'predictions_{split}.csv', newline='') as file:
     return list(csv.DictReader(file))
+
+
+def test_tensorboard_files_where_tensorflow_is(trained):
+  pytest.importorskip('tensorflow')
+  assert list((trained[0] / 'tensorboard').iterdir())
 
 
 def test_metrics_tell_every_step(trained):

@@ -59,6 +59,7 @@ def _walk(workdir):
         'log_steps': 3,
         'progress_seconds': 0.0,
         'profile': 0,
+        'tensorboard': False,
         'init_from': '',
         'max_non_finite': 1,
       }
