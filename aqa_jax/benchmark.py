@@ -74,7 +74,7 @@ def run(config: ml_collections.ConfigDict) -> None:
   dtypes = _DTYPES
   if config.compute_dtype != 'auto':
     dtypes = (config.compute_dtype,)
-  flops = count_flops(config)
+  flops = _count_flops(config)
   candidates = [_prepare(config, dtype, flops) for dtype in dtypes]
   device = jax.local_devices()[0]
   memory = device.memory_stats() or {}
@@ -103,14 +103,11 @@ def run(config: ml_collections.ConfigDict) -> None:
     )
 
 
-def count_flops(config: ml_collections.ConfigDict) -> float:
+def _count_flops(config: ml_collections.ConfigDict) -> float:
   """Returns the operations that a training step needs, on all devices together.
 
   Those of remat, which computes things again, are not needed; of the
   captioner's loops XLA counts one word.
-
-  Args:
-    config: one of `configs/`, of dives.
 
   Raises:
     InputError: JAX is kept from the CPU, which alone counts before compiling.
@@ -125,17 +122,29 @@ def count_flops(config: ml_collections.ConfigDict) -> float:
   config = config.copy_and_resolve_references()
   config.accumulation, config.remat = 1, False
   config.mesh.data, config.mesh.clip, config.mesh.fsdp = 1, 1, 1
+  return lower_plain_step(config, device).cost_analysis()['flops']
+
+
+def lower_plain_step(
+  config: ml_collections.ConfigDict, device: jax.Device
+) -> jax.stages.Lowered:
+  """Returns a training step with plain 3D convolutions, not compiled.
+
+  Other forms have loops of their own, whose operations XLA counts once.
+
+  Args:
+    config: one of `configs/`, of dives.
+    device: to lower it for.
+  """
   rehearsal = rehearse(config, [device])
   train_step = steps.make_train_step(
-    # The form for CPU has a loop of its own.
     rehearsal.model.clone(by_time_shifts=False),
     rehearsal.tx,
     config.loss_weights,
     config.seed,
     rehearsal.mesh,
   )
-  lowered = train_step.lower(rehearsal.state, rehearsal.training_batch())
-  return lowered.cost_analysis()['flops']
+  return train_step.lower(rehearsal.state, rehearsal.training_batch())
 
 
 def _prepare(

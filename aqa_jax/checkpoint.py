@@ -26,8 +26,8 @@ FREE_FIELDS = (
   'meteor',
   'profile',
   'progress_seconds',
-  'tensorboard',
   'remat',
+  'tensorboard',
   'test_splits',
 )
 

@@ -6,7 +6,7 @@ import runpy
 import jax
 import pytest
 
-from aqa_jax import rehearsal, steps
+from aqa_jax import benchmark
 
 
 @pytest.mark.parametrize('network', ['c3davg', 'mscadc'])
@@ -15,18 +15,8 @@ def test_no_product_of_float32_is_rounded(network, dtype):
   """TPU would take bfloat16 factors otherwise, and GPU TF32."""
   config = runpy.run_path(f'configs/{network}.py')['get_config']()
   config.compute_dtype = dtype
-  rehearsed = rehearsal.rehearse(config, jax.devices()[:1])
-  train_step = steps.make_train_step(
-    # The form for TPU and GPU.
-    rehearsed.model.clone(by_time_shifts=False),
-    rehearsed.tx,
-    config.loss_weights,
-    config.seed,
-    rehearsed.mesh,
-  )
-  program = train_step.lower(
-    rehearsed.state, rehearsed.training_batch()
-  ).as_text()
+  (device, *_) = jax.devices()
+  program = benchmark.lower_plain_step(config, device).as_text()
   products = [
     line
     for line in program.splitlines()
