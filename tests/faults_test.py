@@ -136,7 +136,6 @@ def test_a_process_that_dies_takes_the_other_with_it(
   flags += [f'--coordinator_address=localhost:{free_port()}']
   flags += ['--config.tasks=score']
   environment = dict(os.environ, JAX_PLATFORMS='cpu')
-  environment['XLA_FLAGS'] = '--xla_force_host_platform_device_count=1'
   processes = [
     subprocess.Popen(
       [*_MAIN, *flags, '--num_processes=2', f'--process_id={index}'],

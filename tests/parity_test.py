@@ -4,6 +4,7 @@
 seeded batch. AQA_GOLDENS names another folder of the same files, of any seed.
 """
 
+import functools
 import os
 import pathlib
 import runpy
@@ -29,6 +30,8 @@ _GOLDENS = pathlib.Path(
 _CLASSES = ('position', 'armstand', 'rotation_type', 'somersaults', 'twists')
 _VOCABULARY_SIZE = 5779
 _NUDGES = 5
+# What conftest.py turns off in XLA_FLAGS.
+_AS_USERS_COMPILE = {'xla_cpu_use_fusion_emitters': True}
 # Frames and crop of the recorded videos.
 _SIZES = {'c3davg': (96, 112), 'mscadc': (16, 180)}
 
@@ -212,7 +215,7 @@ def _apply(network, model, train_mode):
   def capture(module, method):
     return method == '__call__' and module.name in ('c3d', 'fc6')
 
-  @jax.jit
+  @functools.partial(jax.jit, compiler_options=_AS_USERS_COMPILE)
   def apply(variables, video, words):
     return model.apply(
       variables,
@@ -253,7 +256,7 @@ def test_training_mode(network, record_property):
 
 
 def test_greedy_captions(network):
-  @jax.jit
+  @functools.partial(jax.jit, compiler_options=_AS_USERS_COMPILE)
   def greedy(variables, video):
     return network.model.apply(variables, video)['captions']
 
@@ -332,7 +335,9 @@ def _training(network):
     )
     return jax.device_put(state, sharding.replicated(mesh))
 
-  return step, create_state
+  batch = sharding.to_devices(network.batch, mesh)
+  compiled = step.lower(create_state(), batch).compile(_AS_USERS_COMPILE)
+  return compiled, create_state
 
 
 def _compare_steps(network, train_step, state, num_steps, nudge, reports):

@@ -13,7 +13,7 @@ from aqa_jax import preemption
 _FLAGS = ['--config.duration=60steps', '--config.checkpoint_every=12steps']
 _FLAGS += ['--config.log_steps=5', '--config.mesh.data=1']
 # Captions take most of compiling; kill_drill.py has them.
-_FLAGS += ['--config.tasks=score,classes']
+_FLAGS += ['--config.tasks=score']
 
 
 def test_signals_change_nothing(tmp_path, tiny_flags):

@@ -74,7 +74,7 @@ def test_training_on_a_real_dive(data_dir, tmp_path):
     text=True,
     check=False,
     # As a user runs it.
-    env=os.environ | {'JAX_DISABLE_MOST_OPTIMIZATIONS': '0'},
+    env=os.environ | {'JAX_DISABLE_MOST_OPTIMIZATIONS': '0', 'XLA_FLAGS': ''},
   )
   assert done.returncode == 0, done.stderr
   lines = (workdir / 'metrics.jsonl').read_text().splitlines()
