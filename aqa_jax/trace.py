@@ -34,7 +34,13 @@ class Trace:
   def before(self, step: int) -> None:
     """Begins the trace, if this step is the first of it."""
     if step == self._first:
-      jax.profiler.start_trace(self._folder, create_perfetto_trace=True)
+      options = jax.profiler.ProfileOptions()
+      # Calls of Python functions: compiling a validation has millions, of which
+      # XLA drops all after the first, and the steps behind them.
+      options.python_tracer_level = 0
+      jax.profiler.start_trace(
+        self._folder, create_perfetto_trace=True, profiler_options=options
+      )
       self._is_on = True
 
   def after(self, step: int, scalars: object) -> None:

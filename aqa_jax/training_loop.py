@@ -199,15 +199,19 @@ def _train(
   notice = preemption.Notice()
   with contextlib.closing(trace), contextlib.ExitStack() as stack:
     for step in range(first_step + 1, num_steps + 1):
-      begun = time.monotonic()
       trace.before(step)
+      begun = time.monotonic()
       with jax.profiler.StepTraceAnnotation('train', step_num=step):
         batch = sharding.to_devices(next(batches), training.mesh)
         training.state, scalars = training.train_step(training.state, batch)
-      trace.after(step, scalars)
       step_log.add(step, scalars)
-      if step == first_step + 1:
+      at_checkpoint = step % checkpoint_every == 0 or step == num_steps
+      is_logged = at_checkpoint or step % config.log_steps == 0
+      is_due = progress.due(step)
+      if is_logged or is_due or step == first_step + 1:
+        # What reads them below would wait, and not for the goodput.
         jax.block_until_ready(scalars)
+      if step == first_step + 1:
         # Until now there was nothing to save: SIGTERM ended it at once.
         stack.enter_context(notice.listening())
         is_preempted = notice.came_before(step)
@@ -218,13 +222,13 @@ def _train(
       else:
         goodput.add(time.monotonic() - begun)
         is_preempted = notice.has_come(step)
-      if progress.due(step):
+      trace.after(step, scalars)
+      if is_due:
         progress.update(step, _losses(scalars))
-      at_checkpoint = step % checkpoint_every == 0 or step == num_steps
       is_ending = is_preempted and step < num_steps
       # A notice leaves no time to validate: the next start does it.
       is_validated = not (at_checkpoint and is_ending)
-      if is_validated and (step % config.log_steps == 0 or at_checkpoint):
+      if is_validated and is_logged:
         step_log.write()
         goodput.record()
       if is_validated and at_checkpoint:

@@ -1,6 +1,7 @@
 """The loop on a training of one number, whose steps take no time."""
 
 import json
+import time
 
 import jax
 import jax.numpy as jnp
@@ -144,3 +145,78 @@ def test_a_notice_at_a_checkpoint_leaves_its_validation_to_the_next_start(
   assert ours.best_value() == theirs.best_value()
   ours.close()
   theirs.close()
+
+
+class _Device:
+  """Computes for ten seconds a step, one after the other, while others go on.
+
+  The clock leaps to the end of what is waited for; nothing else takes time.
+  """
+
+  now = free = 1.0
+
+  def run(self, value):
+    self.free = max(self.free, self.now) + 10
+    return _Pending(self, self.free, value)
+
+
+class _Pending:
+  """A number that is there when the device has computed it."""
+
+  def __init__(self, device, ready, value):
+    self.device, self.ready, self.value = device, ready, value
+
+  def block_until_ready(self):
+    self.device.now = max(self.device.now, self.ready)
+
+  def __array__(self, dtype=None, copy=None):
+    self.block_until_ready()
+    return np.asarray(self.value, dtype)
+
+  def __float__(self):
+    return float(self.__array__())
+
+
+@pytest.mark.parametrize('progress_seconds', [0.0, 1e9])
+@pytest.mark.parametrize('log_steps', [1, 3, 100])
+def test_goodput_has_the_time_of_every_step(
+  tmp_path, monkeypatch, log_steps, progress_seconds
+):
+  """But for the first, which compiles; however often the losses are read."""
+  device = _Device()
+  monkeypatch.setattr(time, 'monotonic', lambda: device.now)
+  walk = _walk(tmp_path)
+  walk.config.log_steps = log_steps
+  walk.config.progress_seconds = progress_seconds
+  step_at_once = walk.train_step
+
+  def train_step(state, batch):
+    state, scalars = step_at_once(state, batch)
+    return state, {name: device.run(value) for name, value in scalars.items()}
+
+  walk.train_step = train_step
+  training_loop.run(walk)
+  walk.checkpoints.close()
+  figures = json.loads((tmp_path / 'goodput.json').read_text())
+  # Three numbers a step.
+  assert figures['useful_seconds'] == (_LAST - 1) * 30
+  assert figures['seconds'] == 1 + _LAST * 30
+
+
+def test_writing_a_trace_is_no_useful_time(tmp_path, monkeypatch):
+  """On a clock that leaps while it is written."""
+  stop_trace, monotonic = jax.profiler.stop_trace, time.monotonic
+  late = [0]
+
+  def stop_slowly():
+    stop_trace()
+    late[0] = 10000
+
+  monkeypatch.setattr(jax.profiler, 'stop_trace', stop_slowly)
+  monkeypatch.setattr(time, 'monotonic', lambda: monotonic() + late[0])
+  walk = _walk(tmp_path)
+  walk.config.profile = 2
+  training_loop.run(walk)
+  walk.checkpoints.close()
+  figures = json.loads((tmp_path / 'goodput.json').read_text())
+  assert figures['useful_seconds'] < 10000 < figures['seconds']
