@@ -23,7 +23,7 @@ def is_disk_full(error: Exception) -> bool:
 
 
 class MetricsWriter:
-  """Writes metrics.jsonl, texts.jsonl and, with TensorFlow, TensorBoard files.
+  """Writes metrics.jsonl and, with TensorFlow, TensorBoard files.
 
   A line of metrics.jsonl is {"step": 120, "train/loss": 3.21, ...}, one for
   each call of `write_scalars`; NaN and infinities are null. Every line is
@@ -48,14 +48,14 @@ class MetricsWriter:
     Args:
       folder: of the run (its workdir), on a local or mounted disk.
       start_step: the step of the checkpoint the run resumes from, whose own
-        lines stay; None for a run from scratch, which starts empty files.
+        lines stay; None for a run from scratch, which starts an empty file.
       tensorboard: whether to write TensorBoard files where that is possible.
       enabled: False writes nothing at all, for all processes but the first.
 
     Raises:
       InputError: the folder is a file.
     """
-    self._metrics = self._texts = self._tensorboard = None
+    self._metrics = self._tensorboard = None
     if not enabled:
       return
     folder = pathlib.Path(folder)
@@ -66,7 +66,6 @@ class MetricsWriter:
         f'{folder} is or lies under a file: give a folder for the run.'
       ) from None
     self._metrics = JsonLines(folder / 'metrics.jsonl', start_step)
-    self._texts = JsonLines(folder / 'texts.jsonl', start_step)
     if tensorboard:
       self._tensorboard = _tensorboard_writer(folder / 'tensorboard')
 
@@ -95,38 +94,19 @@ class MetricsWriter:
     if self._tensorboard:
       self._tensorboard.write_scalars(int(step), numbers)
 
-  def write_texts(self, step: int, texts: Mapping[str, str]) -> None:
-    """Writes texts, such as sample captions, to texts.jsonl.
-
-    Args:
-      step: training steps done.
-      texts: name -> text.
-
-    Raises:
-      ValueError: a text is named 'step'.
-    """
-    if not self._texts:
-      return
-    if 'step' in texts:
-      raise ValueError("A text must not be named 'step'.")
-    self._texts.append({'step': int(step)} | dict(texts))
-    if self._tensorboard:
-      self._tensorboard.write_texts(int(step), texts)
-
   def flush(self) -> None:
     """Returns when all is on the disk, even if the power fails."""
-    for file in (self._metrics, self._texts):
-      if file:
-        file.sync()
+    if self._metrics:
+      self._metrics.sync()
     if self._tensorboard:
       self._tensorboard.flush()
 
   def close(self) -> None:
     """Closes the files; a second call does nothing."""
-    for writer in (self._metrics, self._texts, self._tensorboard):
+    for writer in (self._metrics, self._tensorboard):
       if writer:
         writer.close()
-    self._metrics = self._texts = self._tensorboard = None
+    self._metrics = self._tensorboard = None
 
 
 class ProgressLine:

@@ -23,7 +23,6 @@ _SIGNALS = (signal.SIGTERM, signal.SIGKILL)
 # What has to be the same bytes in the end.
 _FILES = (
   'metrics.jsonl',
-  'texts.jsonl',
   'eval_test.json',
   'predictions_test.csv',
 )

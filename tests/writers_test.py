@@ -50,10 +50,6 @@ def test_scalars_become_json_lines(tmp_path):
   assert strict_lines(folder / 'metrics.jsonl') == [
     {'step': 3, 'a': 0.5, 'b': 2.5, 'c': 7.0, 'd': None, 'e': None}
   ]
-  writer.write_texts(3, {'sample': 'Très bien'})
-  assert strict_lines(folder / 'texts.jsonl') == [
-    {'step': 3, 'sample': 'Très bien'}
-  ]
   writer.flush()
   writer.close()
   writer.close()
@@ -64,8 +60,6 @@ def test_what_is_no_scalar_is_refused(tmp_path, scalars):
   writer = writers.MetricsWriter(tmp_path, None, tensorboard=False)
   with pytest.raises(ValueError, match="named 'step'"):
     writer.write_scalars(1, scalars)
-  with pytest.raises(ValueError, match="named 'step'"):
-    writer.write_texts(1, {'step': 'x'})
   writer.close()
   assert (tmp_path / 'metrics.jsonl').read_text() == ''
 
@@ -82,15 +76,12 @@ def test_resuming_keeps_every_line_of_its_step(tmp_path):
   writer.write_scalars(30, {'train/loss': 1.0})
   writer.write_scalars(30, {'test/spearman': 0.5})
   writer.write_scalars(31, {'train/loss': 1.0})
-  writer.write_texts(30, {'sample': 'kept'})
-  writer.write_texts(31, {'sample': 'dropped'})
   writer.close()
   write(tmp_path, 30, [])
   assert steps_of(tmp_path / 'metrics.jsonl') == [30, 30]
-  assert steps_of(tmp_path / 'texts.jsonl') == [30]
 
 
-def test_a_run_from_scratch_starts_empty_files(tmp_path):
+def test_a_run_from_scratch_starts_an_empty_file(tmp_path):
   write(tmp_path, None, [0, 10])
   write(tmp_path, None, [0])
   assert steps_of(tmp_path / 'metrics.jsonl') == [0]
@@ -125,7 +116,6 @@ def test_nothing_is_written_where_disabled(tmp_path):
   folder = tmp_path / 'run'
   writer = writers.MetricsWriter(folder, None, enabled=False)
   writer.write_scalars(1, {'a': 1.0})
-  writer.write_texts(1, {'a': 'b'})
   writer.flush()
   writer.close()
   assert not folder.exists()
@@ -144,7 +134,6 @@ def test_without_tensorflow_only_json_and_one_log_line(tmp_path, monkeypatch):
   monkeypatch.setattr(logging, 'log_first_n', lambda *args: logged.append(args))
   writer = writers.MetricsWriter(tmp_path, None)
   writer.write_scalars(1, {'a': 1.0})
-  writer.write_texts(1, {'a': 'b'})
   writer.flush()
   writer.close()
   assert steps_of(tmp_path / 'metrics.jsonl') == [1]
@@ -159,7 +148,6 @@ def test_tensorboard_files(tmp_path):
   pytest.importorskip('tensorboard')
   writer = writers.MetricsWriter(tmp_path, None)
   writer.write_scalars(7, {'loss': 2.5})
-  writer.write_texts(7, {'sample': 'a dive'})
   writer.close()
   (path,) = (tmp_path / 'tensorboard').iterdir()
   found = {
@@ -167,7 +155,7 @@ def test_tensorboard_files(tmp_path):
     for event in tf.compat.v1.train.summary_iterator(os.fspath(path))
     for value in event.summary.value
   }
-  assert found == {'loss': (7, 2.5), 'sample': (7, b'a dive')}
+  assert found == {'loss': (7, 2.5)}
 
 
 def test_format_progress():
