@@ -95,8 +95,8 @@ install_project() {
     # shellcheck disable=SC2016 # For the shell over there.
     script+=' && git fetch --quiet --depth=1 "$0" "$1"'
     script+=' && git checkout --quiet --force FETCH_HEAD'
-    patiently on_workers all bash -c "$script" "$git_url" "$git_revision" ||
-      return 1
+    patiently on_workers all bash -c "$script" "$git_url" \
+      "${git_revision:-HEAD}" || return 1
   else
     if ! $dry_run; then scratch=$(mktemp -d); fi
     pack "$scratch" || return 1

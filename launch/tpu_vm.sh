@@ -45,7 +45,7 @@ root=$(dirname "$here")
 . "$here/tpu_slice.sh"
 
 name='' zone='' project='' accelerator_type='' runtime_version='' spot=false
-create_flags=() bucket='' run='' git_url='' git_revision=HEAD extras=tpu
+create_flags=() bucket='' run='' git_url='' git_revision='' extras=tpu
 upload='' delete_when_done=false max_recreations=50 poll_seconds=30 worker=0
 local_dir='' main_flags=()
 # Failures in a row that train bears: a network may be away for a while.
@@ -288,10 +288,17 @@ show_training() {
 }
 
 delete() {
-  if [[ $(slice_state) == READY ]]; then
-    on_workers all "$host" stop ||
-      say 'the training could not be told to save; the bucket may lack its end'
-  fi
+  case $(slice_state) in
+    READY)
+      on_workers all "$host" stop ||
+        say 'the training could not be told to save; the bucket may lack its end'
+      ;;
+    # A training may be running there, and would not save.
+    UNKNOWN)
+      remind
+      fail 'gcloud could not answer, so nothing is deleted'
+      ;;
+  esac
   delete_resource
   list_slices
 }
@@ -339,7 +346,11 @@ main() {
       # What was uploaded for one slice is there for the next.
       upload=''
       ;;
-    install | status | logs | delete) require name zone ;;
+    install)
+      require name zone
+      if [[ -n $git_revision ]]; then require git_url; fi
+      ;;
+    status | logs | delete) require name zone ;;
     fetch)
       require run bucket
       require_place local_dir

@@ -15,6 +15,7 @@ case "$*" in
   *'queued-resources describe'*)
     case $(<"$SLICE/state") in
       ABSENT) echo 'ERROR: NOT_FOUND: no such thing' >&2; exit 1 ;;
+      UNKNOWN) echo 'ERROR: the network is away' >&2; exit 1 ;;
       *) echo ACTIVE ;;
     esac ;;
   *'tpu-vm describe'*) cat "$SLICE/state" ;;

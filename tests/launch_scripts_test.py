@@ -137,6 +137,7 @@ def test_every_program_has_help():
     (TPU, 'status --name=Big --zone=z', '--name=Big: give small letters'),
     (TPU, 'status --nmae=a', 'unknown argument --nmae=a'),
     (TPU, 'fetch --run=a --bucket=b', '--bucket=b: give gs://'),
+    (TPU, 'install --name=a --zone=z --git_revision=c', '--git_url is missing'),
     (TPU, 'fetch --run=a/b --bucket=gs://b', '--run=a/b: give letters'),
     (TPU, 'logs --name=a --zone=z --worker=x', '--worker=x: give a whole'),
     (TPU, 'create --flagfile=none', '--flagfile=none: cannot be read'),
@@ -261,13 +262,13 @@ def fixture_run(machine):
   (machine.folder / 'buckets/b/data').mkdir(parents=True)
   machine.write('buckets/b/data/dives', 'dives')
 
-  def run(subcommand, *words):
+  def run(subcommand, *words, code=0):
     done = machine.run(
       project / 'launch/tpu_vm.sh',
       *(subcommand, *SLICE, '--poll_seconds=0', *words),
       ENDPOINTS='a:0:10.0.0.1,b:1:10.0.0.2',
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return done
 
   for subcommand in ('create', 'install', 'data'):
@@ -296,6 +297,15 @@ def test_a_slice_that_is_preempted(machine, run):
   assert 'starting again' in machine.read('fetched/logs/worker_0.log')
   run('delete')
   assert machine.read('state') == 'ABSENT\n'
+
+
+def test_what_can_not_be_asked_for_is_not_deleted(machine, run):
+  """A training may run there, which could not be told to save."""
+  machine.write('state', 'UNKNOWN\n')
+  done = run('delete', code=1)
+  assert 'could not answer, so nothing is deleted' in done.stderr
+  assert 'queued-resources delete' not in machine.read('calls')
+  assert machine.read('state') == 'UNKNOWN\n'
 
 
 @pytest.mark.parametrize('end, is_deleted', [('0', True), ('offline', False)])
