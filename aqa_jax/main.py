@@ -249,6 +249,13 @@ def _about_flags(message: str, argv: Sequence[str]) -> str:
   message = re.sub(
     r"\('Non-boolean argument .*\)", 'give True or False.', message
   )
+  # Python's words for int('two') and float('fast').
+  message = re.sub(
+    r'invalid literal for int\(\).*', 'give a whole number.', message
+  )
+  message = re.sub(
+    'could not convert string to float: .*', 'give a number.', message
+  )
   if message.startswith(('flag --', 'Unknown command line flag')):
     return ' '.join(message.split())  # It names the flag.
   overrides = [flag for flag in argv if flag.startswith('--config.')]

@@ -48,6 +48,11 @@ def make_mesh(
   for name, size in (('clip', clip), ('fsdp', fsdp)):
     if size < 1:
       raise InputError(f'config.mesh.{name}={size}: give 1 or more.')
+  if data < 1 and data != -1:
+    raise InputError(
+      f'config.mesh.data={data}: give 1 or more, or -1 for all devices that '
+      'the others leave.'
+    )
   if data == -1:
     data = max(len(devices) // (clip * fsdp), 1)
     if len(devices) > data * clip * fsdp:
@@ -58,7 +63,7 @@ def make_mesh(
       )
   sizes = data, clip, fsdp
   count = data * clip * fsdp
-  if not 1 <= count <= len(devices):
+  if count > len(devices):
     raise InputError(
       f'config.mesh.data={data}, clip={clip}, fsdp={fsdp}: that takes {count} '
       f'devices, of {len(devices)}; give smaller sizes, or data=-1 for all '

@@ -127,7 +127,15 @@ def test_official_configs_set_every_switch(network):
         '--workdir=x',
         '--config.model.width=wide',
       ],
-      ['width'],
+      ['--config.model.width=wide: give a whole number.'],
+    ),
+    (
+      [
+        '--config=configs/quickstart.py',
+        '--workdir=x',
+        '--config.loss_weights.score=high',
+      ],
+      ['--config.loss_weights.score=high: give a number.'],
     ),
     (
       ['--config=configs/quickstart.py', '--workdir=x', '--config.remat=maybe'],
@@ -206,6 +214,7 @@ def test_flags_that_are_wrong(run, arguments, messages):
     ('--config.dataset.name=simulated_dive/tiny', 'is no dataset'),
     ('--config.batch_size=0', 'config.batch_size=0'),
     ('--config.mesh.data=99', 'config.mesh.data=99'),
+    ('--config.mesh.data=0', 'config.mesh.data=0: give 1 or more, or -1'),
     (
       '--config.duration=1e-9 epochs',
       "duration='1e-9 epochs': that is 0 steps",
