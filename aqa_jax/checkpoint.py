@@ -31,7 +31,7 @@ FREE_FIELDS = (
   'test_splits',
 )
 
-
+_CONFIG = 'config.json'
 # In the names that Orbax gives to what is not whole.
 _UNFINISHED = '.orbax-checkpoint-tmp'
 
@@ -283,6 +283,32 @@ def local_folder(flag: str, value: str | os.PathLike[str]) -> pathlib.Path:
   return pathlib.Path(value)
 
 
+def recorded_config(workdir: pathlib.Path) -> dict[str, object] | None:
+  """Returns the config that a workdir was begun with; None for a new one.
+
+  Raises:
+    InputError: it can't be read.
+  """
+  path = workdir / _CONFIG
+  try:
+    recorded = json.loads(path.read_text()) if path.exists() else {}
+  except OSError as e:
+    raise _unusable(workdir, e) from e
+  except ValueError:  # Neither JSON nor even text.
+    recorded = None
+  if not isinstance(recorded, dict):
+    raise InputError(
+      f'{path}: is damaged; give another --workdir, or remove this one.'
+    )
+  return recorded or None
+
+
+def _unusable(workdir: pathlib.Path, error: OSError) -> InputError:
+  return InputError(
+    f'--workdir={workdir}: {error.strerror}; give a folder that can be written.'
+  )
+
+
 def check_workdir(workdir: pathlib.Path, config: Mapping[str, object]) -> None:
   """Records the config in a new workdir; compares it in a used one.
 
@@ -294,25 +320,18 @@ def check_workdir(workdir: pathlib.Path, config: Mapping[str, object]) -> None:
     InputError: the workdir is no folder, can't be written, or belongs to
       another config.
   """
-  path = workdir / 'config.json'
   try:
     workdir.mkdir(parents=True, exist_ok=True)
-    recorded = json.loads(path.read_text()) if path.exists() else None
   except OSError as e:
-    raise InputError(
-      f'--workdir={workdir}: {e.strerror}; give a folder that can be written.'
-    ) from e
-  except ValueError as e:  # Neither JSON nor even text.
-    raise InputError(
-      f'{path}: is damaged; give another --workdir, or remove this one.'
-    ) from e
+    raise _unusable(workdir, e) from e
+  recorded = recorded_config(workdir)
   if not os.access(workdir, os.W_OK):
     raise InputError(
       f'--workdir={workdir}: can not be written; give a folder that can.'
     )
   if recorded is None:
     if jax.process_index() == 0:
-      write_atomically(path, json.dumps(config, indent=2) + '\n')
+      write_atomically(workdir / _CONFIG, json.dumps(config, indent=2) + '\n')
     return
   differences = _differences(recorded, json.loads(json.dumps(config)))
   if differences:

@@ -60,6 +60,8 @@ class Run:
       if name.startswith(FREE_FIELDS):
         continue
       found, needed = recorded.get(name), wanted.get(name)
+      if name == 'compute_dtype' and needed == 'auto':
+        continue  # What is recorded is what it stood for.
       if json.dumps(found) != json.dumps(needed) and found != needed:
         raise InputError(
           f'{self.workdir}: was trained with config.{name}={found}, not '

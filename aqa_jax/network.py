@@ -1,6 +1,7 @@
 """The network that a config asks for."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import flax.linen as nn
 import jax
@@ -31,23 +32,51 @@ def tasks_of(config: ml_collections.ConfigDict) -> tuple[str, ...]:
   return tuple(task for task in losses.TASKS if task in tasks)
 
 
+def with_compute_dtype(
+  config: ml_collections.ConfigDict,
+  platform: str,
+  recorded: Mapping[str, object] | None,
+) -> ml_collections.ConfigDict:
+  """Returns the config with what its compute_dtype 'auto' stands for.
+
+  A training goes on as it was begun, on whatever device: were it to change from
+  float32 to bfloat16 on the way, it would be neither of them.
+
+  Args:
+    config: one of `configs/`.
+    platform: 'cpu', 'gpu' or 'tpu'.
+    recorded: the config that the workdir was begun with; None for a new one.
+  """
+  if config.compute_dtype != 'auto':
+    return config
+  config = config.copy_and_resolve_references()
+  if recorded:
+    config.compute_dtype = recorded.get('compute_dtype', 'auto')
+  else:
+    config.compute_dtype = _compute_dtype(config, platform)
+  return config
+
+
+def _compute_dtype(config: ml_collections.ConfigDict, platform: str) -> str:
+  """Returns 'float32' or 'bfloat16', which TPU's and GPU's units are for."""
+  if config.compute_dtype != 'auto':
+    return config.compute_dtype
+  return 'bfloat16' if platform in ('gpu', 'tpu') else 'float32'
+
+
 def trunk_options(
   config: ml_collections.ConfigDict, platform: str
 ) -> dict[str, object]:
   """Returns how a trunk is computed: by_time_shifts, dtype and remat.
 
   Args:
-    config: with compute_dtype, where 'auto' is bfloat16 on TPU and GPU, whose
-      matrix units are made for it, and float32 elsewhere; and remat.
+    config: with compute_dtype and remat.
     platform: 'cpu', 'gpu' or 'tpu'.
   """
-  dtype = config.compute_dtype
-  if dtype == 'auto':
-    dtype = 'bfloat16' if platform in ('gpu', 'tpu') else 'float32'
   return {
     # XLA has fast 3D convolutions for TPU alone.
     'by_time_shifts': platform != 'tpu',
-    'dtype': jnp.dtype(dtype),
+    'dtype': jnp.dtype(_compute_dtype(config, platform)),
     'remat': config.remat,
   }
 

@@ -20,7 +20,7 @@ from aqa_jax import (
   training_loop,
 )
 from aqa_jax.action_videos import ActionVideos, ClipInput
-from aqa_jax.checkpoint import Checkpoints, check_workdir
+from aqa_jax.checkpoint import Checkpoints, check_workdir, recorded_config
 from aqa_jax.config_check import check_config
 from aqa_jax.models.action_classifier import ActionClassifier
 from aqa_jax.train_state import abstract_train_state, create_train_state
@@ -103,6 +103,9 @@ def set_up(
   started = time.monotonic()
   check_config(config)
   mesh = sharding.make_mesh(**config.mesh)
+  config = network.with_compute_dtype(
+    config, sharding.platform(mesh), recorded_config(workdir)
+  )
   sharding.check_batch_size(config.batch_size, config.accumulation, mesh)
   if config.mesh.clip != 1:
     raise InputError(

@@ -31,7 +31,7 @@ from aqa_jax import (
   steps,
   training_loop,
 )
-from aqa_jax.checkpoint import Checkpoints, check_workdir
+from aqa_jax.checkpoint import Checkpoints, check_workdir, recorded_config
 from aqa_jax.config_check import check_config
 from aqa_jax.corrupt_records import CorruptRecords
 from aqa_jax.dive_split import DiveSplit
@@ -164,6 +164,9 @@ def set_up(
   started = time.monotonic()
   check_config(config)
   mesh = sharding.make_mesh(**config.mesh)
+  config = network.with_compute_dtype(
+    config, sharding.platform(mesh), recorded_config(workdir)
+  )
   sharding.check_batch_size(config.batch_size, config.accumulation, mesh)
   builder = dive_split.open_builder(
     config.dataset.name, config.dataset.data_dir

@@ -22,7 +22,8 @@ def get_config() -> ml_collections.ConfigDict:
   # Parts of a batch that are worked on one after the other, to save memory.
   config.accumulation = 1
   config.eval_batch_size = 5
-  # Of the trunk: 'float32', 'bfloat16', or 'auto': bfloat16 on TPU and GPU.
+  # Of the trunk: 'float32', 'bfloat16', or 'auto': bfloat16 on TPU and GPU, in
+  # a used workdir what it was begun with.
   # Parameters, statistics, losses and the score head are float32.
   config.compute_dtype = 'auto'
   # Computes the trunk's stages again on the way back, to save memory.

@@ -9,6 +9,7 @@ import pathlib
 import shutil
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
 import pytest
@@ -156,6 +157,40 @@ def test_a_config_that_is_refused_claims_no_workdir(tmp_path, tiny_overrides):
     with pytest.raises(InputError):
       train.set_up(_config(tiny_overrides, **wrong), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_auto_goes_on_in_what_the_workdir_was_begun_with(
+  tmp_path, tiny_overrides
+):
+  """A training begun on a GPU that goes on on this CPU, say."""
+  train.set_up(_config(tiny_overrides, compute_dtype='bfloat16'), tmp_path)
+  experiment = train.set_up(_config(tiny_overrides), tmp_path)
+  state = experiment.state
+  video = jnp.zeros((1, *experiment.video_input.shape))
+  text = str(
+    jax.make_jaxpr(experiment.importance_step)(
+      state.params, state.batch_stats, video
+    )
+  )
+  assert 'bf16' in text
+  with pytest.raises(
+    InputError, match="compute_dtype: 'bfloat16' there, 'float32' now"
+  ):
+    train.set_up(_config(tiny_overrides, compute_dtype='float32'), tmp_path)
+
+
+@pytest.mark.parametrize(
+  'platform, dtype',
+  [('cpu', 'float32'), ('gpu', 'bfloat16'), ('tpu', 'bfloat16')],
+)
+def test_what_auto_stands_for(tiny_config, platform, dtype):
+  config = network.with_compute_dtype(tiny_config, platform, None)
+  assert config.compute_dtype == dtype
+  assert tiny_config.compute_dtype == 'auto'
+  tiny_config.compute_dtype = 'float32'
+  for recorded in (None, {'compute_dtype': 'bfloat16'}):
+    config = network.with_compute_dtype(tiny_config, platform, recorded)
+    assert config.compute_dtype == 'float32'
 
 
 def test_choosing_on_the_test_split_marks_every_table(
