@@ -291,16 +291,18 @@ def recorded_config(workdir: pathlib.Path) -> dict[str, object] | None:
   """
   path = workdir / _CONFIG
   try:
-    recorded = json.loads(path.read_text()) if path.exists() else {}
+    if not path.exists():
+      return None
+    recorded = json.loads(path.read_text())
   except OSError as e:
     raise _unusable(workdir, e) from e
   except ValueError:  # Neither JSON nor even text.
     recorded = None
-  if not isinstance(recorded, dict):
+  if not recorded or not isinstance(recorded, dict):
     raise InputError(
       f'{path}: is damaged; give another --workdir, or remove this one.'
     )
-  return recorded or None
+  return recorded
 
 
 def _unusable(workdir: pathlib.Path, error: OSError) -> InputError:

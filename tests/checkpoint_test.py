@@ -171,11 +171,11 @@ def test_a_workdir_that_is_a_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-  'content', [b'{"seed": ', b'', b'\xff\xfe', b'[]', b'3']
+  'content', [b'{"seed": ', b'', b'\xff\xfe', b'[]', b'3', b'{}', b'null']
 )
 def test_a_damaged_config(tmp_path, content):
   (tmp_path / 'config.json').write_bytes(content)
-  with pytest.raises(InputError):
+  with pytest.raises(InputError, match='config.json: is damaged'):
     check_workdir(tmp_path, _config())
 
 
