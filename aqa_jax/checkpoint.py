@@ -229,10 +229,16 @@ def _read(
     remedy = (
       f'to go on from step {max(earlier)}' if earlier else 'to begin anew'
     )
-    raise InputError(
-      f'{manager.directory / str(step)}: the checkpoint is damaged '
-      f'({" ".join(str(e).split())[:200]}); remove that folder {remedy}.'
+    raise _damaged(
+      manager.directory / str(step), e, f'remove that folder {remedy}'
     ) from e
+
+
+def _damaged(folder: object, error: Exception, remedy: str) -> InputError:
+  return InputError(
+    f'{folder}: the checkpoint is damaged '
+    f'({" ".join(str(error).split())[:200]}); {remedy}.'
+  )
 
 
 def read_best(workdir: pathlib.Path) -> tuple[dict[str, object], int]:
@@ -245,28 +251,39 @@ def read_best(workdir: pathlib.Path) -> tuple[dict[str, object], int]:
     `params` and `batch_stats`, host arrays; and the step.
 
   Raises:
-    InputError: there is no checkpoint.
+    InputError: there is no checkpoint, or it is damaged.
   """
   steps = ocp.utils.checkpoint_steps(workdir / 'best')
   if not steps:
     raise InputError(
       f'{workdir}: holds no best checkpoint; give the workdir of a training.'
     )
-  folder = (workdir / 'best' / str(max(steps)) / 'state').absolute()
+  step = max(steps)
+  folder = workdir / 'best' / str(step)
   with ocp.PyTreeCheckpointer() as checkpointer:
-    saved = checkpointer.metadata(folder).item_metadata.tree
-    wanted = {name: saved[name] for name in ('params', 'batch_stats')}
-    variables = checkpointer.restore(
-      folder,
-      args=ocp.args.PyTreeRestore(
-        item=wanted,
-        restore_args=jax.tree.map(
-          lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted
-        ),
-        partial_restore=True,
+    try:
+      return _read_variables(checkpointer, folder / 'state'), step
+    except (OSError, ValueError, KeyError, AttributeError) as e:
+      raise _damaged(folder, e, 'give the workdir of another training') from e
+
+
+def _read_variables(
+  checkpointer: ocp.PyTreeCheckpointer, folder: pathlib.Path
+) -> dict[str, object]:
+  """Returns `params` and `batch_stats` of a saved state."""
+  folder = folder.absolute()
+  saved = checkpointer.metadata(folder).item_metadata.tree
+  wanted = {name: saved[name] for name in ('params', 'batch_stats')}
+  return checkpointer.restore(
+    folder,
+    args=ocp.args.PyTreeRestore(
+      item=wanted,
+      restore_args=jax.tree.map(
+        lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted
       ),
-    )
-  return variables, max(steps)
+      partial_restore=True,
+    ),
+  )
 
 
 def local_folder(flag: str, value: str | os.PathLike[str]) -> pathlib.Path:

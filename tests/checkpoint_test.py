@@ -8,7 +8,7 @@ import optax
 import pytest
 
 from aqa_jax import sharding
-from aqa_jax.checkpoint import Checkpoints, check_workdir
+from aqa_jax.checkpoint import Checkpoints, check_workdir, read_best
 from aqa_jax.train_state import TrainState
 from configs import quickstart
 from tfds_mtl_aqa.input_error import InputError
@@ -119,6 +119,26 @@ def test_a_damaged_one_is_named_and_the_earlier_is_left(tmp_path, damage):
   checkpoints = Checkpoints(tmp_path)
   _assert_same(checkpoints.restore_latest(_state(0)), _state(2, value=2))
   checkpoints.close()
+
+
+@pytest.mark.parametrize('name', ['_METADATA', '*'])
+@pytest.mark.parametrize(
+  'damage', [lambda path: path.write_bytes(b'\0'), lambda path: path.unlink()]
+)
+def test_a_damaged_best_one_is_named(tmp_path, name, damage):
+  """To begin another training with."""
+  checkpoints = Checkpoints(tmp_path)
+  checkpoints.save_best(_state(2), 0.5)
+  checkpoints.close()
+  variables, step = read_best(tmp_path)
+  assert step == 2
+  _assert_same(variables['params'], _state(2).params)
+  damaged = [p for p in (tmp_path / 'best/2/state').rglob(name) if p.is_file()]
+  assert damaged
+  for path in damaged:
+    damage(path)
+  with pytest.raises(InputError, match='best/2: the checkpoint is damaged'):
+    read_best(tmp_path)
 
 
 def _config(**changes):
