@@ -12,7 +12,7 @@ import numpy as np
 from flax import traverse_util
 
 from aqa_jax import filmstrip
-from aqa_jax.checkpoint import FREE_FIELDS
+from aqa_jax.checkpoint import FREE_FIELDS, recorded_config
 from aqa_jax.dive_split import DiveSplit, load_split, open_builder
 from aqa_jax.input_pipeline import VideoInput, make_inputs
 from aqa_jax.paper_tables import Row
@@ -41,15 +41,16 @@ class Run:
     """Returns whether the test split has been evaluated, by this command.
 
     Raises:
-      InputError: the workdir is of a training with another config.
+      InputError: the workdir is of a training with another config, or its
+        config can't be read.
     """
-    path = self.workdir / 'config.json'
-    if not (self.workdir / 'eval_test.json').exists() or not path.exists():
+    recorded = recorded_config(self.workdir)
+    if not (self.workdir / 'eval_test.json').exists() or not recorded:
       return False
     config = runpy.run_path(self.row.config)['get_config']()
     recorded, wanted = (
       traverse_util.flatten_dict(fields, sep='.')
-      for fields in (json.loads(path.read_text()), config.to_dict())
+      for fields in (recorded, config.to_dict())
     )
     wanted |= {
       name.removeprefix(_FLAG): _literal(value)
@@ -68,6 +69,11 @@ class Run:
           f'{needed}; give another --workdir, or remove this folder.'
         )
     return True
+
+  @property
+  def compute_dtype(self) -> str:
+    """What the trunk computed in; '' where nothing is recorded."""
+    return (recorded_config(self.workdir) or {}).get('compute_dtype', '')
 
   @functools.cached_property
   def evaluation(self) -> dict:

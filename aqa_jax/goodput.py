@@ -1,6 +1,7 @@
 """How much of the time went into steps that counted."""
 
 import json
+import math
 import pathlib
 import time
 
@@ -15,9 +16,9 @@ class Goodput:
   """The time of a training over all of its starts, in goodput.json.
 
   Useful is the time of steps that a checkpoint kept. Not useful are start-up,
-  compilation, evaluation, saving, and steps that were lost to a kill and had to
-  be done again. The time between an end and the next start is not known here,
-  and does not count.
+  compilation, validation, saving, and steps that were lost to a kill and had to
+  be done again. What is not known here does not count: the time between an end
+  and the next start, and the evaluation on the test splits after the last step.
   """
 
   def __init__(self, workdir: pathlib.Path, started: float):
@@ -25,8 +26,8 @@ class Goodput:
 
     Args:
       workdir: of the run.
-      started: `time.monotonic()` when the training began to be set up.
-        Monotonic: a clock that is set back does no harm.
+      started: `time.monotonic()` when the program was started. Monotonic: a
+        clock that is set back does no harm.
     """
     self._path = workdir / _FILE
     self._started = started
@@ -35,13 +36,12 @@ class Goodput:
     if self._path.exists():
       try:
         recorded = json.loads(self._path.read_text())
-        self._before = {
-          'starts': int(recorded['starts']),
-          'seconds': float(recorded['seconds']),
-          'useful_seconds': float(recorded['useful_seconds']),
-        }
-      except (ValueError, KeyError, TypeError):
-        pass  # A damaged file loses figures, and should lose no training.
+        before = {name: float(recorded[name]) for name in self._before}
+      except (ValueError, KeyError, TypeError, OverflowError):
+        # A damaged file loses figures, and should lose no training.
+        before = {}
+      if before and all(0 <= x < math.inf for x in before.values()):
+        self._before = before | {'starts': int(before['starts'])}
     self.record()
 
   def add(self, seconds: float) -> None:

@@ -18,7 +18,14 @@ import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from aqa_jax import benchmark, compile_check, preemption, pretrain, train
+from aqa_jax import (
+  STARTED,
+  benchmark,
+  compile_check,
+  preemption,
+  pretrain,
+  train,
+)
 from aqa_jax.checkpoint import local_folder
 from aqa_jax.writers import is_disk_full
 from tfds_mtl_aqa.input_error import InputError
@@ -190,7 +197,7 @@ def _run_mode(workdir: pathlib.Path) -> None:
       'jax_compilation_cache_dir', str(_cache_folder(workdir).absolute())
     )
   if _MODE.value == 'train':
-    program.train_and_evaluate(config, workdir)
+    program.train_and_evaluate(config, workdir, STARTED)
   else:
     if not (workdir / 'config.json').exists() and not config.init_from:
       raise InputError(

@@ -89,18 +89,21 @@ class Pretraining(Training):
 
 
 def set_up(
-  config: ml_collections.ConfigDict, workdir: pathlib.Path
+  config: ml_collections.ConfigDict,
+  workdir: pathlib.Path,
+  started: float | None = None,
 ) -> Pretraining:
   """Opens the videos and makes model, optimizer and state.
 
   Args:
     config: such as `configs/pretrain_ucf101.py`.
     workdir: folder of the run.
+    started: `time.monotonic()` when the program was started; None for now.
 
   Raises:
     InputError: something in the config, the videos or the workdir is wrong.
   """
-  started = time.monotonic()
+  started = time.monotonic() if started is None else started
   check_config(config)
   mesh = sharding.make_mesh(**config.mesh)
   config = network.with_compute_dtype(
@@ -161,13 +164,16 @@ def set_up(
 
 
 def train_and_evaluate(
-  config: ml_collections.ConfigDict, workdir: pathlib.Path
+  config: ml_collections.ConfigDict,
+  workdir: pathlib.Path,
+  started: float | None = None,
 ) -> float:
   """Trains, or goes on training.
 
   Args:
     config: such as `configs/pretrain_ucf101.py`.
     workdir: folder of the run, which `config.init_from` takes afterwards.
+    started: see `set_up`.
 
   Returns:
     The best checkpoint's accuracy on the validation videos, in percent.
@@ -177,7 +183,7 @@ def train_and_evaluate(
     FloatingPointError: too many losses in a row were not finite.
     PreemptedError: SIGTERM has come, and the state is saved.
   """
-  pretraining = set_up(config, workdir)
+  pretraining = set_up(config, workdir, started)
   with contextlib.closing(pretraining.checkpoints):
     training_loop.run(pretraining)
     return evaluate_best(pretraining)

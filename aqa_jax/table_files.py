@@ -104,6 +104,12 @@ def _notes(by_row: dict[str, list[Run]]) -> list[str]:
     notes.append(f'One judge alone gives a Spearman of {one:.3f}.')
   if any(e.get('selected_on') == 'test' for e in evaluations):
     notes.append('Checkpoints were chosen on the test split: too favourable.')
+  dtypes = {r.compute_dtype for runs in by_row.values() for r in runs}
+  if len(dtypes) > 1:
+    notes.append(
+      f'The trainings computed in {" and ".join(sorted(dtypes))}: rows may '
+      'differ by that.'
+    )
   leaks = {
     runs[0].row.label: runs[0].evaluation.get('trained_on', 0)
     for runs in by_row.values()

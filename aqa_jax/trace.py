@@ -25,11 +25,11 @@ class Trace:
         alone traces.
     """
     self._folder = workdir / 'profile'
-    self._first = first_step + _STEPS_BEFORE + 1
-    self._last = self._first + num_steps - 1
+    self._first = self._last = None
     self._is_on = False
-    if not num_steps or jax.process_index():
-      self._first = None
+    if num_steps and not jax.process_index():
+      self._first = first_step + _STEPS_BEFORE + 1
+      self._last = self._first + num_steps - 1
 
   def before(self, step: int) -> None:
     """Begins the trace, if this step is the first of it."""
@@ -43,15 +43,13 @@ class Trace:
       )
       self._is_on = True
 
-  def after(self, step: int, scalars: object) -> None:
-    """Ends the trace, if this step was the last of it.
+  def ends_with(self, step: int) -> bool:
+    """Returns whether this step is the last of the trace."""
+    return step == self._last
 
-    Args:
-      step: that is done, or on its way.
-      scalars: that it gives; waited for, where they are the last.
-    """
-    if self._is_on and step == self._last:
-      jax.block_until_ready(scalars)
+  def after(self, step: int) -> None:
+    """Ends the trace, if this step, which has to be done, was its last."""
+    if self._is_on and self.ends_with(step):
       self.close()
 
   def close(self) -> None:

@@ -150,18 +150,21 @@ class Experiment(Training):
 
 
 def set_up(
-  config: ml_collections.ConfigDict, workdir: pathlib.Path
+  config: ml_collections.ConfigDict,
+  workdir: pathlib.Path,
+  started: float | None = None,
 ) -> Experiment:
   """Opens the dataset and makes model, optimizer and state.
 
   Args:
     config: one of `configs/`.
     workdir: folder of the run.
+    started: `time.monotonic()` when the program was started; None for now.
 
   Raises:
     InputError: something in the config, the dataset or the workdir is wrong.
   """
-  started = time.monotonic()
+  started = time.monotonic() if started is None else started
   check_config(config)
   mesh = sharding.make_mesh(**config.mesh)
   config = network.with_compute_dtype(
@@ -291,13 +294,16 @@ def _check_vocabulary_size(
 
 
 def train_and_evaluate(
-  config: ml_collections.ConfigDict, workdir: pathlib.Path
+  config: ml_collections.ConfigDict,
+  workdir: pathlib.Path,
+  started: float | None = None,
 ) -> dict[str, dict]:
   """Trains, or goes on training, then evaluates the best checkpoint.
 
   Args:
     config: one of `configs/`.
     workdir: folder of the run; holds its checkpoints, metrics and evaluations.
+    started: see `set_up`.
 
   Returns:
     By test split, what `evaluate_best` measures.
@@ -307,7 +313,7 @@ def train_and_evaluate(
     FloatingPointError: too many losses in a row were not finite.
     PreemptedError: SIGTERM has come, and the state is saved.
   """
-  experiment = set_up(config, workdir)
+  experiment = set_up(config, workdir, started)
   with contextlib.closing(experiment.checkpoints):
     training_loop.run(experiment)
     return evaluate_best(experiment)

@@ -34,7 +34,7 @@ class Training:
     train_step: from `steps.make_train_step`.
     num_examples: to train on, those of an epoch.
     checkpoints: of the workdir.
-    started: `time.monotonic()` when this start of the training began.
+    started: `time.monotonic()` when the program was started.
   """
 
   config: ml_collections.ConfigDict
@@ -99,17 +99,20 @@ def run(training: Training) -> None:
 def _run(training: Training) -> None:
   checkpoints, num_steps = training.checkpoints, training.num_steps
   first_step = checkpoints.latest_step() or 0
+  devices = (
+    f'{training.mesh.size} {sharding.platform(training.mesh)} device(s) in '
+    f'{training.config.compute_dtype}'
+  )
   unwritten, is_validated = [], True
   if first_step:
     training.state = checkpoints.restore_latest(training.state)
     unwritten, is_validated = checkpoints.left_to_do()
-    print(f'Going on from step {first_step} of {num_steps}.')
+    print(f'Going on from step {first_step} of {num_steps}, on {devices}.')
   else:
     begin_with_pretrained(training)
     print(
       f'Training on {training.summary()}, for {num_steps} steps of '
-      f'{training.config.batch_size}, on {training.mesh.size} '
-      f'{jax.devices()[0].platform} device(s). The first step compiles.'
+      f'{training.config.batch_size}, on {devices}. The first step compiles.'
     )
   # Of a step that is still to be validated, no line is kept.
   last_line = first_step - (not is_validated)
@@ -185,6 +188,8 @@ def _train(
     PreemptedError: SIGTERM has come, and the state is saved.
   """
   config, num_steps = training.config, training.num_steps
+  if first_step == num_steps and is_validated:
+    return
   checkpoint_every = max(training.steps_of('checkpoint_every'), 1)
   progress = ProgressLine(
     num_steps, config.batch_size, seconds=config.progress_seconds
@@ -208,10 +213,11 @@ def _train(
       at_checkpoint = step % checkpoint_every == 0 or step == num_steps
       is_logged = at_checkpoint or step % config.log_steps == 0
       is_due = progress.due(step)
-      if is_logged or is_due or step == first_step + 1:
+      is_first = step == first_step + 1
+      if is_logged or is_due or is_first or trace.ends_with(step):
         # What reads them below would wait, and not for the goodput.
         jax.block_until_ready(scalars)
-      if step == first_step + 1:
+      if is_first:
         # Until now there was nothing to save: SIGTERM ended it at once.
         stack.enter_context(notice.listening())
         is_preempted = notice.came_before(step)
@@ -222,7 +228,7 @@ def _train(
       else:
         goodput.add(time.monotonic() - begun)
         is_preempted = notice.has_come(step)
-      trace.after(step, scalars)
+      trace.after(step)
       if is_due:
         progress.update(step, _losses(scalars))
       is_ending = is_preempted and step < num_steps

@@ -1,4 +1,4 @@
-"""A toy C3D-AVG-MTL on simulated dives, for two CPU cores and four minutes.
+"""A toy C3D-AVG-MTL on simulated dives, for two CPU cores and six minutes.
 
   make quickstart
 

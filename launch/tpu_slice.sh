@@ -27,8 +27,9 @@ pause() {
   if ! $dry_run; then sleep "$poll_seconds"; fi
 }
 
-# Prints the state of the slice: READY, PREEMPTED, ...; ABSENT; or UNKNOWN if it
-# could not be asked for, which must not be taken for the end of the slice.
+# Prints the state of the slice: READY, PREEMPTED, ...; ABSENT; or UNREACHABLE if
+# it could not be asked for, which must not be taken for the end of the slice.
+# (UNKNOWN is one of Google's own: a repair has failed.)
 slice_state() {
   local state
   state=$(describe ACTIVE queued-resources 'value(state.state)')
@@ -45,12 +46,12 @@ describe() {
     "${location[@]}" --format="$3" --quiet 2>&1); then
     # Warnings may stand around it.
     answer=$(grep -x '[A-Z_]*' <<<"$answer" | tail -n 1)
-    echo "${answer:-UNKNOWN}"
+    echo "${answer:-UNREACHABLE}"
   elif [[ $answer == *NOT_FOUND* || $answer == *'was not found'* ]]; then
     echo ABSENT
   else
     say "$answer"
-    echo UNKNOWN
+    echo UNREACHABLE
   fi
 }
 
@@ -136,6 +137,5 @@ copy_data() {
 }
 
 delete_resource() {
-  run gcloud compute tpus queued-resources delete "$name" "${location[@]}" \
-    --force --quiet
+  run "${delete_command[@]}"
 }

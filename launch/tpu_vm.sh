@@ -11,7 +11,7 @@
 #   logs      the log of a worker, as it grows
 #   fetch     copies the run from the bucket to --local_dir; needs no slice
 #   delete    has a training save, then gives the slice back: only this ends
-#             the costs
+#             the costs; while gcloud can't say what the slice does, it refuses
 #
 #   --flagfile=FILE          more flags, one a line
 #   --dry_run                prints every command, and runs none
@@ -100,11 +100,14 @@ check_flags() {
   if [[ -n $bucket && ! $bucket =~ ^gs://[^/]+ ]]; then
     die "--bucket=$bucket: give gs:// and a name"
   fi
+  if [[ -n $git_revision ]]; then require git_url; fi
   require_number max_recreations 0
   require_number poll_seconds 0
   require_number worker 0
   location=(--zone="$zone")
   if [[ -n $project ]]; then location+=(--project="$project"); fi
+  delete_command=(gcloud compute tpus queued-resources delete "$name")
+  delete_command+=("${location[@]}" --force --quiet)
 }
 
 # What Google names for JAX; see "TPU software versions" in its documentation.
@@ -148,7 +151,7 @@ follow() {
     pause
     state=$(slice_state)
     case $state in
-      READY | UNKNOWN) ;;
+      READY | UNREACHABLE) ;;
       *)
         echo "cut off, the slice is $state"
         return
@@ -206,7 +209,7 @@ train() {
         fi
         ;;
       # A network that is away for a while is no reason to give up.
-      UNKNOWN) if $is_new; then fail 'gcloud could not answer'; fi ;;
+      UNREACHABLE) if $is_new; then fail 'gcloud could not answer'; fi ;;
       *) say "the slice is $state; waiting" ;;
     esac
     is_new=false
@@ -288,19 +291,25 @@ show_training() {
 }
 
 delete() {
-  case $(slice_state) in
+  local state code=0
+  state=$(slice_state)
+  case $state in
     READY)
       on_workers all "$host" stop ||
         say 'the training could not be told to save; the bucket may lack its end'
       ;;
     # A training may be running there, and would not save.
-    UNKNOWN)
+    UNREACHABLE)
       remind
-      fail 'gcloud could not answer, so nothing is deleted'
+      fail 'gcloud could not answer, so nothing is deleted; if nothing is to be' \
+        "saved: $(quote "${delete_command[@]}")"
       ;;
+    ABSENT) ;;
+    *) say "the slice is $state: no training there can be told to save" ;;
   esac
-  delete_resource
+  delete_resource || code=$?
   list_slices
+  return "$code"
 }
 
 list_slices() {
@@ -323,7 +332,7 @@ fetch() {
 }
 
 main() {
-  local subcommand=${1-} location remote flag
+  local subcommand=${1-} location delete_command remote flag
   if [[ -z $subcommand || $subcommand == --help ]]; then
     usage "${BASH_SOURCE[0]}"
     exit
@@ -346,11 +355,7 @@ main() {
       # What was uploaded for one slice is there for the next.
       upload=''
       ;;
-    install)
-      require name zone
-      if [[ -n $git_revision ]]; then require git_url; fi
-      ;;
-    status | logs | delete) require name zone ;;
+    install | status | logs | delete) require name zone ;;
     fetch)
       require run bucket
       require_place local_dir

@@ -180,6 +180,12 @@ def test_tables_from_files(number, tmp_path, monkeypatch):
   for part in ('50 test dives, 2 seed(s)', 'event 0.250', 'needs Java'):
     assert part in notes
   assert '3 of the test dives were trained on' in notes
+  assert 'computed in' not in notes
+  for run, dtype in zip(runs, ('bfloat16', 'float32'), strict=False):
+    config = json.dumps({'compute_dtype': dtype})
+    (run.workdir / 'config.json').write_text(config)
+  notes = table_files.make_table(number, runs[:2]).notes
+  assert any('computed in bfloat16 and float32' in note for note in notes)
   by_label = {row[0]: row for row in table.rows}
   if number == 4:
     for label, values in figures.items():
@@ -244,3 +250,6 @@ def test_a_table_is_trained_once(tmp_path, tiny_flags, monkeypatch, capsys):
   # Another config's results are not taken for these.
   with pytest.raises(InputError, match='config.duration=2epochs, not 3'):
     experiment.main([*flags, '--config.duration=3epochs'])
+  (tmp_path / 'c3davg-score/seed1/config.json').write_text('')
+  with pytest.raises(InputError, match='seed1/config.json: is damaged'):
+    experiment.main(flags)

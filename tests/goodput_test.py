@@ -48,7 +48,10 @@ def test_what_a_kill_lost_is_not_useful(tmp_path, clock):
 
 
 _DAMAGED = ['', '[]', '{"starts": 1}', '\0']
-_DAMAGED += ['{"starts": 1, "seconds": null, "useful_seconds": 0}']
+_DAMAGED += [
+  f'{{"starts": {starts}, "seconds": {seconds}, "useful_seconds": 0}}'
+  for starts, seconds in [(1, 'null'), ('1e400', 1), (1, 'NaN'), (1, -5)]
+]
 
 
 @pytest.mark.parametrize('content', _DAMAGED)

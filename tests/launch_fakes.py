@@ -15,13 +15,14 @@ case "$*" in
   *'queued-resources describe'*)
     case $(<"$SLICE/state") in
       ABSENT) echo 'ERROR: NOT_FOUND: no such thing' >&2; exit 1 ;;
-      UNKNOWN) echo 'ERROR: the network is away' >&2; exit 1 ;;
+      UNREACHABLE) echo 'ERROR: the network is away' >&2; exit 1 ;;
       *) echo ACTIVE ;;
     esac ;;
   *'tpu-vm describe'*) cat "$SLICE/state" ;;
   *'queued-resources create'*)
     mkdir -p "$SLICE"/home_{0,1}; echo READY >"$SLICE/state" ;;
   *'queued-resources delete'*)
+    [[ $(<"$SLICE/state") != ABSENT ]] || exit 1
     for home in "$SLICE"/home_*; do
       kill -KILL -- "-$(cat "$home/.aqa_jax/pid" 2>/dev/null)" 2>/dev/null
       rm -rf "$home"

@@ -138,6 +138,11 @@ def test_every_program_has_help():
     (TPU, 'status --nmae=a', 'unknown argument --nmae=a'),
     (TPU, 'fetch --run=a --bucket=b', '--bucket=b: give gs://'),
     (TPU, 'install --name=a --zone=z --git_revision=c', '--git_url is missing'),
+    (
+      TPU,
+      'create --name=a --zone=z --accelerator_type=v6e-4 --git_revision=c',
+      '--git_url is missing',
+    ),
     (TPU, 'fetch --run=a/b --bucket=gs://b', '--run=a/b: give letters'),
     (TPU, 'logs --name=a --zone=z --worker=x', '--worker=x: give a whole'),
     (TPU, 'create --flagfile=none', '--flagfile=none: cannot be read'),
@@ -301,11 +306,28 @@ def test_a_slice_that_is_preempted(machine, run):
 
 def test_what_can_not_be_asked_for_is_not_deleted(machine, run):
   """A training may run there, which could not be told to save."""
-  machine.write('state', 'UNKNOWN\n')
+  machine.write('state', 'UNREACHABLE\n')
   done = run('delete', code=1)
   assert 'could not answer, so nothing is deleted' in done.stderr
+  assert 'gcloud compute tpus queued-resources delete dives' in done.stderr
   assert 'queued-resources delete' not in machine.read('calls')
-  assert machine.read('state') == 'UNKNOWN\n'
+  assert machine.read('state') == 'UNREACHABLE\n'
+
+
+@pytest.mark.parametrize('state', ['UNKNOWN', 'REPAIRING'])
+def test_a_slice_that_nothing_runs_on_is_deleted(machine, run, state):
+  """UNKNOWN is what Google says of a node whose repair has failed."""
+  machine.write('state', f'{state}\n')
+  done = run('delete')
+  assert f'the slice is {state}: no training there' in done.stderr
+  assert machine.read('state') == 'ABSENT\n'
+
+
+def test_what_is_left_is_listed_where_a_slice_is_gone_already(machine, run):
+  machine.write('state', 'ABSENT\n')
+  run('delete', code=1)
+  listed = machine.read('calls').split('queued-resources delete')[-1]
+  assert 'queued-resources list' in listed and 'tpu-vm list' in listed
 
 
 @pytest.mark.parametrize('end, is_deleted', [('0', True), ('offline', False)])

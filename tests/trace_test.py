@@ -15,7 +15,8 @@ def _run(trace, steps):
     trace.before(step)
     with jax.profiler.StepTraceAnnotation('train', step_num=step):
       result = step_function(jnp.ones((50, 50)))
-    trace.after(step, result)
+    result.block_until_ready()
+    trace.after(step)
   trace.close()
 
 

@@ -239,11 +239,12 @@ def test_a_finished_run_evaluates_again(trained, tiny_overrides, capsys):
     'eval_test.json',
     'predictions_test.csv',
     'report_test.html',
+    'goodput.json',
   )
   before = [(workdir / name).read_bytes() for name in names]
   config = _config(tiny_overrides)
   train.train_and_evaluate(config, workdir)
-  assert 'Going on from step 6 of 6.' in capsys.readouterr().out
+  assert 'Going on from step 6 of 6, on 8 ' in capsys.readouterr().out
   train.evaluate_best(train.set_up(config, workdir))
   assert [(workdir / name).read_bytes() for name in names] == before
   assert 'Spearman' in capsys.readouterr().out

@@ -63,6 +63,7 @@ def _walk(workdir):
         'tensorboard': False,
         'init_from': '',
         'max_non_finite': 1,
+        'compute_dtype': 'float32',
       }
     ),
     workdir=workdir,
@@ -179,8 +180,9 @@ class _Pending:
 
 @pytest.mark.parametrize('progress_seconds', [0.0, 1e9])
 @pytest.mark.parametrize('log_steps', [1, 3, 100])
+@pytest.mark.parametrize('profile', [0, 2])
 def test_goodput_has_the_time_of_every_step(
-  tmp_path, monkeypatch, log_steps, progress_seconds
+  tmp_path, monkeypatch, log_steps, progress_seconds, profile
 ):
   """But for the first, which compiles; however often the losses are read."""
   device = _Device()
@@ -188,6 +190,7 @@ def test_goodput_has_the_time_of_every_step(
   walk = _walk(tmp_path)
   walk.config.log_steps = log_steps
   walk.config.progress_seconds = progress_seconds
+  walk.config.profile = profile
   step_at_once = walk.train_step
 
   def train_step(state, batch):
