@@ -102,7 +102,7 @@ class Run:
 
   @functools.cached_property
   def _test_split(self) -> tuple[DiveSplit, VideoInput]:
-    config = json.loads((self.workdir / 'config.json').read_text())
+    config = recorded_config(self.workdir)
     builder = open_builder(
       config['dataset']['name'], config['dataset']['data_dir']
     )
