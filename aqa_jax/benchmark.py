@@ -74,7 +74,7 @@ def run(config: ml_collections.ConfigDict) -> None:
   dtypes = _DTYPES
   if config.compute_dtype != 'auto':
     dtypes = (config.compute_dtype,)
-  flops = _count_flops(config)
+  flops = count_flops(config)
   candidates = [_prepare(config, dtype, flops) for dtype in dtypes]
   device = jax.local_devices()[0]
   memory = device.memory_stats() or {}
@@ -103,11 +103,14 @@ def run(config: ml_collections.ConfigDict) -> None:
     )
 
 
-def _count_flops(config: ml_collections.ConfigDict) -> float:
+def count_flops(config: ml_collections.ConfigDict) -> float:
   """Returns the operations that a training step needs, on all devices together.
 
   Those of remat, which computes things again, are not needed; of the
   captioner's loops XLA counts one word.
+
+  Args:
+    config: one of `configs/`, of dives.
 
   Raises:
     InputError: JAX is kept from the CPU, which alone counts before compiling.
@@ -156,7 +159,7 @@ def _prepare(
   rehearsal = rehearse(config, jax.devices())
   print(rehearsal.describe(), flush=True)
   started = time.perf_counter()
-  batch = _random_batch(rehearsal)
+  batch = random_batch(rehearsal)
   compiled = rehearsal.train_step.lower(rehearsal.state, batch).compile()
   state = create_train_state(
     rehearsal.model,
@@ -182,8 +185,12 @@ def _prepare(
   return candidate
 
 
-def _random_batch(rehearsal: Rehearsal) -> Mapping[str, jax.Array]:
-  """Returns a batch on the devices: random pixels, words and scores."""
+def random_batch(rehearsal: Rehearsal) -> Mapping[str, jax.Array]:
+  """Returns a training batch of random pixels and words, on the devices.
+
+  Args:
+    rehearsal: of the training.
+  """
   rng = np.random.default_rng(rehearsal.config.seed)
 
   def values(name, array):
@@ -207,7 +214,7 @@ def _describe(candidate: Candidate, batch_size: int, platform: str) -> str:
   """Returns a candidate's figures as a sentence."""
   seconds = statistics.median(candidate.seconds)
   rate = candidate.flops / seconds
-  peak = _matrix_rate(candidate.name, platform)
+  peak = matrix_rate(candidate.name, platform)
   return (
     f'{candidate.name}: {1e3 * seconds:.1f} ms a step '
     f'({1e3 * min(candidate.seconds):.1f} to '
@@ -217,8 +224,13 @@ def _describe(candidate: Candidate, batch_size: int, platform: str) -> str:
   )
 
 
-def _matrix_rate(dtype: str, platform: str) -> float:
-  """Returns the operations per second of a device's products of matrices."""
+def matrix_rate(dtype: str, platform: str) -> float:
+  """Returns the operations per second of a device's products of matrices.
+
+  Args:
+    dtype: 'float32' or 'bfloat16'.
+    platform: 'cpu', 'gpu' or 'tpu', JAX's default here.
+  """
   size = _MATRIX_SIZES[platform]
   # Random: the same number everywhere takes less power, and so runs faster.
   matrix = jax.random.normal(jax.random.key(0), (size, size), dtype)

@@ -173,6 +173,11 @@ def main() -> None:
   parser.add_argument('--num_processes', type=int, default=1)
   parser.add_argument('--seed', type=int, default=0)
   parser.add_argument('--steps', type=int, default=200)
+  parser.add_argument(
+    '--deterministic',
+    action='store_true',
+    help='train with deterministic=True, without which a GPU has other bits',
+  )
   arguments = parser.parse_args()
   folder = pathlib.Path(tempfile.mkdtemp(prefix='kill_drill_'))
   prepare.prepare('simulated_dives/tiny', data_dir=str(folder / 'data'))
@@ -193,6 +198,7 @@ def main() -> None:
     '--config.meteor=False',
     '--config.tensorboard=False',
     f'--config.mesh.data={arguments.num_processes}',
+    f'--config.deterministic={arguments.deterministic}',
   ]
   # Compiling takes most of a start.
   os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')

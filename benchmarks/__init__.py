@@ -1,0 +1,1 @@
+"""Speed and memory, measured against PyTorch; run from the repository."""

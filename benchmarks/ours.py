@@ -1,0 +1,161 @@
+"""This project's side of the comparison."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+
+from aqa_jax import benchmark, steps
+from aqa_jax.corrupt_records import CorruptRecords
+from aqa_jax.input_pipeline import VideoInput, training_batches
+from aqa_jax.models.captioner import Captioner
+from aqa_jax.rehearsal import rehearse
+from aqa_jax.train_state import create_train_state
+from benchmarks import input_dives
+from benchmarks.runner import Runner
+from benchmarks.workload import Workload
+
+# What to run, the dives of one time, and what counts its operations.
+_Prepared = tuple[Callable[[int], None], int, Callable[[], float] | None]
+
+
+def prepare(workload: Workload) -> Runner:
+  """Returns the workload, ready to be run."""
+  run, dives, count_flops = {
+    'step': _training_step,
+    'forward': _forward_pass,
+    'captions': _captions,
+    'input': _input,
+  }[workload.piece](workload)
+  dtype = workload.config.compute_dtype
+  device = jax.local_devices()[0]
+  return Runner(
+    run=run,
+    dives=dives,
+    count_flops=count_flops,
+    peak_memory=(
+      (lambda: device.memory_stats()['peak_bytes_in_use'])
+      if workload.device == 'gpu'
+      else None
+    ),
+    matrix_rate=lambda: benchmark.matrix_rate(dtype, workload.device),
+  )
+
+
+def _training_step(workload: Workload) -> _Prepared:
+  config = workload.config
+  rehearsal = rehearse(config, jax.devices())
+  batch = benchmark.random_batch(rehearsal)
+  state = create_train_state(
+    rehearsal.model,
+    rehearsal.tx,
+    config.seed,
+    rehearsal.video_input.shape,
+    config.model.caption_length,
+    rehearsal.mesh,
+  )
+
+  def run(count: int) -> None:
+    nonlocal state
+    for _ in range(count):
+      state, scalars = rehearsal.train_step(state, batch)
+    jax.block_until_ready(scalars)
+
+  return run, config.batch_size, lambda: benchmark.count_flops(config)
+
+
+def _forward_pass(workload: Workload) -> _Prepared:
+  config = workload.config
+  config.tasks = 'score,classes'
+  rehearsal = rehearse(config, jax.devices())
+  batch = dict(benchmark.random_batch(rehearsal))
+  size = config.batch_size
+  batch |= {
+    'index': jnp.arange(size, dtype=jnp.int32),
+    'is_real': jnp.ones(size, bool),
+  }
+  state = create_train_state(
+    rehearsal.model,
+    rehearsal.tx,
+    config.seed,
+    rehearsal.video_input.shape,
+    config.model.caption_length,
+    rehearsal.mesh,
+  )
+  predict = steps.make_predict_step(rehearsal.model, rehearsal.mesh)
+
+  def run(count: int) -> None:
+    for _ in range(count):
+      predictions = predict(state.params, state.batch_stats, batch)
+    jax.block_until_ready(predictions)
+
+  def count_flops() -> float:
+    # Other forms of convolution have loops, whose operations XLA counts once.
+    plain = rehearsal.model.clone(by_time_shifts=False)
+    lowered = steps.make_predict_step(plain, rehearsal.mesh).lower(
+      state.params, state.batch_stats, batch
+    )
+    return lowered.cost_analysis()['flops']
+
+  return run, size, count_flops
+
+
+def _captions(workload: Workload) -> _Prepared:
+  config = workload.config
+  model = config.model
+  captioner = Captioner(
+    config.dataset.vocabulary_size,
+    max_length=model.caption_length,
+    hidden=model.caption_hidden,
+    embedding=model.caption_embedding,
+  )
+  shape = workload.num_dives, *_feature_shape(config)
+  features = jax.random.normal(jax.random.key(0), shape)
+
+  @jax.jit
+  def create(features):
+    return captioner.init(
+      jax.random.key(1), features[:1], method=Captioner.greedy
+    )
+
+  greedy = jax.jit(functools.partial(captioner.apply, method=Captioner.greedy))
+  variables = create(features)
+
+  def run(count: int) -> None:
+    for _ in range(count):
+      words = greedy(variables, features)
+    jax.block_until_ready(words)
+
+  return run, workload.num_dives, None
+
+
+def _feature_shape(config: ml_collections.ConfigDict) -> tuple[int, int]:
+  """Returns (clips, features) of what the captioner reads."""
+  params = rehearse(config, jax.devices()).state.params
+  kernel = params['captioner']['gru']['lower_0']['inputs']['kernel']
+  return config.model.get('clips', 1), kernel.shape[0]
+
+
+def _input(workload: Workload) -> _Prepared:
+  config = workload.config
+  split = input_dives.open_split(workload.folder)
+  video_input = VideoInput(**config.input)
+
+  def run(count: int) -> None:
+    # Anew each time: what was read ahead would count for nothing.
+    batches = training_batches(
+      split,
+      video_input,
+      config.model.caption_length,
+      config.batch_size,
+      (0, 1),
+      config.seed,
+      0,
+      CorruptRecords(len(split), 0.0),
+    )
+    for _ in range(count):
+      next(batches)
+
+  return run, config.batch_size, None
