@@ -65,16 +65,20 @@ def make_train_step(
   everywhere = sharding.replicated(mesh)
 
   def loss_of(params, batch_stats, batch, dropout_key):
+    # The names of the scopes are what `benchmarks.breakdown` looks for.
+    with jax.named_scope('normalize'):
+      video = normalize(batch['video'], batch['flip'])
     outputs, updated = model.apply(
       {'params': params, 'batch_stats': batch_stats},
-      normalize(batch['video'], batch['flip']),
+      video,
       batch.get('words'),
       train=True,
       rngs={'dropout': dropout_key},
       mutable=['batch_stats'],
     )
-    by_task = losses.task_losses(outputs, batch)
-    loss = losses.total_loss(by_task, loss_weights)
+    with jax.named_scope('losses'):
+      by_task = losses.task_losses(outputs, batch)
+      loss = losses.total_loss(by_task, loss_weights)
     scalars = {'loss': loss, **by_task}
     return loss, (scalars, updated.get('batch_stats', {}))
 
@@ -128,20 +132,21 @@ def make_train_step(
       batch,
       jax.random.fold_in(jax.random.key(seed), state.step),
     )
-    scalars['gradient_norm'] = optax.tree.norm(gradients)
-    is_finite = jnp.isfinite(scalars['loss'] + scalars['gradient_norm'])
-    updates, opt_state = optimizer.update(
-      gradients, state.opt_state, state.params
-    )
-    new_state = TrainState(
-      step=state.step,
-      params=optax.apply_updates(state.params, updates),
-      batch_stats=batch_stats,
-      opt_state=opt_state,
-    )
-    new_state = jax.tree.map(
-      lambda new, old: jnp.where(is_finite, new, old), new_state, state
-    ).replace(step=state.step + 1)
+    with jax.named_scope('optimizer'):
+      scalars['gradient_norm'] = optax.tree.norm(gradients)
+      is_finite = jnp.isfinite(scalars['loss'] + scalars['gradient_norm'])
+      updates, opt_state = optimizer.update(
+        gradients, state.opt_state, state.params
+      )
+      new_state = TrainState(
+        step=state.step,
+        params=optax.apply_updates(state.params, updates),
+        batch_stats=batch_stats,
+        opt_state=opt_state,
+      )
+      new_state = jax.tree.map(
+        lambda new, old: jnp.where(is_finite, new, old), new_state, state
+      ).replace(step=state.step + 1)
     scalars['is_finite'] = is_finite.astype(jnp.float32)
     if 'key' in batch:
       scalars['key'] = batch['key']

@@ -1,6 +1,7 @@
 """PyTorch's side of the comparison; needs no JAX."""
 
 import pathlib
+import sys
 import time
 from collections.abc import Callable
 
@@ -24,10 +25,14 @@ _PRODUCTS, _ROUNDS = 10, 5
 def prepare(workload: Workload, is_official: bool) -> Runner:
   """Returns the workload, ready to be run.
 
+  Exits with a message where PyTorch has no such device.
+
   Args:
     workload: what to do.
     is_official: as the official code does it; otherwise PyTorch at its best.
   """
+  if workload.device == 'gpu' and not torch.cuda.is_available():
+    sys.exit('PyTorch finds no GPU here.')
   form = Form(
     is_official,
     'float32' if is_official else workload.config.compute_dtype,

@@ -1,10 +1,12 @@
 """The comparison with PyTorch: turns, ratios, table, flags, and a real run."""
 
+import dataclasses
 import json
 import pathlib
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -114,6 +116,17 @@ def test_a_real_side_in_a_process_of_its_own(tmp_path):
 def test_a_side_that_can_not_work_says_why(tmp_path):
   with pytest.raises(SideError, match="KeyError: 'sleep'"):
     SideProcess('ours', _workload('sleep'), tmp_path)
+
+
+def test_a_missing_gpu_is_told_by_each_side(tmp_path):
+  if jax.default_backend() != 'cpu':
+    pytest.skip('there is a GPU')
+  work = dataclasses.replace(_workload('captions'), device='gpu')
+  for name in ('ours', 'best'):
+    if name == 'best':
+      pytest.importorskip('torch', reason='PyTorch: the extra `bench`')
+    with pytest.raises(SideError, match='finds no'):
+      SideProcess(name, work, tmp_path)
 
 
 def test_both_loaders_read_the_same_pixels(tmp_path):
