@@ -1,7 +1,8 @@
 # make quickstart   a toy model, trained and evaluated on two CPU cores
 # make test         style and tests
+# make docs         the documentation as pages, into build/site
 #
-# Both make the virtual environment .venv first. PYTHON chooses the Python that
+# All make the virtual environment .venv first. PYTHON chooses the Python that
 # it is made of; SEED, the seed of the toy's training.
 
 PYTHON ?= python3
@@ -22,7 +23,7 @@ endif
 PACKAGES := pyproject.toml constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet -c constraints.txt
 
-.PHONY: help quickstart test lint check-python
+.PHONY: help quickstart test lint docs check-python
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -41,6 +42,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# --strict: a broken link is an error.
+docs: $(VENV)/.installed-docs
+	$(BIN)/mkdocs build --quiet --strict
+
 $(VENV)/.installed: $(PACKAGES) | $(BIN)/python
 	$(INSTALL) -e .
 	@touch $@
@@ -48,6 +53,10 @@ $(VENV)/.installed: $(PACKAGES) | $(BIN)/python
 # The larger environment serves for the quickstart too.
 $(VENV)/.installed-dev: $(PACKAGES) | $(BIN)/python
 	$(INSTALL) -e '.[dev,tf]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: $(PACKAGES) | $(BIN)/python
+	$(INSTALL) -e '.[docs]'
 	@touch $@ $(VENV)/.installed
 
 $(BIN)/python:

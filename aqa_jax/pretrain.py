@@ -9,22 +9,19 @@ from collections.abc import Callable, Iterator
 import ml_collections
 import numpy as np
 
-from aqa_jax import (
-  action_videos,
-  duration,
-  evaluate,
-  network,
-  optimizer,
-  sharding,
-  steps,
-  training_loop,
-)
-from aqa_jax.action_videos import ActionVideos, ClipInput
-from aqa_jax.checkpoint import Checkpoints, check_workdir, recorded_config
-from aqa_jax.config_check import check_config
+from aqa_jax import duration, sharding
+from aqa_jax.config import check_config
+from aqa_jax.data import action_videos
+from aqa_jax.data.action_videos import ActionVideos, ClipInput
+from aqa_jax.data.corrupt_records import CorruptRecords
+from aqa_jax.evaluation import evaluate
+from aqa_jax.models import network
 from aqa_jax.models.action_classifier import ActionClassifier
 from aqa_jax.train_state import abstract_train_state, create_train_state
-from aqa_jax.training_loop import Training
+from aqa_jax.training import optimizer, steps, training_loop
+from aqa_jax.training.training_loop import Training
+from aqa_jax.weights.checkpoint import Checkpoints
+from aqa_jax.workdir import check_workdir, recorded_config
 from tfds_mtl_aqa.input_error import InputError
 
 _TRUNKS = ('c3d', 'dilated_c3d')
@@ -60,6 +57,7 @@ class Pretraining(Training):
       sharding.batch_part(self.mesh),
       self.config.seed,
       first_step,
+      CorruptRecords(len(self.train), self.config.max_corrupt_fraction),
     )
 
   def validate(self) -> dict[str, float]:
@@ -104,6 +102,11 @@ def set_up(
     InputError: something in the config, the videos or the workdir is wrong.
   """
   started = time.monotonic() if started is None else started
+  if config.network != 'action_classifier':
+    raise InputError(
+      f"config.tasks='actions' with config.network='{config.network}': begin "
+      'with a config of actions, such as configs/pretrain_ucf101.py.'
+    )
   check_config(config)
   mesh = sharding.make_mesh(**config.mesh)
   config = network.with_compute_dtype(

@@ -97,14 +97,14 @@ def num_example_shards(mesh: Mesh) -> int:
   return mesh.shape['data'] * mesh.shape['fsdp']
 
 
-def of_batch(mesh: Mesh, name: str) -> NamedSharding:
+def batch_sharding(mesh: Mesh, name: str) -> NamedSharding:
   """Returns the sharding of an array of a batch, [batch, ...], by its name."""
   if name == _VIDEO:
     return NamedSharding(mesh, PartitionSpec(_EXAMPLES, 'clip'))
   return NamedSharding(mesh, PartitionSpec(_EXAMPLES))
 
 
-def of_state(mesh: Mesh, state: object) -> object:
+def state_sharding(mesh: Mesh, state: object) -> object:
   """Returns the sharding of each array of a state.
 
   Args:
@@ -182,9 +182,7 @@ def batch_part(mesh: Mesh) -> tuple[int, int]:
   return min(rows) // size, parts // size
 
 
-def to_devices(
-  batch: Mapping[str, np.ndarray], mesh: Mesh
-) -> dict[str, jax.Array]:
+def shard(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
   """Puts this process's rows of a batch on its devices.
 
   Args:
@@ -192,7 +190,7 @@ def to_devices(
     mesh: of all processes.
 
   Returns:
-    Global arrays [batch, ...], each with the sharding of `of_batch`.
+    Global arrays [batch, ...], each with the sharding of `batch_sharding`.
   """
   part, parts = batch_part(mesh)
 
@@ -205,6 +203,8 @@ def to_devices(
       own = slice(first - part * count, last - part * count)
       return rows[(own, *index[1:])]
 
-    return jax.make_array_from_callback(shape, of_batch(mesh, name), piece)
+    return jax.make_array_from_callback(
+      shape, batch_sharding(mesh, name), piece
+    )
 
   return {name: place(name, rows) for name, rows in batch.items()}

@@ -14,31 +14,30 @@ import tensorflow_datasets as tfds
 from absl import logging
 from clu import parameter_overview
 
-from aqa_jax import (
+from aqa_jax import duration, sharding
+from aqa_jax.config import check_config
+from aqa_jax.data import dive_selection, dive_split
+from aqa_jax.data.corrupt_records import CorruptRecords
+from aqa_jax.data.dive_split import DiveSplit
+from aqa_jax.data.input_pipeline import (
+  VideoInput,
+  make_inputs,
+  training_batches,
+)
+from aqa_jax.data.vocabulary import Vocabulary
+from aqa_jax.evaluation import (
   detailed_evaluation,
-  dive_selection,
-  dive_split,
-  duration,
   evaluate,
   evaluation_files,
-  filmstrip,
   frame_importance,
-  network,
-  optimizer,
-  provenance,
-  report,
-  sharding,
-  steps,
-  training_loop,
 )
-from aqa_jax.checkpoint import Checkpoints, check_workdir, recorded_config
-from aqa_jax.config_check import check_config
-from aqa_jax.corrupt_records import CorruptRecords
-from aqa_jax.dive_split import DiveSplit
-from aqa_jax.input_pipeline import VideoInput, make_inputs, training_batches
+from aqa_jax.models import network
+from aqa_jax.report import filmstrip, report
 from aqa_jax.train_state import abstract_train_state, create_train_state
-from aqa_jax.training_loop import Training
-from aqa_jax.vocabulary import Vocabulary
+from aqa_jax.training import optimizer, provenance, steps, training_loop
+from aqa_jax.training.training_loop import Training
+from aqa_jax.weights.checkpoint import Checkpoints
+from aqa_jax.workdir import check_workdir, recorded_config
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -203,7 +202,11 @@ def set_up(
   check_workdir(workdir, config.to_dict())
   state = create_train_state(model, tx, config.seed, *sizes, mesh)
   logging.info(
-    'Parameters:\n%s', parameter_overview.get_parameter_overview(state.params)
+    'Parameters:\n%s',
+    # Without their means, which would have to be fetched from all processes.
+    parameter_overview.get_parameter_overview(
+      state.params, include_stats=False
+    ),
   )
   return Experiment(
     config=config,
@@ -329,18 +332,25 @@ def evaluate_best(experiment: Experiment) -> dict[str, dict]:
 
   Returns:
     By test split, on the first process: split, step, selected_on ('validation'
-    or 'test'), trained_on (how many of its dives were trained on), and what
+    or 'test'), trained_on (how many of its dives were trained on, or chose the
+    checkpoint), is_finished (whether training has done its last step), and what
     `evaluation_files.evaluate` and `detailed_evaluation.detail` measure.
 
   Raises:
     InputError: there is no checkpoint.
   """
-  if experiment.checkpoints.best_step() is None and experiment.config.init_from:
+  checkpoints = experiment.checkpoints
+  is_begun = checkpoints.latest_step() is not None
+  is_chosen = checkpoints.best_step() is not None
+  if experiment.config.init_from and not (is_begun or is_chosen):
     training_loop.begin_with_pretrained(experiment)
   else:
-    experiment.state = experiment.checkpoints.restore_best(experiment.state)
+    experiment.state = checkpoints.restore_best(experiment.state)
   experiment.state = experiment.state.replace(
-    params=sharding.gathered(experiment.state.params, experiment.mesh)
+    params=sharding.gathered(experiment.state.params, experiment.mesh),
+    batch_stats=sharding.gathered(
+      experiment.state.batch_stats, experiment.mesh
+    ),
   )
   train_captions = experiment.train_captions()
   evaluations = {}
@@ -350,7 +360,8 @@ def evaluate_best(experiment: Experiment) -> dict[str, dict]:
       'split': name,
       'step': int(experiment.state.step),
       'selected_on': experiment.config.select_on,
-      'trained_on': int(dive_selection.are_in(split, experiment.train).sum()),
+      'trained_on': _count_seen(experiment, split),
+      'is_finished': checkpoints.latest_step() == experiment.num_steps,
     }
     evaluations[name] = evaluation
     if jax.process_index():
@@ -379,3 +390,12 @@ def evaluate_best(experiment: Experiment) -> dict[str, dict]:
     print(f'\nReport, for a browser: {path}')
   print(f'\nPredictions and evaluations are in {experiment.workdir}.')
   return evaluations
+
+
+def _count_seen(experiment: Experiment, split: DiveSplit) -> int:
+  """Returns how many dives of a split had a part in the training."""
+  others = [experiment.train]
+  # Where the test split itself chooses, `selected_on` says so.
+  if experiment.config.select_on == 'validation':
+    others.append(experiment.validation)
+  return int(dive_selection.are_in(split, *others).sum())

@@ -84,9 +84,9 @@ def create_train_state(
     seed: of the parameters.
     video_shape: (time, height, width, 3) of one video.
     caption_length: tokens of a padded caption.
-    mesh: of devices; see `sharding.of_state` for which of them gets what.
+    mesh: of devices; see `sharding.state_sharding` for which of them gets what.
   """
   initialize = _initializer(model, optimizer, video_shape, caption_length)
   key = jax.random.key(seed)
-  shardings = sharding.of_state(mesh, jax.eval_shape(initialize, key))
+  shardings = sharding.state_sharding(mesh, jax.eval_shape(initialize, key))
   return jax.jit(initialize, out_shardings=shardings)(key)

@@ -24,8 +24,8 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from aqa_jax.benchmark import Candidate, random_batch
-from aqa_jax.rehearsal import Rehearsal, rehearse
+from aqa_jax.profiling.benchmark import Candidate, random_batch
+from aqa_jax.setup import AbstractSetup, abstract_setup
 from aqa_jax.train_state import create_train_state
 from benchmarks import machine, step_parts, trace_events, workload
 from benchmarks.breakdown_table import Breakdown, report, summary, table
@@ -53,16 +53,16 @@ def measure(config: ml_collections.ConfigDict, num_steps: int) -> Breakdown:
     InputError: something in the config is wrong.
   """
   device = jax.devices()[0]
-  rehearsal = rehearse(config, [device])
-  print(rehearsal.describe(), flush=True)
-  batch = random_batch(rehearsal)
-  lowered = rehearsal.train_step.lower(rehearsal.state, batch)
+  setup = abstract_setup(config, [device])
+  print(setup.describe(), flush=True)
+  batch = random_batch(setup)
+  lowered = setup.train_step.lower(setup.state, batch)
   if device.platform == 'gpu':
     traceable = lowered.compile(compiler_options=_NO_COMMAND_BUFFERS)
     programs = [traceable, lowered.compile()]
   else:
     programs = [lowered.compile()]
-  candidates = _candidates(rehearsal, batch, programs)
+  candidates = _candidates(setup, batch, programs)
   num_traces = max(_warm_up(candidate) for candidate in candidates)
   program = programs[0].as_text()
   part_of_op = step_parts.parts_of_program(program)
@@ -92,23 +92,23 @@ def measure(config: ml_collections.ConfigDict, num_steps: int) -> Breakdown:
     traces=[seconds for seconds, _ in traces],
     untraced=candidates[0].seconds,
     as_used=candidates[1].seconds if candidates[1:] else [],
-    flops=count_layer_flops(rehearsal),
+    flops=count_layer_flops(setup),
   )
 
 
 def _candidates(
-  rehearsal: Rehearsal,
+  setup: AbstractSetup,
   batch: Mapping[str, jax.Array],
   programs: Sequence[jax.stages.Compiled],
 ) -> list[Candidate]:
   """Returns what runs a step of each program, all of one training."""
   state = create_train_state(
-    rehearsal.model,
-    rehearsal.tx,
-    rehearsal.config.seed,
-    rehearsal.video_input.shape,
-    rehearsal.config.model.caption_length,
-    rehearsal.mesh,
+    setup.model,
+    setup.tx,
+    setup.config.seed,
+    setup.video_input.shape,
+    setup.config.model.caption_length,
+    setup.mesh,
   )
 
   def step(program):
@@ -172,19 +172,19 @@ def _trace(
   )
 
 
-def count_layer_flops(rehearsal: Rehearsal) -> dict[str, float]:
+def count_layer_flops(setup: AbstractSetup) -> dict[str, float]:
   """Returns the operations of each convolution of the trunk, forward.
 
   Two for each product of a weight and a value, also where the value is padding.
 
   Args:
-    rehearsal: of the training.
+    setup: of the training.
   """
-  batch = rehearsal.training_batch()
-  state = rehearsal.state
+  batch = setup.training_batch()
+  state = setup.state
 
   def forward(params, batch_stats, video, words):
-    return rehearsal.model.apply(
+    return setup.model.apply(
       {'params': params, 'batch_stats': batch_stats},
       video.astype(jnp.float32),
       words,

@@ -194,8 +194,12 @@ def main() -> None:
 
 def _render(work: Workload, num_dives: int) -> None:
   # Heavy, and of use here alone.
+  from absl import logging
+
   from benchmarks import input_dives
 
+  # TFDS warns that it has no such config of its own.
+  logging.set_verbosity(logging.ERROR)
   print(f'  rendering {num_dives} dives', flush=True)
   input_dives.make(work.config, pathlib.Path(work.folder), num_dives)
 

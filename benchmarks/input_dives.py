@@ -5,7 +5,7 @@ import pathlib
 import ml_collections
 import tensorflow_datasets as tfds
 
-from aqa_jax.dive_split import DiveSplit, load_split
+from aqa_jax.data.dive_split import DiveSplit, load_split
 from tfds_mtl_aqa.simulated_dives import simulated_dives_dataset_builder
 from tfds_mtl_aqa.simulated_dives.simulation_config import SimulationConfig
 

@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from aqa_jax import benchmark, steps
-from aqa_jax.corrupt_records import CorruptRecords
-from aqa_jax.input_pipeline import VideoInput, training_batches
+from aqa_jax.data.corrupt_records import CorruptRecords
+from aqa_jax.data.input_pipeline import VideoInput, training_batches
 from aqa_jax.models.captioner import Captioner
-from aqa_jax.rehearsal import rehearse
+from aqa_jax.profiling import benchmark
+from aqa_jax.setup import abstract_setup
 from aqa_jax.train_state import create_train_state
+from aqa_jax.training import steps
 from benchmarks import input_dives
 from benchmarks.runner import Runner
 from benchmarks.workload import Workload
@@ -53,21 +54,21 @@ def prepare(workload: Workload) -> Runner:
 
 def _training_step(workload: Workload) -> _Prepared:
   config = workload.config
-  rehearsal = rehearse(config, jax.devices())
-  batch = benchmark.random_batch(rehearsal)
+  setup = abstract_setup(config, jax.devices())
+  batch = benchmark.random_batch(setup)
   state = create_train_state(
-    rehearsal.model,
-    rehearsal.tx,
+    setup.model,
+    setup.tx,
     config.seed,
-    rehearsal.video_input.shape,
+    setup.video_input.shape,
     config.model.caption_length,
-    rehearsal.mesh,
+    setup.mesh,
   )
 
   def run(count: int) -> None:
     nonlocal state
     for _ in range(count):
-      state, scalars = rehearsal.train_step(state, batch)
+      state, scalars = setup.train_step(state, batch)
     jax.block_until_ready(scalars)
 
   return run, config.batch_size, lambda: benchmark.count_flops(config)
@@ -76,22 +77,22 @@ def _training_step(workload: Workload) -> _Prepared:
 def _forward_pass(workload: Workload) -> _Prepared:
   config = workload.config
   config.tasks = 'score,classes'
-  rehearsal = rehearse(config, jax.devices())
-  batch = dict(benchmark.random_batch(rehearsal))
+  setup = abstract_setup(config, jax.devices())
+  batch = dict(benchmark.random_batch(setup))
   size = config.batch_size
   batch |= {
     'index': jnp.arange(size, dtype=jnp.int32),
     'is_real': jnp.ones(size, bool),
   }
   state = create_train_state(
-    rehearsal.model,
-    rehearsal.tx,
+    setup.model,
+    setup.tx,
     config.seed,
-    rehearsal.video_input.shape,
+    setup.video_input.shape,
     config.model.caption_length,
-    rehearsal.mesh,
+    setup.mesh,
   )
-  predict = steps.make_predict_step(rehearsal.model, rehearsal.mesh)
+  predict = steps.make_predict_step(setup.model, setup.mesh)
 
   def run(count: int) -> None:
     for _ in range(count):
@@ -100,8 +101,8 @@ def _forward_pass(workload: Workload) -> _Prepared:
 
   def count_flops() -> float:
     # Other forms of convolution have loops, whose operations XLA counts once.
-    plain = rehearsal.model.clone(by_time_shifts=False)
-    lowered = steps.make_predict_step(plain, rehearsal.mesh).lower(
+    plain = setup.model.clone(conv_impl='direct')
+    lowered = steps.make_predict_step(plain, setup.mesh).lower(
       state.params, state.batch_stats, batch
     )
     return lowered.cost_analysis()['flops']
@@ -140,7 +141,7 @@ def _captions(workload: Workload) -> _Prepared:
 
 def _feature_shape(config: ml_collections.ConfigDict) -> tuple[int, int]:
   """Returns (clips, features) of what the captioner reads."""
-  params = rehearse(config, jax.devices()).state.params
+  params = abstract_setup(config, jax.devices()).state.params
   kernel = params['captioner']['gru']['lower_0']['inputs']['kernel']
   return config.model.get('clips', 1), kernel.shape[0]
 

@@ -43,10 +43,10 @@ def make_config(
       the platform takes.
   """
   # The side that runs PyTorch alone never comes here: it needs no JAX.
-  from aqa_jax.network import with_compute_dtype
+  from aqa_jax.models.network import with_compute_dtype
   from tfds_mtl_aqa.simulated_dives.commentary import vocabulary
 
-  module = importlib.import_module(f'configs.{_CONFIGS[network, size]}')
+  module = importlib.import_module(f'aqa_jax.configs.{_CONFIGS[network, size]}')
   config = module.get_config()
   config.compute_dtype = dtype
   config = with_compute_dtype(config, platform, None)

@@ -7,7 +7,7 @@ python -m aqa_jax.main --config=configs/longer.py --workdir=workdir/longer \
 
 import ml_collections
 
-from configs import quickstart
+from aqa_jax.configs import quickstart
 
 
 def get_config() -> ml_collections.ConfigDict:

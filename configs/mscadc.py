@@ -9,7 +9,7 @@ split itself.
 
 import ml_collections
 
-from configs import c3davg
+from aqa_jax.configs import c3davg
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -22,7 +22,7 @@ Then --config.init_from=workdir/ucf101 --config.init_scope=backbone. For MSCADC:
 
 import ml_collections
 
-from configs import c3davg
+from aqa_jax.configs import c3davg
 
 
 def get_config() -> ml_collections.ConfigDict:

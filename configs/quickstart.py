@@ -9,7 +9,7 @@ or, once simulated_dives/quickstart is prepared,
 
 import ml_collections
 
-from configs import c3davg
+from aqa_jax.configs import c3davg
 
 
 def get_config() -> ml_collections.ConfigDict:

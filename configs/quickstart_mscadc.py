@@ -6,7 +6,7 @@ python -m aqa_jax.main --config=configs/quickstart_mscadc.py \
 
 import ml_collections
 
-from configs import mscadc, quickstart
+from aqa_jax.configs import mscadc, quickstart
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from aqa_jax.models.batch_norm import BatchNorm
+from aqa_jax.layers.batch_norm import BatchNorm
 
 
 def _variables():

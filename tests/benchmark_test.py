@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from aqa_jax import benchmark
+from aqa_jax.profiling import benchmark
 from tfds_mtl_aqa.input_error import InputError
 
 

@@ -8,7 +8,7 @@ import jax
 import pytest
 from jax.profiler import ProfileData
 
-from aqa_jax.rehearsal import rehearse
+from aqa_jax.setup import abstract_setup
 from benchmarks import breakdown, breakdown_table, step_parts, workload
 from benchmarks.breakdown_table import Breakdown
 from benchmarks.step_parts import BACK, FORWARD, LAYERS, Part
@@ -355,7 +355,7 @@ def test_the_summary():
 
 def test_operations_of_the_layers():
   config = workload.make_config('mscadc', 'toy', 'cpu', 2)
-  flops = breakdown.count_layer_flops(rehearse(config, jax.devices()))
+  flops = breakdown.count_layer_flops(abstract_setup(config, jax.devices()))
   # 2 dives of 16 frames of 32 x 32, 8 channels and more; conv5b takes 2 away,
   # from 4 frames of 4 x 4.
   assert flops['conv1'] == 2 * 27 * 3 * 8 * 2 * 16 * 32 * 32

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from aqa_jax.layers.convolution import CONV_IMPLS
 from aqa_jax.models.c3d import C3D
 
 # name -> (input, output channels) of the published network.
@@ -76,9 +77,9 @@ def test_full_size_has_the_published_shapes():
   assert 'batch_stats' not in variables
 
 
-@pytest.mark.parametrize('by_time_shifts', [False, True])
-def test_equals_an_independent_c3d(by_time_shifts):
-  model = C3D(width=2, by_time_shifts=by_time_shifts)
+@pytest.mark.parametrize('conv_impl', CONV_IMPLS)
+def test_equals_an_independent_c3d(conv_impl):
+  model = C3D(width=2, conv_impl=conv_impl)
   video = np.random.default_rng(0).normal(size=(2, 16, 48, 24, 3))
   video = video.astype(np.float32)
   params = model.init(jax.random.key(1), video, train=False)['params']

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aqa_jax import losses
 from aqa_jax.models.c3davg import C3DAVG
+from aqa_jax.tasks import losses
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 _ALL = ('score', 'classes', 'captions')

@@ -1,14 +1,15 @@
 """Captions, against hand-made figures and pycocoevalcap's own BLEU."""
 
 import math
+import os
 import shutil
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from aqa_jax import caption_metrics
-from aqa_jax.caption_metrics import caption_bleu
+from aqa_jax.evaluation import caption_metrics
+from aqa_jax.evaluation.caption_metrics import caption_bleu
 
 
 def bleu_by_hand(hypotheses, references, order):
@@ -185,8 +186,74 @@ def test_all_measures_of_equal_and_of_other_captions():
   assert set(said_nothing.values()) == {0.0}
 
 
+@pytest.fixture(name='java')
+def fixture_java(tmp_path, monkeypatch):
+  """Puts a program called java on the PATH, and forgets it afterwards."""
+
+  def put(script):
+    path = tmp_path / 'java'
+    path.write_text(f'#!/bin/sh\n{script}\n')
+    path.chmod(0o755)
+    monkeypatch.setenv('PATH', f'{tmp_path}{os.pathsep}{os.environ["PATH"]}')
+    _forget_java()
+
+  yield put
+  _forget_java()
+
+
+def _forget_java():
+  caption_metrics._problem_of_java.cache_clear()
+  caption_metrics._meteor_program.cache_clear()
+  caption_metrics._failed.clear()
+
+
+_PAIR = [['a', 'dive'], ['the', 'entry']], [['a', 'fine', 'dive'], ['he']]
+
+
+@needs_pycocoevalcap
+def test_a_java_that_does_not_run_is_as_none(java):
+  java('echo "Unable to locate a Java Runtime." >&2; exit 1')
+  found = caption_metrics.caption_metrics(*_PAIR)
+  assert 'meteor' not in found and 'rouge_l' in found
+  reason = caption_metrics.unavailable_metrics()['meteor']
+  assert 'Unable to locate a Java Runtime' in reason
+
+
+@needs_pycocoevalcap
+@pytest.mark.parametrize('answer', ['exit 1', 'read line; echo 0,5', 'echo'])
+def test_a_meteor_that_fails_is_left_out(java, answer):
+  java(f'case "$*" in *-version*) exit 0;; esac\n{answer}')
+  found = caption_metrics.caption_metrics(*_PAIR)
+  assert 'meteor' not in found and 'rouge_l' in found
+  assert 'has failed' in caption_metrics.unavailable_metrics()['meteor']
+  # Neither again, which would take its time, nor at the end of the program.
+  assert 'meteor' not in caption_metrics.caption_metrics(*_PAIR)
+
+
+@needs_pycocoevalcap
+@pytest.mark.skipif(not shutil.which('java'), reason='METEOR needs Java')
+def test_meteor_in_a_language_of_decimal_commas(monkeypatch):
+  _forget_java()
+  expected = caption_metrics.caption_metrics(*_PAIR)['meteor']
+  _forget_java()
+  monkeypatch.setenv(
+    'JAVA_TOOL_OPTIONS', '-Duser.language=de -Duser.country=DE'
+  )
+  assert caption_metrics.caption_metrics(*_PAIR)['meteor'] == expected
+  assert 'user.language=en' not in os.environ['JAVA_TOOL_OPTIONS']
+  _forget_java()
+
+
+@needs_pycocoevalcap
+@pytest.mark.skipif(not shutil.which('java'), reason='METEOR needs Java')
+def test_words_with_line_ends():
+  said, true = [['a\nfine', 'dive'], ['the', 'entry']], _PAIR[1]
+  assert 0 <= caption_metrics.caption_metrics(said, true)['meteor'] <= 1
+
+
 @needs_pycocoevalcap
 def test_one_reference_has_no_cider(monkeypatch):
+  _forget_java()
   monkeypatch.setattr(shutil, 'which', lambda name: None)
   found = caption_metrics.caption_metrics([['a', 'b'], ['c']], [['a'], []])
   assert math.isnan(found['cider']) and found['rouge_l'] > 0
@@ -194,6 +261,7 @@ def test_one_reference_has_no_cider(monkeypatch):
   assert caption_metrics.unavailable_metrics() == {
     'meteor': 'it needs Java on the PATH'
   }
+  _forget_java()
   nothing = caption_metrics.caption_metrics([['a']], [[]])
   assert all(math.isnan(value) for value in nothing.values())
 

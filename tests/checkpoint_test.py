@@ -8,9 +8,10 @@ import optax
 import pytest
 
 from aqa_jax import sharding
-from aqa_jax.checkpoint import Checkpoints, check_workdir, read_best
+from aqa_jax.configs import quickstart
 from aqa_jax.train_state import TrainState
-from configs import quickstart
+from aqa_jax.weights.checkpoint import Checkpoints, read_best
+from aqa_jax.workdir import check_workdir, local_folder
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -147,6 +148,28 @@ def _config(**changes):
   return config.to_dict()
 
 
+def _begin(workdir):
+  """Leaves behind what a training with a checkpoint does."""
+  check_workdir(workdir, _config())
+  (workdir / 'checkpoints/3').mkdir(parents=True)
+
+
+def test_a_start_without_a_checkpoint_binds_nobody(tmp_path):
+  check_workdir(tmp_path, _config())
+  (tmp_path / 'checkpoints').mkdir()
+  check_workdir(tmp_path, _config(seed=5))
+  recorded = json.loads((tmp_path / 'config.json').read_text())
+  assert recorded['seed'] == 5
+  (tmp_path / 'best/2').mkdir(parents=True)
+  with pytest.raises(InputError, match='seed: 5 there, 0 now'):
+    check_workdir(tmp_path, _config())
+
+
+def test_a_home_folder(monkeypatch, tmp_path):
+  monkeypatch.setenv('HOME', str(tmp_path))
+  assert local_folder('workdir', '~/run') == tmp_path / 'run'
+
+
 def test_a_workdir_remembers_its_config(tmp_path):
   workdir = tmp_path / 'a/b'
   check_workdir(workdir, _config())
@@ -166,12 +189,12 @@ def test_a_workdir_remembers_its_config(tmp_path):
   ],
 )
 def test_what_may_change(tmp_path, changes):
-  check_workdir(tmp_path, _config())
+  _begin(tmp_path)
   check_workdir(tmp_path, _config(**changes))
 
 
 def test_what_must_not_change(tmp_path):
-  check_workdir(tmp_path, _config())
+  _begin(tmp_path)
   with pytest.raises(InputError) as error:
     check_workdir(tmp_path, _config(**{'seed': 5, 'model.width': 9}))
   width = _config()['model']['width']

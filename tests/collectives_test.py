@@ -6,7 +6,11 @@ import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
 from aqa_jax import sharding
-from aqa_jax.collectives import Collective, find_collectives, format_table
+from aqa_jax.profiling.collectives import (
+  Collective,
+  find_collectives,
+  format_table,
+)
 
 
 @pytest.mark.parametrize(

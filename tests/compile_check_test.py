@@ -5,9 +5,10 @@ import re
 import jax
 import pytest
 
-from aqa_jax import compile_check, input_pipeline, topology
-from aqa_jax.dive_split import load_split, open_builder
-from aqa_jax.input_pipeline import VideoInput
+from aqa_jax.data import input_pipeline
+from aqa_jax.data.dive_split import load_split, open_builder
+from aqa_jax.data.input_pipeline import VideoInput
+from aqa_jax.profiling import compile_check, topology
 from tfds_mtl_aqa.input_error import InputError
 
 

@@ -3,8 +3,8 @@ import runpy
 
 import pytest
 
-from aqa_jax.config_check import check_config
-from configs import c3davg, mscadc
+from aqa_jax.config import check_config
+from aqa_jax.configs import c3davg, mscadc
 from tfds_mtl_aqa.input_error import InputError
 
 _CONFIGS = sorted((pathlib.Path(__file__).parents[1] / 'configs').rglob('*.py'))

@@ -31,7 +31,7 @@ import launch_fakes  # noqa: E402
 import ml_collections  # noqa: E402
 import pytest  # noqa: E402
 
-from configs import quickstart  # noqa: E402
+from aqa_jax.configs import quickstart  # noqa: E402
 from tfds_mtl_aqa import prepare  # noqa: E402
 
 # These start processes or train: after all others, in this order.

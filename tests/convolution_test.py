@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from jax import lax
 
-from aqa_jax.models.convolution import (
+from aqa_jax.layers.convolution import (
   convolution,
-  convolve_by_time_shifts,
+  convolve_stacked_2d,
   max_pool,
 )
 
@@ -37,7 +37,7 @@ def _native(inputs, kernel, padding=_PADDING, dilation=_ONES):
 
 
 def _by_shifts(inputs, kernel, padding=_PADDING, dilation=_ONES):
-  return convolve_by_time_shifts(
+  return convolve_stacked_2d(
     inputs, kernel, _ONES, padding, rhs_dilation=dilation
   )
 
@@ -102,7 +102,7 @@ def test_time_shifts_refuse_other_convolutions(change):
   size = change.pop('kernel_size', 3)
   arguments = {'window_strides': _ONES, 'padding': _PADDING} | change
   with pytest.raises(ValueError, match='only 3 x 3 x 3'):
-    convolve_by_time_shifts(inputs, kernel[:size, :size, :size], **arguments)
+    convolve_stacked_2d(inputs, kernel[:size, :size, :size], **arguments)
 
 
 @pytest.mark.parametrize('padding, dilation', [(1, 1), (2, 2), (1, 2)])

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from aqa_jax import caption_metrics, detailed_evaluation
-from aqa_jax.evaluation_files import Predictions
+from aqa_jax.evaluation import caption_metrics, detailed_evaluation
+from aqa_jax.evaluation.evaluation_files import Predictions
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 _CAPTIONS = [['a', 'good', 'dive'], ['a', 'dive'], ['a', 'dive'], ['splash']]
@@ -163,13 +163,13 @@ def test_judges_by_hand():
   assert detailed_evaluation.judge_ceilings(nothing) == {}
 
 
-def test_captions_stand_beside_their_floors():
+def test_captions_stand_beside_their_baselines():
   found = detailed_evaluation.detail(_predictions(), _CAPTIONS)
   # 'a dive' for 'a good dive': both words right, and too brief.
   assert found['bleu_1'] == pytest.approx(np.exp(1 - 3 / 2))
-  central = found['caption_floors']['central training caption']
+  central = found['caption_baselines']['central training caption']
   assert central['bleu_1'] == pytest.approx(np.exp(1 - 3 / 2))
-  drawn = found['caption_floors']['random training caption']
+  drawn = found['caption_baselines']['random training caption']
   assert 0 < drawn['bleu_1'] < 1
   assert found['caption_notes'] == [
     'Not measured: METEOR, CIDEr; they are slow.',

@@ -245,6 +245,49 @@ def test_a_damaged_info(copied, content):
     _builder(copied)
 
 
+@pytest.mark.parametrize('content', [None, '', '{"vocab'])
+def test_metadata_that_is_missing_or_damaged(copied, manual_dir, content):
+  path = copied / FOLDER / 'metadata.json'
+  path.unlink()
+  if content is not None:
+    path.write_text(content)
+  message = f'{path}: is missing or damaged; remove {copied / FOLDER} and'
+  for use in (
+    lambda: tfds.data_source(NAME, split='train', data_dir=copied),
+    lambda: _prepare(copied, manual_dir),
+  ):
+    with pytest.raises(input_error.InputError) as caught:
+      use()
+    assert str(caught.value).startswith(message)
+  # The remedy.
+  shutil.rmtree(copied / FOLDER)
+  assert _prepare(copied, manual_dir).info.metadata['vocabulary']
+
+
+@pytest.mark.parametrize('name', ['dives [v2]', 'a*b', 'what?', '[!x]'])
+def test_patterns_in_the_path(tmp_path, manual_dir, name):
+  folder = tmp_path / name
+  leftover = (folder / FOLDER).parent / 'incomplete.ABCDEF_1.0.0'
+  leftover.mkdir(parents=True)
+  _prepare(folder, manual_dir)
+  before = {p: p.stat().st_mtime_ns for p in (folder / FOLDER).iterdir()}
+  _prepare(folder, manual_dir)
+  assert before == {
+    p: p.stat().st_mtime_ns for p in (folder / FOLDER).iterdir()
+  }
+  assert not leftover.exists()
+  assert len(tfds.data_source(NAME, split='train', data_dir=folder)) == 4
+
+
+def test_home_in_the_path(tmp_path, manual_dir, monkeypatch):
+  monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+  monkeypatch.chdir(tmp_path)
+  _prepare('~/data', manual_dir)
+  assert (tmp_path / 'home/data' / FOLDER).is_dir()
+  assert [path.name for path in tmp_path.iterdir()] == ['home']
+  assert len(tfds.data_source(NAME, split='train', data_dir='~/data')) == 4
+
+
 def test_a_folder_that_is_no_dataset(copied, manual_dir):
   (copied / FOLDER / 'dataset_info.json').unlink()
   with pytest.raises(input_error.InputError, match='no whole dataset'):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from aqa_jax import dive_selection
-from aqa_jax.dive_split import DiveSplit
+from aqa_jax.data import dive_selection
+from aqa_jax.data.dive_split import DiveSplit
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
 

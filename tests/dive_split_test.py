@@ -1,8 +1,13 @@
 import numpy as np
 import pytest
 
-from aqa_jax import dive_split
-from aqa_jax.dive_split import DiveSplit, hold_out, load_split, open_builder
+from aqa_jax.data import dive_split
+from aqa_jax.data.dive_split import (
+  DiveSplit,
+  hold_out,
+  load_split,
+  open_builder,
+)
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
 

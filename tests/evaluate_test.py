@@ -6,12 +6,16 @@ import numpy as np
 import optax
 import pytest
 
-from aqa_jax import evaluate, evaluation_files, losses, sharding, steps
-from aqa_jax.dive_split import DiveSplit
-from aqa_jax.input_pipeline import VideoInput, make_inputs
+from aqa_jax import sharding
+from aqa_jax.data.dive_split import DiveSplit
+from aqa_jax.data.input_pipeline import VideoInput, make_inputs
+from aqa_jax.data.vocabulary import Vocabulary
+from aqa_jax.evaluation import evaluate, evaluation_files
+from aqa_jax.layers.normalize import normalize
 from aqa_jax.models.c3davg import C3DAVG
+from aqa_jax.tasks import losses
 from aqa_jax.train_state import create_train_state
-from aqa_jax.vocabulary import Vocabulary
+from aqa_jax.training import steps
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 _NUM_DIVES = 353
@@ -57,7 +61,7 @@ def fixture_model():
     caption_length=_LENGTH,
     caption_hidden=8,
     caption_embedding=5,
-    by_time_shifts=True,
+    conv_impl='stacked_2d',
   )
 
 
@@ -94,7 +98,7 @@ def test_one_device_and_eight_say_the_same_of_every_dive(split, model):
   inputs = make_inputs(split[_NUM_DIVES - 1], _INPUT, _LENGTH, rng=None)
   alone = model.apply(
     {'params': jax.device_get(state.params)},
-    steps.normalize(inputs['video'][None], np.zeros(1, bool)),
+    normalize(inputs['video'][None], np.zeros(1, bool)),
   )
   np.testing.assert_allclose(17 * alone['score'], one.scores[-1:], rtol=1e-4)
   # And so are all the figures.

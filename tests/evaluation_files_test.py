@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from aqa_jax import evaluation_files, metrics
+from aqa_jax.evaluation import evaluation_files, metrics
 from tfds_mtl_aqa import labels
 
 SCORE_KEYS = {'spearman', 'kendall_tau', 'relative_l2', 'mse', 'mae'}
@@ -69,8 +69,10 @@ def test_evaluate_holds_every_measure():
   assert found['bleu_1'] == pytest.approx(math.exp(1 - 30 / 25))
   assert found['bleu_4'] == pytest.approx(found['bleu_1'])
   assert set(found['majority_accuracy']) == set(labels.CLASS_NAMES)
-  assert 'difficulty+class+event+length' in found['floors']
-  assert all(set(floor) == SCORE_KEYS for floor in found['floors'].values())
+  assert 'difficulty+class+event+length' in found['baselines']
+  assert all(
+    set(baseline) == SCORE_KEYS for baseline in found['baselines'].values()
+  )
 
 
 def test_a_score_only_model_has_no_other_rows():
@@ -169,7 +171,7 @@ def test_the_json_is_strict(tmp_path):
 
   found = json.loads(path.read_text('utf-8'), parse_constant=refuse)
   assert found['spearman'] is None
-  assert found['floors']['mean']['spearman'] is None
+  assert found['baselines']['mean']['spearman'] is None
   assert found['mae'] == evaluation['mae']
   assert found['step'] == 7
   # The table reads the file's null as it reads NaN.
@@ -195,7 +197,7 @@ def test_format_table():
     'bleu_2': 0.125,
     'bleu_3': 0.05,
     'bleu_4': float('nan'),
-    'floors': {
+    'baselines': {
       'mean': {'spearman': None, 'relative_l2': 3.0, 'mse': 1.0, 'mae': 12.0},
       'event': {'spearman': 0.637, 'relative_l2': 1.9, 'mse': 1.0, 'mae': 10.0},
     },
@@ -207,8 +209,8 @@ def test_format_table():
     [],
     ['score', 'Spearman', 'rel.', 'L2', 'MAE'],
     ['model', '0.9044', '0.400', '5.13'],
-    ['floor:', 'mean', '-', '3.000', '12.00'],
-    ['floor:', 'event', '0.6370', '1.900', '10.00'],
+    ['baseline:', 'mean', '-', '3.000', '12.00'],
+    ['baseline:', 'event', '0.6370', '1.900', '10.00'],
     ['model,', 'execution', 'alone', '0.8000'],
     [],
     ['class,', '%', 'correct', 'model', 'majority'],

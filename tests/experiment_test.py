@@ -8,14 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from aqa_jax import (
-  experiment,
-  experiment_run,
-  paper_tables,
-  row_comparison,
-  table_files,
-)
-from aqa_jax.paper_tables import Row
+from aqa_jax.data import dive_split
+from aqa_jax.evaluation import row_comparison
+from aqa_jax.paper import experiment, experiment_run, paper_tables, table_files
+from aqa_jax.paper.__main__ import main as paper_main
+from aqa_jax.paper.paper_tables import Row
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
@@ -39,7 +36,7 @@ def test_rows_of_table_8(monkeypatch):
     class info:  # noqa: N801
       splits = {'train': type('Split', (), {'num_examples': 1059})}
 
-  monkeypatch.setattr(paper_tables, 'open_builder', lambda *_: Builder)
+  monkeypatch.setattr(dive_split, 'open_builder', lambda *_: Builder)
   rows = paper_tables.rows(8, 'mtl_aqa', 'full', 'data')
   by_name = {row.name: row for row in rows}
   assert len(by_name) == len(rows) == 20
@@ -68,7 +65,7 @@ def test_datasets_that_have_no_such_scale():
 def test_a_dry_run_prints_commands_that_share_folders(capsys, tmp_path):
   lines = {}
   for table in (4, 5):
-    experiment.main(
+    paper_main(
       [f'--table={table}', f'--workdir={tmp_path}', '--dry_run', '--seeds=2']
       + ['--config.batch_size=4']
     )
@@ -86,11 +83,32 @@ def test_a_dry_run_prints_commands_that_share_folders(capsys, tmp_path):
   [
     (['--seeds=0'], '--seeds=0: give 1 or more'),
     (['--sseds=2'], "unknown argument '--sseds=2'"),
+    # No short form of --seeds.
+    (['--seed=2'], "unknown argument '--seed=2'"),
   ],
 )
 def test_arguments_that_are_wrong(flags, message, tmp_path):
   with pytest.raises(InputError, match=message):
-    experiment.main(['--table=4', f'--workdir={tmp_path}', *flags])
+    paper_main(['--table=4', f'--workdir={tmp_path}', *flags])
+
+
+def test_a_duration_for_all_rows_keeps_their_steps_equal(tmp_path):
+  rows = [
+    Row('all', 'all', 'configs/quickstart.py', {}, '', {}),
+    Row(
+      'half', 'half', 'configs/quickstart.py', {}, '', {}, duration_times=2.0
+    ),
+  ]
+  durations = []
+  for overrides in ([], ['--config.duration=4epochs']):
+    for run in experiment.plan(rows, 1, tmp_path, 'data', overrides):
+      given = [f for f in run.command if f.startswith('--config.duration=')]
+      durations.append([f.partition('=')[2].replace(' ', '') for f in given])
+  assert durations[0] == []
+  (of_config,) = durations[1]
+  assert float(of_config.removesuffix('epochs')) == 3
+  assert durations[2] == ['4epochs']
+  assert [float(d.removesuffix('epochs')) for d in durations[3]] == [8]
 
 
 def test_spread_and_difference_against_scipy():
@@ -122,9 +140,19 @@ def test_no_difference_is_seldom_found():
   assert np.sum(np.array(found) < 0.05) <= 4
 
 
+def test_evaluations_of_earlier_versions_are_read(tmp_path):
+  rows = paper_tables.rows(4, 'simulated_dives', 'small', 'data')
+  (run, *_) = experiment.plan(rows, 1, tmp_path, 'data', [])
+  run.workdir.mkdir(parents=True)
+  old = {'floors': {'mean': {}}, 'caption_floors': {'random': {}}}
+  (run.workdir / 'eval_test.json').write_text(json.dumps(old))
+  assert run.evaluation['baselines'] == {'mean': {}}
+  assert run.evaluation['caption_baselines'] == {'random': {}}
+
+
 def _write_results(workdir, spearman, scores, true):
   workdir.mkdir(parents=True)
-  floor = {'spearman': 0.25, 'bleu_1': 0.125}
+  baseline = {'spearman': 0.25, 'bleu_1': 0.125}
   evaluation = {
     'num_dives': len(true),
     'spearman': spearman,
@@ -132,8 +160,8 @@ def _write_results(workdir, spearman, scores, true):
     'accuracy': dict.fromkeys(CLASS_NAMES, 50.0 + len(workdir.name)),
     'majority_accuracy': dict.fromkeys(CLASS_NAMES, 40.0),
     'bleu_1': 0.5,
-    'floors': {'event': floor, 'mean': {'spearman': None}},
-    'caption_floors': {'random training caption': floor},
+    'baselines': {'event': baseline, 'mean': {'spearman': None}},
+    'caption_baselines': {'random training caption': baseline},
     'caption_notes': ['meteor needs Java on the PATH'],
     'selected_on': 'validation',
     'trained_on': 3,
@@ -195,8 +223,8 @@ def test_tables_from_files(number, tmp_path, monkeypatch):
     assert by_label['MSCADC score (STL)'][5:] == ('', '', '')
   if number == 5:
     assert by_label['C3D-AVG + classes + captions'][1] == '55.0 ± 0.0'
-    assert by_label['floor: the commonest class'][1] == '40.0'
-    assert by_label['floor: random training caption'][-1] == '0.125'
+    assert by_label['baseline: the commonest class'][1] == '40.0'
+    assert by_label['baseline: random training caption'][-1] == '0.125'
   if number == 6:
     assert [row[1] for row in table.rows[:3]] == [
       'truth', *(row.label for row in rows)
@@ -233,12 +261,12 @@ def test_a_table_is_trained_once(tmp_path, tiny_flags, monkeypatch, capsys):
   flags += ['--config.duration=2epochs']
   # The first stops at a mistake, and says where to look.
   with pytest.raises(InputError, match=r'log\.txt: .*config.model.clips=7'):
-    experiment.main([*flags, '--config.model.clips=7'])
-  experiment.main(flags)
+    paper_main([*flags, '--config.model.clips=7'])
+  paper_main(flags)
   said = capsys.readouterr().out
   assert '2 trainings, 0 of them finished' in said
   assert '| score | 0.9000 |' in said
-  experiment.main(flags)
+  paper_main(flags)
   assert '2 trainings, 2 of them finished' in capsys.readouterr().out
   assert (tmp_path / 'table4_simulated_dives_small.html').exists()
   run = experiment.plan(rows, 1, tmp_path, '', ())[0]
@@ -247,9 +275,19 @@ def test_a_table_is_trained_once(tmp_path, tiny_flags, monkeypatch, capsys):
   )
   assert picture.shape == (96, 8 * 96, 3)
   assert picture.std() > 5
+  # What has been evaluated before its last step is not finished.
+  path = run.workdir / 'eval_test.json'
+  evaluation = json.loads(path.read_text())
+  assert evaluation['is_finished'] is True
+  path.write_text(json.dumps(evaluation | {'is_finished': False}))
+  given = [*tiny, '--config.duration=2epochs']
+  (again,) = experiment.plan(rows, 1, tmp_path, 'data', given)
+  assert not again.is_finished()
+  path.write_text(json.dumps(evaluation))
+  assert again.is_finished()
   # Another config's results are not taken for these.
   with pytest.raises(InputError, match='config.duration=2epochs, not 3'):
-    experiment.main([*flags, '--config.duration=3epochs'])
+    paper_main([*flags, '--config.duration=3epochs'])
   (tmp_path / 'c3davg-score/seed1/config.json').write_text('')
   with pytest.raises(InputError, match='seed1/config.json: is damaged'):
-    experiment.main(flags)
+    paper_main(flags)

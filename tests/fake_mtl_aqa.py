@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import pathlib
 import pickle
 import sys
@@ -15,6 +16,11 @@ from tensorflow_datasets.core.download import checksums
 
 from tfds_mtl_aqa import MtlAqa
 from tfds_mtl_aqa.mtl_aqa import release
+
+# Where the reference material of the project lies, where there is any.
+SHARED = pathlib.Path(
+  os.environ.get('AQA_SHARED') or pathlib.Path(__file__).parents[2] / 'shared'
+)
 
 # The last frame of every dive's window, counted from 1.
 END_FRAMES = {
@@ -152,6 +158,7 @@ def write_video(
   rate: int = 25,
   times: list[int] | None = None,
   options: dict[str, str] | None = None,
+  sound: str = '',
 ) -> None:
   """Writes a video whose frames show numbers.
 
@@ -162,6 +169,7 @@ def write_video(
     rate: frames a second.
     times: of the frames, in units of 1 / rate seconds; None for regular ones.
     options: of the codec.
+    sound: codec of a second of silence from time 0 on; '' for none.
   """
   path.parent.mkdir(parents=True, exist_ok=True)
   with av.open(str(path), 'w') as container:
@@ -169,6 +177,14 @@ def write_video(
     stream.width, stream.height = SIZE
     stream.pix_fmt = 'yuvj420p' if codec == 'mjpeg' else 'yuv420p'
     stream.gop_size = 30
+    audio = container.add_stream(sound, rate=16000) if sound else None
+    if audio:
+      silence = av.AudioFrame.from_ndarray(
+        np.zeros((1, 16000), np.int16), format='s16', layout='mono'
+      )
+      silence.sample_rate, silence.pts = 16000, 0
+      container.mux(audio.encode(silence))
+      container.mux(audio.encode())
     for index, value in enumerate(shown):
       image = av.VideoFrame.from_ndarray(frame(value), format='bgr24')
       image.pts = times[index] if times else index

@@ -12,8 +12,9 @@ import time
 import pytest
 from several_processes_test import free_port
 
-from aqa_jax import preemption, train
-from configs import quickstart
+from aqa_jax import train
+from aqa_jax.configs import quickstart
+from aqa_jax.training import preemption
 
 ROOT = pathlib.Path(__file__).parents[1]
 _MAIN = [sys.executable, '-m', 'aqa_jax.main']

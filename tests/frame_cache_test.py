@@ -1,3 +1,4 @@
+import errno
 import functools
 import os
 import pathlib
@@ -108,6 +109,38 @@ def test_hands_on_the_users_errors(tmp_path, num_processes):
   )
   with pytest.raises(input_error.InputError, match='^dive_00: is wrong; mend'):
     list(frames)
+
+
+def fail_at_two(key):
+  if key in (KEYS[0], KEYS[3]):
+    raise input_error.InputError(f'{key}: is wrong; mend it.')
+  return [key.encode()]
+
+
+@pytest.mark.parametrize('num_processes', [1, 2])
+def test_leaves_out_what_can_not_be_made(tmp_path, num_processes):
+  told = []
+  frames = frame_cache.cached_frames(
+    KEYS,
+    fail_at_two,
+    tmp_path,
+    fingerprint=str,
+    num_processes=num_processes,
+    left_out=lambda key, error: told.append((key, str(error))),
+  )
+  held = [key for key in KEYS if key not in (KEYS[0], KEYS[3])]
+  assert list(frames) == [(key, [key.encode()]) for key in held]
+  assert told == [(k, f'{k}: is wrong; mend it.') for k in (KEYS[0], KEYS[3])]
+
+
+def test_a_full_disk_leaves_no_part_behind(tmp_path, monkeypatch):
+  def fail(*paths):
+    raise OSError(errno.ENOSPC, 'No space left on device')
+
+  monkeypatch.setattr(os, 'replace', fail)
+  with pytest.raises(OSError, match='No space left'):
+    list(_cached(tmp_path))
+  assert list((tmp_path / 'cache').iterdir()) == []
 
 
 def test_a_process_that_dies(tmp_path):

@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aqa_jax import filmstrip, frame_importance, steps
-from aqa_jax.input_pipeline import VideoInput, make_inputs
-from aqa_jax.losses import SCORE_UNIT
+from aqa_jax.data.input_pipeline import VideoInput, make_inputs
+from aqa_jax.evaluation import frame_importance
+from aqa_jax.layers.normalize import normalize
 from aqa_jax.models.c3davg import C3DAVG
+from aqa_jax.report import filmstrip
+from aqa_jax.tasks.losses import SCORE_UNIT
 from tfds_mtl_aqa.labels import CLASS_NAMES
 from tfds_mtl_aqa.simulated_dives.dive import simulate_dive
 from tfds_mtl_aqa.simulated_dives.renderer import encode_frames, render_dive
@@ -70,7 +72,7 @@ def _model(**changes):
       'clips': _CLIPS,
       'width': 4,
       'fc6': 32,
-      'by_time_shifts': True,
+      'conv_impl': 'stacked_2d',
       'caption_length': 8,
       'caption_hidden': 8,
       'caption_embedding': 5,
@@ -102,7 +104,7 @@ def test_network_against_finite_differences():
   video = _video(2, 6, 16)
   step = frame_importance.make_importance_step(model)
   found = step(variables['params'], variables['batch_stats'], video)
-  normalized = steps.normalize(video, jnp.zeros(2, bool))
+  normalized = normalize(video, jnp.zeros(2, bool))
 
   @jax.jit
   def points(scales):

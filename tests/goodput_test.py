@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from aqa_jax.goodput import Goodput
+from aqa_jax.training.goodput import Goodput
 
 
 @pytest.fixture(name='clock')

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aqa_jax.corrupt_records import CorruptRecords
-from aqa_jax.dive_split import DiveSplit, load_split, open_builder
-from aqa_jax.input_pipeline import (
+from aqa_jax.data.corrupt_records import CorruptRecords
+from aqa_jax.data.dive_split import DiveSplit, load_split, open_builder
+from aqa_jax.data.input_pipeline import (
   VideoInput,
   crop_offset,
   evaluation_batches,
@@ -258,7 +258,7 @@ def test_labels_of_a_row():
   assert dtypes == {
     'video': np.uint8,
     'flip': np.bool_,
-    'key': np.int32,
+    'dive_id': np.int32,
     'score': np.float32,
     'difficulty': np.float32,
     'words': np.int32,

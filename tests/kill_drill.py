@@ -134,7 +134,7 @@ def children(pid: int) -> list[int]:
 
 def differences(one: pathlib.Path, other: pathlib.Path) -> list[str]:
   """Returns the files of two workdirs, and the parameters, that differ."""
-  from aqa_jax.checkpoint import read_best
+  from aqa_jax.weights.checkpoint import read_best
 
   found = [
     name

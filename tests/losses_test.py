@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from aqa_jax import losses
-from configs import c3davg
+from aqa_jax.configs import c3davg
+from aqa_jax.tasks import losses
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 

@@ -6,6 +6,7 @@ import pathlib
 import pkgutil
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -16,16 +17,16 @@ import pytest
 
 import aqa_jax
 import tfds_mtl_aqa
-from aqa_jax.checkpoint import check_workdir
+from aqa_jax.workdir import check_workdir
 
 ROOT = pathlib.Path(__file__).parents[1]
 _MODULES = sorted(
   module.name
   for package in (aqa_jax, tfds_mtl_aqa)
   for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.')
-  # Its flags and those of tfds_mtl_aqa.prepare are of two programs; the tests
-  # below start it.
-  if module.name != 'aqa_jax.main'
+  # Their flags and those of tfds_mtl_aqa.prepare are of two programs; the tests
+  # below start them.
+  if module.name not in ('aqa_jax.main', 'aqa_jax.distributed')
 )
 _CONFIGS = sorted((ROOT / 'configs').rglob('*.py'))
 
@@ -309,6 +310,7 @@ def test_a_workdir_of_another_config(run, tmp_path, tiny_config, tiny_flags):
   with tiny_config.unlocked():
     tiny_config.model.width = 3
   check_workdir(tmp_path, tiny_config.to_dict())
+  (tmp_path / 'checkpoints/2').mkdir(parents=True)
   done = run(*tiny_flags, f'--workdir={tmp_path}')
   _assert_refused(done, 'model.width: 3 there, 2 now')
 
@@ -329,3 +331,74 @@ def test_a_damaged_config(run, tmp_path, tiny_flags):
 def test_evaluating_what_was_never_trained(run, tmp_path, tiny_flags):
   done = run(*tiny_flags, f'--workdir={tmp_path}', '--mode=eval')
   _assert_refused(done, 'holds no training')
+
+
+@pytest.mark.parametrize(
+  'source, message',
+  [
+    ('seed = 0\n', 'has no function get_config()'),
+    ('def get_config():\n  return {"seed": 0}\n', 'returns a dict'),
+    ('def get_config():\n  return None\n', 'returns a NoneType'),
+    (
+      'import ml_collections\n\n\ndef get_config():\n'
+      '  return ml_collections.ConfigDict({"tasks": "score"})\n',
+      'begin with a whole config',
+    ),
+    ('import no_such_module\n', "No module named 'no_such_module'"),
+    ('def get_config():\n  return 1 / 0\n', 'ZeroDivisionError'),
+    ('def get_config():\n  return x\n', "NameError: name 'x'"),
+    ('def get_config(:\n', 'line 1: no Python'),
+  ],
+  ids=lambda value: value[-30:],
+)
+def test_config_files_that_are_none(run, tmp_path, source, message):
+  path = tmp_path / 'mine.py'
+  path.write_text(source)
+  done = run(f'--config={path}', f'--workdir={tmp_path / "workdir"}')
+  _assert_refused(done, str(path), message)
+  assert not (tmp_path / 'workdir').exists()
+
+
+def test_actions_with_a_config_of_dives(run, tmp_path, tiny_flags):
+  done = run(*tiny_flags, f'--workdir={tmp_path}', '--config.tasks=actions')
+  _assert_refused(done, "config.tasks='actions'", 'configs/pretrain_ucf101.py')
+
+
+def test_a_workdir_below_home(run, tmp_path, tiny_flags, monkeypatch):
+  monkeypatch.setenv('HOME', str(tmp_path))
+  (tmp_path / 'run').write_text('a file')
+  done = run(*tiny_flags, '--workdir=~/run')
+  _assert_refused(done, f'--workdir={tmp_path / "run"}')
+
+
+def test_the_backend_of_a_notebook(tmp_path):
+  """Its module is in the notebook's environment alone."""
+  done = subprocess.run(
+    [sys.executable, '-c', 'import aqa_jax.report.report'],
+    cwd=ROOT,
+    env=os.environ | {'MPLBACKEND': 'module://matplotlib_inline.backend'},
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode == 0, done.stderr
+
+
+def test_an_interrupt_while_the_step_compiles(tmp_path, tiny_flags):
+  process = subprocess.Popen(
+    [sys.executable, '-m', 'aqa_jax.main', *tiny_flags]
+    + [f'--workdir={tmp_path / "workdir"}'],
+    cwd=ROOT,
+    # Nothing compiled may be at hand.
+    env=os.environ | {'JAX_COMPILATION_CACHE_DIR': str(tmp_path / 'cache')},
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  for line in process.stdout:
+    if 'The first step compiles' in line:
+      break
+  process.send_signal(signal.SIGINT)
+  _, errors = process.communicate()
+  assert process.returncode == 130, errors
+  assert 'interrupted' in errors and 'Traceback' not in errors

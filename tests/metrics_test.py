@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from aqa_jax import metrics
+from aqa_jax.evaluation import metrics
 
 
 def test_score_metrics_by_hand():

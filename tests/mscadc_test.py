@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aqa_jax import losses
+from aqa_jax.layers.convolution import CONV_IMPLS
 from aqa_jax.models.dilated_c3d import DilatedC3D
 from aqa_jax.models.mscadc import MSCADC
 from aqa_jax.models.mscadc_heads import CaptionHead
+from aqa_jax.tasks import losses
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 _ALL = ('score', 'classes', 'captions')
@@ -39,7 +40,7 @@ def _tiny(tasks=_ALL, **changes):
       'caption_length': 6,
       'caption_hidden': 7,
       'caption_embedding': 5,
-      'by_time_shifts': True,
+      'conv_impl': 'stacked_2d',
     }
     | changes
   )
@@ -201,9 +202,9 @@ def test_full_size_has_the_shapes_of_the_official_network():
   assert {path: sizes(path) for path in expected} == expected
 
 
-@pytest.mark.parametrize('by_time_shifts', [False, True])
-def test_trunk_equals_an_independent_one(by_time_shifts):
-  model = DilatedC3D(width=1, by_time_shifts=by_time_shifts)
+@pytest.mark.parametrize('conv_impl', CONV_IMPLS)
+def test_trunk_equals_an_independent_one(conv_impl):
+  model = DilatedC3D(width=1, conv_impl=conv_impl)
   video = np.random.default_rng(0).normal(size=(2, 16, 45, 28, 3))
   video = video.astype(np.float32)
   variables = _variables(model, video, False)
@@ -223,10 +224,10 @@ def test_trunk_equals_an_independent_one(by_time_shifts):
   np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize('by_time_shifts', [False, True])
-def test_head_equals_an_independent_one(by_time_shifts):
+@pytest.mark.parametrize('conv_impl', CONV_IMPLS)
+def test_head_equals_an_independent_one(conv_impl):
   """Zero and edge padding, dilations, and torch's order of the vector."""
-  model = CaptionHead(by_time_shifts=by_time_shifts)
+  model = CaptionHead(conv_impl=conv_impl)
   features = np.random.default_rng(0).normal(size=(1, 2, 3, 5, 8))
   features = features.astype(np.float32)
   variables = _variables(model, features, False)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 import tfds_mtl_aqa
-from tfds_mtl_aqa import features, input_error
+from tfds_mtl_aqa import features, input_error, prepare
 
 CONFIGS = {
   'clips_171x128': (171, 128),
@@ -187,6 +187,11 @@ def test_missing_videos_are_listed(tmp_path, manual_dir):
   )
   assert lines[4].startswith('Looked for')
   assert '--allow_missing to build the dataset from 1' in lines[5]
+  # What is there and does not do comes last, and alone.
+  assert lines[6:] == [
+    'There, but unusable for 03_03: '
+    f'{manual / "03_03"}: has 50 frames, 103 are needed'
+  ]
   assert not (tmp_path / 'data/mtl_aqa/clips_171x128/1.0.0').exists()
 
   builder = _prepare(tmp_path / 'data', manual, allow_missing=True)
@@ -200,6 +205,64 @@ def test_missing_videos_are_listed(tmp_path, manual_dir):
   ]  # fmt: skip
   (dive,) = reopened.as_data_source('train')
   assert dive['padded_frames'].tolist() == [3, 3]
+
+
+@pytest.mark.parametrize('num_processes', [1, 2])
+def test_damaged_sources_are_left_out_and_named(
+  tmp_path, manual_dir, capfd, num_processes
+):
+  manual = tmp_path / 'manual'
+  shutil.copytree(manual_dir, manual)
+  (manual / '03.mp4').write_bytes(b'')
+  (manual / '02.mp4').unlink()
+  for name in ('02_01', '02_02', '03_01'):
+    fake_mtl_aqa.write_frames(manual / name, [7] * 109, '%03d.jpg')
+  (manual / '02_01' / '055.jpg').write_bytes(b'')
+  fake_mtl_aqa.write_frames(manual / '02_03', [7] * 50, '%03d.jpg')
+  builder = _prepare(
+    tmp_path / 'data',
+    manual,
+    allow_missing=True,
+    num_processes=num_processes,
+  )
+  said = capfd.readouterr().err
+  # What is known before the frames are made, and what shows then.
+  video = f'{manual / "03.mp4"}: cannot be read as a video'
+  assert f'There, but unusable for 03_02, 03_03: {video}' in said
+  assert f'for 02_03: {manual / "02_03"}: has 50 frames' in said
+  frame = f'{manual / "02_01" / "055.jpg"}: is not a whole image'
+  assert f'Left out dive 02_01: {frame}' in said
+  assert builder.coverage == (2, 6)
+  info = tfds.builder('mtl_aqa', data_dir=tmp_path / 'data').info
+  assert info.metadata['missing'] == ['02_01', '02_03', '03_02', '03_03']
+  assert info.metadata['num_dives'] == 2
+  unusable = info.metadata['unusable']
+  assert sorted(unusable) == ['02_01', '02_03', '03_02', '03_03']
+  assert unusable['02_01'].startswith(frame)
+  keys = [
+    (d['event'], d['sample'])
+    for split in ('train', 'test')
+    for d in builder.as_data_source(split)
+  ]
+  assert keys == [(3, 1), (2, 2)]
+  told = prepare.summary(builder)
+  assert '2 of 6 dives' in told and video in told and frame in told
+
+
+def test_a_split_all_dives_of_which_are_damaged(tmp_path, manual_dir):
+  manual = tmp_path / 'manual'
+  shutil.copytree(manual_dir, manual)
+  for name in ('02.mp4', '03.mp4'):
+    (manual / name).unlink()
+  for name in ('02_02', '03_01'):
+    fake_mtl_aqa.write_frames(manual / name, [7] * 109, '%03d.jpg')
+  (manual / '02_02' / '055.jpg').write_bytes(b'')
+  builder = _prepare(tmp_path / 'data', manual, allow_missing=True)
+  assert list(builder.info.splits) == ['train']
+  (manual / '03_01' / '055.jpg').write_bytes(b'')
+  with pytest.raises(input_error.InputError, match='no dive is left'):
+    _prepare(tmp_path / 'other', manual, allow_missing=True)
+  assert not (tmp_path / 'other/mtl_aqa/clips_171x128/1.0.0').exists()
 
 
 def test_nothing_there_is_refused_even_with_allow_missing(tmp_path):

@@ -1,3 +1,7 @@
+import os
+import pathlib
+import re
+
 import cv2
 import fake_mtl_aqa
 import numpy as np
@@ -81,7 +85,8 @@ def test_the_window_at_the_ends_of_an_event(tmp_path, as_video):
     (104, (2, 3), [1] * 2 + list(range(1, 105)) + [104] * 3),
     (107, (1, 1), [1] + list(range(1, 108)) + [107]),
     (109, (0, 0), list(range(1, 110))),
-    (150, (0, 0), list(range(1, 110))),
+    # The window is told by its end: the entry must be in it.
+    (150, (0, 0), list(range(42, 151))),
   ],
 )
 def test_frames_of_a_dive(tmp_path, folder, num_frames, padding, expected):
@@ -104,6 +109,76 @@ def test_video_of_a_dive(tmp_path, name, codec):
   shown = list(range(1, 104))
   fake_mtl_aqa.write_video(tmp_path / name, shown, codec)
   assert _stored(tmp_path) == ((3, 3), [1] * 3 + shown + [103] * 3)
+
+
+def test_a_long_video_of_a_dive_keeps_its_end(tmp_path):
+  path = tmp_path / '03_02.mp4'
+  fake_mtl_aqa.write_video(path, list(range(1, 151)))
+  assert _stored(tmp_path) == ((0, 0), list(range(42, 151)))
+
+
+def test_a_dive_of_variable_rate(tmp_path):
+  """All its frames are taken in their order: their times do not matter."""
+  times = [k + k // 5 for k in range(104)]
+  shown = list(range(1, 105))
+  fake_mtl_aqa.write_video(tmp_path / '03_02.mp4', shown, times=times)
+  assert _stored(tmp_path) == ((2, 3), [1] * 2 + shown + [104] * 3)
+
+
+@pytest.mark.parametrize('name', ['video3.mp4', '3.mp4', 'videos/03.mp4'])
+def test_the_remedy_for_a_variable_rate_works(tmp_path, name):
+  times = [k + k // 5 for k in range(202)]
+  fake_mtl_aqa.write_video(tmp_path / name, EVENT, times=times)
+  with pytest.raises(input_error.InputError) as caught:
+    frame_sources.FrameSources(tmp_path).find((3, 2), 150)
+  folder = re.search('mkdir -p ([^ ]+) ', str(caught.value))[1]
+  assert f'ffmpeg -i {tmp_path / name} ' in str(caught.value)
+  fake_mtl_aqa.write_frames(pathlib.Path(folder), EVENT, '%06d.jpg')
+  assert _stored(tmp_path) == ((0, 0), AT_150)
+
+
+def test_the_remedy_for_a_damaged_dive_is_looked_at(tmp_path):
+  path = tmp_path / '03_02.mp4'
+  fake_mtl_aqa.write_video(path, EVENT[:103])
+  video = frame_sources.FrameSources(tmp_path).find((3, 2), 150).frames.video
+  fake_mtl_aqa.write_frames(pathlib.Path(video.folder), [7] * 109, '%d.jpg')
+  assert _stored(tmp_path) == ((0, 0), [7] * 109)
+
+
+@pytest.mark.parametrize('name', ['03.mp4', '03_02.avi'])
+def test_a_pipe_is_no_video(tmp_path, name):
+  os.mkfifo(tmp_path / name)
+  with pytest.raises(input_error.InputError, match=f'{name}: is no file'):
+    frame_sources.FrameSources(tmp_path).find((3, 2), 150)
+  sources = frame_sources.FrameSources(tmp_path, allow_unreadable=True)
+  assert f'{name}: is no file' in sources.find((3, 2), 150)
+
+
+def test_a_pipe_is_no_frame(tmp_path):
+  fake_mtl_aqa.write_frames(tmp_path / '03_02', EVENT[:103], '%d.jpg')
+  (tmp_path / '03_02' / '7.jpg').unlink()
+  os.mkfifo(tmp_path / '03_02' / '7.jpg')
+  with pytest.raises(input_error.InputError, match='7.jpg: is no file'):
+    _stored(tmp_path)
+
+
+def test_a_dive_that_an_unreadable_event_lacks(tmp_path):
+  (tmp_path / '03.mp4').write_bytes(b'')
+  sources = frame_sources.FrameSources(tmp_path, allow_unreadable=True)
+  assert '03.mp4: cannot be read as a video' in sources.find((3, 2), 150)
+  fake_mtl_aqa.write_frames(tmp_path / '03_02', [7] * 109, '%d.jpg')
+  assert isinstance(sources.find((3, 2), 150), str)  # Read once.
+  found = frame_sources.FrameSources(tmp_path, True).find((3, 2), 150)
+  assert isinstance(found, clip.Clip)
+
+
+def test_ignores_the_files_that_macos_adds(tmp_path):
+  fake_mtl_aqa.write_frames(tmp_path / '03', EVENT, '%06d.jpg')
+  fake_mtl_aqa.write_video(tmp_path / '02.mp4', EVENT)
+  for name in ('03/._000001.jpg', '._02.mp4', '._03'):
+    (tmp_path / name).write_bytes(b'Mac OS X')
+  assert _stored(tmp_path) == ((0, 0), AT_150)
+  assert _stored(tmp_path, key=(2, 1)) == ((0, 0), AT_150)
 
 
 def test_aqa7_frames_go_to_the_right_dive(tmp_path):
@@ -186,6 +261,58 @@ def test_names_a_corrupt_jpeg(tmp_path, damage):
     input_error.InputError, match='000100.jpg: is not a whole image'
   ):
     _stored(tmp_path)
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'png'])
+@pytest.mark.parametrize('seed', range(6))
+def test_names_an_image_with_damage_inside(tmp_path, capfd, suffix, seed):
+  """OpenCV decodes it, wrongly, with no more than a warning."""
+  rng = np.random.default_rng(seed)
+  noise = rng.integers(0, 256, (128, 171, 3)).astype(np.uint8)
+  image = cv2.normalize(
+    cv2.GaussianBlur(noise, (0, 0), 2), None, 0, 255, cv2.NORM_MINMAX
+  )
+  (tmp_path / '03').mkdir()
+  for k in range(1, 110):
+    path = tmp_path / '03' / f'{k}.{suffix}'
+    assert cv2.imwrite(str(path), image)
+  _stored(tmp_path, end_frame=106)
+  path = tmp_path / '03' / f'50.{suffix}'
+  data = bytearray(path.read_bytes())
+  data[2000:2300] = rng.bytes(300)
+  path.write_bytes(data)
+  with pytest.raises(
+    input_error.InputError, match=f'50.{suffix}: is not a whole image'
+  ):
+    _stored(tmp_path, end_frame=106)
+  assert capfd.readouterr().err == ''
+
+
+def test_what_others_write_meanwhile_is_not_lost(tmp_path, capfd, monkeypatch):
+  fake_mtl_aqa.write_frames(tmp_path / '03', EVENT, '%06d.jpg')
+  decode = cv2.imdecode
+
+  def decode_and_tell(*arguments):
+    os.write(2, b'x')
+    return decode(*arguments)
+
+  monkeypatch.setattr(cv2, 'imdecode', decode_and_tell)
+  found = frame_sources.FrameSources(tmp_path).find((3, 2), 150)
+  assert len(found.frames.read()) == 109
+  assert capfd.readouterr().err == 'x' * 109
+
+
+@pytest.mark.parametrize('size', [(171, 128), (None, None)])
+def test_names_a_frame_of_another_size(tmp_path, size):
+  fake_mtl_aqa.write_frames(tmp_path / '03_02', EVENT[:109], '%d.jpg')
+  path = tmp_path / '03_02' / '7.jpg'
+  assert cv2.imwrite(str(path), fake_mtl_aqa.frame(7, (32, 24)))
+  found = frame_sources.FrameSources(tmp_path).find((3, 2), 150)
+  with pytest.raises(
+    input_error.InputError,
+    match=f'{path}: is 32x24, the other frames of the dive are 64x48',
+  ):
+    clip.ClipEncoder({'a': found}, size)('a')
 
 
 def test_stored_frames_have_the_size_and_the_quality(tmp_path):

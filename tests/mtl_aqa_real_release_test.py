@@ -9,17 +9,19 @@ import pathlib
 import subprocess
 import sys
 
+import fake_mtl_aqa
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
 import tfds_mtl_aqa
-from aqa_jax import caption_metrics, detailed_evaluation, dive_selection
+from aqa_jax.data import dive_selection
+from aqa_jax.evaluation import caption_metrics, detailed_evaluation
 from tfds_mtl_aqa import labels
 from tfds_mtl_aqa.mtl_aqa import annotations, restricted_pickle, unlv_dive
 
 ROOT = pathlib.Path(__file__).parents[1]
-SHARED = ROOT.parent / 'shared'
+SHARED = fake_mtl_aqa.SHARED
 
 pytestmark = pytest.mark.skipif(
   not (SHARED / 'mtl_aqa').is_dir(),
@@ -399,7 +401,7 @@ def test_the_real_dive(manual_dir, tmp_path):
   assert blue > red
 
 
-def test_floors_of_the_real_captions(splits):
+def test_baselines_of_the_real_captions(splits):
   """A random training caption for each test dive."""
   train, test = (
     [dive['caption'].decode().split() for dive in splits[name]]
@@ -413,8 +415,8 @@ def test_floors_of_the_real_captions(splits):
     assert found[name] == pytest.approx(expected[name], abs=0.01), name
   central = caption_metrics.central_caption(train)
   assert 50 < len(central) < 150
-  floor = caption_metrics.caption_bleu([central] * len(test), test)
-  assert floor['bleu_1'] > found['bleu_1']
+  baseline = caption_metrics.caption_bleu([central] * len(test), test)
+  assert baseline['bleu_1'] > found['bleu_1']
 
 
 def test_ceilings_of_the_real_judges(splits):

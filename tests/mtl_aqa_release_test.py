@@ -1,3 +1,4 @@
+import errno
 import functools
 import http.server
 import pathlib
@@ -125,6 +126,18 @@ def test_a_file_that_is_gone(tmp_path, served):
     input_error.InputError, match=r'vocab.json: could not be .*DownloadError'
   ):
     release.locate(_manager(tmp_path, infos), None, infos)
+
+
+def test_a_full_disk_is_not_the_networks_fault(tmp_path, served, monkeypatch):
+  _, infos = served
+  manager = _manager(tmp_path, infos)
+
+  def fail(url):
+    raise OSError(errno.ENOSPC, 'No space left on device')
+
+  monkeypatch.setattr(manager, 'download', fail)
+  with pytest.raises(OSError, match='No space left'):
+    release.locate(manager, None, infos)
 
 
 def test_without_a_connection_says_what_to_put_where(tmp_path, monkeypatch):

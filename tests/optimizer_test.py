@@ -4,8 +4,8 @@ import ml_collections
 import numpy as np
 import pytest
 
-from aqa_jax import optimizer
-from configs import c3davg
+from aqa_jax.configs import c3davg
+from aqa_jax.training import optimizer
 from tfds_mtl_aqa.input_error import InputError
 
 

@@ -1,7 +1,13 @@
-"""The numbers of the official PyTorch code, at full size, in float32.
+"""The numbers of the official PyTorch code, at full size.
 
 `tests/goldens` holds what the official code gave for seeded weights and a
-seeded batch. AQA_GOLDENS names another folder of the same files, of any seed.
+seeded batch, in float32 and, for MSCADC's training, in float64. AQA_GOLDENS
+names another folder of the same files, of any seed.
+
+`make test` has evaluation, which MSCADC's running statistics are for, and
+MSCADC's training in float64. `pytest -m drill tests/parity_test.py` has the
+rest: C3D-AVG, which has no BatchNorm, does the same in training as in
+evaluation.
 """
 
 import functools
@@ -16,12 +22,16 @@ import optax
 import pytest
 import seeded_weights
 from flax import traverse_util
+from jax import lax
 
-from aqa_jax import losses, optimizer, pretrained, sharding, steps
-from aqa_jax.network import create_model
-from aqa_jax.official_names import official_name, to_official
-from aqa_jax.torch_file import write_torch_file
+from aqa_jax import sharding
+from aqa_jax.models.network import create_model
+from aqa_jax.tasks import losses
 from aqa_jax.train_state import TrainState
+from aqa_jax.training import optimizer, steps
+from aqa_jax.weights import pretrained
+from aqa_jax.weights.official_names import official_name, to_official
+from aqa_jax.weights.torch_file import write_torch_file
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _GOLDENS = pathlib.Path(
@@ -29,13 +39,29 @@ _GOLDENS = pathlib.Path(
 )
 _CLASSES = ('position', 'armstand', 'rotation_type', 'somersaults', 'twists')
 _VOCABULARY_SIZE = 5779
-_NUDGES = 5
 # What conftest.py turns off, if it does.
 _AS_USERS_COMPILE = {}
 if 'fusion_emitters' in os.environ.get('XLA_FLAGS', ''):
   _AS_USERS_COMPILE['xla_cpu_use_fusion_emitters'] = True
 # Frames and crop of the recorded videos.
 _SIZES = {'c3davg': (96, 112), 'mscadc': (16, 180)}
+# Relative errors that three steps of Adam may have. Where two values all but
+# tie in front of one of MSCADC's ReLUs or max pools, rounding decides which way
+# the gradient goes, in the official code as here. So its float32 is held to its
+# float64 by as much as the official float32 recordings of two seeds are off:
+# 5e-3 of single gradient norms and 2.3e-2 of changes.
+_TOLERANCES = {
+  'c3davg': {'losses': 1e-3, 'gradient norms': 1e-3, 'changes': 1e-2},
+  'mscadc': {
+    'losses': 1e-3,
+    'gradient norms': 5e-3,
+    'changes': 2.3e-2,
+    'running statistics': 3e-4,
+  },
+}
+_FLOAT64_TOLERANCES = dict.fromkeys(_TOLERANCES['mscadc'], 1e-8)
+# Below this is the norm of a gradient that is rounding only.
+_NO_GRADIENT = {np.float32: 1e-3, np.float64: 1e-10}
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -60,8 +86,14 @@ class _Network:
   """What was recorded of a network, and the network."""
 
   def __init__(self, name, folder):
+    self.name = name
     self.golden = dict(np.load(_GOLDENS / f'{name}.npz'))
     self.seed = int(self.golden['seed'])
+    # The same in float64, if that was recorded.
+    self.exact = {}
+    if (_GOLDENS / f'{name}_float64.npz').exists():
+      self.exact = dict(np.load(_GOLDENS / f'{name}_float64.npz'))
+      assert self.exact['seed'] == self.seed
     self.config = runpy.run_path(str(_ROOT / f'configs/{name}.py'))[
       'get_config'
     ]()
@@ -140,29 +172,16 @@ def _error(ours, recorded):
 
 
 class _Report:
-  """Errors against a tolerance; recorded, to be printed, then asserted.
+  """Errors against a tolerance; recorded, to be printed, then asserted."""
 
-  `exceptions` is how many may exceed it, up to five times, if at least half of
-  all are ten times better.
-  """
-
-  def __init__(self, title, tolerance, exceptions=0):
+  def __init__(self, title, tolerance):
     self.title, self.tolerance, self.errors = title, tolerance, {}
-    self.exceptions = exceptions
 
   def compare(self, name, ours, recorded):
-    """Notes the error, or the least of several."""
-    error = _error(ours, np.asarray(recorded, np.float64))
-    self.errors[name] = min(error, self.errors.get(name, np.inf))
+    self.errors[name] = _error(ours, np.asarray(recorded, np.float64))
 
   def passes(self):
-    errors = np.array(list(self.errors.values()))
-    failures = np.sum(~(errors <= self.tolerance))
-    return failures == 0 or (
-      failures <= self.exceptions
-      and errors.max() <= 5 * self.tolerance
-      and np.median(errors) <= self.tolerance / 10
-    )
+    return all(error <= self.tolerance for error in self.errors.values())
 
   def record(self, record_property):
     worst = sorted(self.errors, key=self.errors.get, reverse=True)
@@ -252,6 +271,7 @@ def test_evaluation_mode(network, record_property):
   _compare_outputs(network, 'eval', outputs, record_property)
 
 
+@pytest.mark.drill
 def test_training_mode(network, record_property):
   outputs = _apply(network, network.without_dropout(), True)
   _compare_outputs(network, 'train', outputs, record_property)
@@ -276,90 +296,106 @@ def test_greedy_captions(network):
     assert best[row, first, -1] - best[row, first, -2] < 1e-4
 
 
+@pytest.mark.drill
 def test_three_steps_of_adam(network, record_property, monkeypatch):
-  """Losses, gradients, changes and running statistics over three steps.
+  """Losses, gradients, changes and running statistics over three steps."""
+  _check_three_steps(
+    network, np.float32, _TOLERANCES[network.name], record_property, monkeypatch
+  )
 
-  Where two values all but tie in front of a ReLU or a max pool, rounding
-  decides which way the gradient goes, in the official code as here: PyTorch's
-  own gradient norms of MSCADC move by up to 0.2 % when its video is changed by
-  1e-7, those of 2 to 5 parameters of 123 by more than 0.1 %. So each figure is
-  held against a few videos that differ by rounding, until all but two of each
-  kind are within the tolerance. In float64 the gradient norms of a PyTorch
-  replica and of this network agree to 2.3e-12.
+
+@pytest.mark.parametrize('network', ['mscadc'], indirect=True)
+def test_three_steps_of_adam_in_float64(network, record_property, monkeypatch):
+  """In which rounding decides nothing; see _TOLERANCES."""
+  if not network.exact:
+    pytest.skip(f'{_GOLDENS} has no mscadc_float64.npz')
+  monkeypatch.setattr(lax, 'conv_general_dilated', _convolve_by_products)
+  with jax.enable_x64(True):
+    _check_three_steps(
+      network, np.float64, _FLOAT64_TOLERANCES, record_property, monkeypatch
+    )
+
+
+_convolve = lax.conv_general_dilated
+
+
+def _convolve_by_products(inputs, kernel, window_strides, padding, **options):
+  """As `lax.conv_general_dilated`, for what XLA's CPU backend is slow in.
+
+  In float64 it takes a hundred times as long for a convolution whose padding is
+  as wide as its kernel, such as the way back through conv5b.
   """
+  is_wide = any(max(padding[a]) >= kernel.shape[a] for a in (0, 1))
+  if kernel.ndim != 4 or not is_wide:
+    return _convolve(inputs, kernel, window_strides, padding, **options)
+  rows, columns, channels, features = kernel.shape
+  down, right = options['rhs_dilation']
+  padded = jnp.pad(inputs, ((0, 0), *padding, (0, 0)))
+  height = padded.shape[1] - down * (rows - 1)
+  width = padded.shape[2] - right * (columns - 1)
+  outputs = 0
+  for row in range(rows):
+    taps = [
+      padded[:, down * row :, right * column :][:, :height, :width]
+      for column in range(columns)
+    ]
+    flat_kernel = kernel[row].reshape(columns * channels, features)
+    outputs += jnp.concatenate(taps, axis=-1) @ flat_kernel
+  return outputs
+
+
+def _check_three_steps(
+  network, dtype, tolerances, record_property, monkeypatch
+):
   # The videos were recorded as the network sees them.
   monkeypatch.setattr(steps, 'normalize', lambda video, flip: video)
-  train_step, create_state = _training(network)
-  reports = (
-    _Report('gradient norms', 1e-3, exceptions=2),
-    _Report('losses before three steps', 1e-3),
-    _Report('norms of the changes', 1e-2, exceptions=2),
-  )
-  if network.variables.get('batch_stats'):
-    reports += (_Report('running statistics', 1e-4),)
-  for nudge in range(_NUDGES):
-    # The gradient is that of the first step.
-    others_pass = nudge and all(report.passes() for report in reports[1:])
-    _compare_steps(
-      network,
-      train_step,
-      create_state(),
-      1 if others_pass else 3,
-      nudge,
-      {report.title: report for report in reports},
-    )
-    if all(report.passes() for report in reports):
-      break
-  record_property('measured', f'{nudge + 1} of {_NUDGES} videos needed')
-  for report in reports:
+  reports = {
+    title: _Report(f'{title} in {dtype.__name__}', tolerance)
+    for title, tolerance in tolerances.items()
+  }
+  _compare_steps(network, dtype, reports)
+  for report in reports.values():
+    assert report.errors
     report.record(record_property)
-  assert all(report.passes() for report in reports)
+  assert all(report.passes() for report in reports.values())
 
 
-def _training(network):
-  """Returns the step of the training loop, and what makes its first state."""
+def _training(network, dtype):
+  """Returns the step of the training loop, its first state and its batch."""
   config = network.config.copy_and_resolve_references()
   with config.unlocked():
     config.optimizer.learning_rate = float(network.golden['adam_learning_rate'])
   tx = optimizer.create_optimizer(config.optimizer, 3, 2, 2)
   mesh = sharding.make_mesh(1)
-  step = steps.make_train_step(
-    network.without_dropout(), tx, config.loss_weights, 0, mesh
+  model = network.without_dropout().clone(dtype=jnp.dtype(dtype))
+  step = steps.make_train_step(model, tx, config.loss_weights, 0, mesh)
+  variables = jax.tree.map(
+    lambda a: a.astype(dtype) if a.dtype == np.float32 else a, network.variables
   )
-
-  def create_state():
-    params = network.variables['params']
-    state = TrainState(
-      step=jnp.int32(0),
-      params=params,
-      batch_stats=network.variables.get('batch_stats', {}),
-      opt_state=tx.init(params),
-    )
-    return jax.device_put(state, sharding.replicated(mesh))
-
-  batch = sharding.to_devices(network.batch, mesh)
-  compiled = step.lower(create_state(), batch).compile(_AS_USERS_COMPILE)
-  return compiled, create_state
-
-
-def _compare_steps(network, train_step, state, num_steps, nudge, reports):
-  golden = network.golden
-  gradient_norms = reports['gradient norms']
-  video = network.batch['video']
-  if nudge:
-    noise = np.random.default_rng(nudge).standard_normal(
-      video.shape, np.float32
-    )
-    video = video * (1 + np.float32(1e-7) * noise)
-  batch = sharding.to_devices(
-    network.batch | {'video': video}, sharding.make_mesh(1)
+  state = TrainState(
+    step=jnp.int32(0),
+    params=variables['params'],
+    batch_stats=variables.get('batch_stats', {}),
+    opt_state=tx.init(variables['params']),
   )
-  for step in range(num_steps):
+  state = jax.device_put(state, sharding.replicated(mesh))
+  batch = seeded_weights.batch(*_SIZES[network.name], network.seed, dtype)
+  batch = sharding.shard(batch, mesh)
+  compiled = step.lower(state, batch).compile(_AS_USERS_COMPILE)
+  return compiled, state, batch
+
+
+def _compare_steps(network, dtype, reports):
+  recorded = network.golden | network.exact
+  train_step, state, batch = _training(network, dtype)
+  for step in range(3):
     state, scalars = train_step(state, batch)
     for ours, theirs in _LOSSES.items():
-      recorded = golden[f'step{step}/loss/{theirs}'].squeeze()
-      reports['losses before three steps'].compare(
-        f'{ours} {step}', scalars[ours], recorded
+      assert scalars[ours].dtype == dtype
+      reports['losses'].compare(
+        f'{ours} {step}',
+        scalars[ours],
+        recorded[f'step{step}/loss/{theirs}'].squeeze(),
       )
     if step == 0:
       # Adam's first moment after one step is a tenth of the gradient.
@@ -370,25 +406,24 @@ def _compare_steps(network, train_step, state, num_steps, nudge, reports):
     jax.device_get({'params': state.params, 'batch_stats': state.batch_stats})
   )
   for name, gradient in gradients.items():
-    norm, recorded = 10 * np.linalg.norm(gradient), golden[f'grad_norm/{name}']
+    assert gradient.dtype == after[name].dtype == dtype
+    norm = 10 * np.linalg.norm(gradient)
+    of_theirs = recorded[f'grad_norm/{name}'].squeeze()
     if name in network.without_gradient:
-      assert norm < 1e-3 and recorded < 1e-3, name
+      # Of such noise Adam makes whole steps: the changes say nothing.
+      assert max(norm, of_theirs) < _NO_GRADIENT[dtype], name
       continue
-    gradient_norms.compare(name, norm, recorded.squeeze())
-    if num_steps < 3:
-      continue
+    reports['gradient norms'].compare(name, norm, of_theirs)
     change = np.linalg.norm(
       after[name].astype(np.float64) - network.official[name]
     )
-    reports['norms of the changes'].compare(
-      name, change, golden[f'after3/delta_norm/{name}'].squeeze()
+    reports['changes'].compare(
+      name, change, recorded[f'after3/delta_norm/{name}'].squeeze()
     )
-  if num_steps < 3:
-    return
   for name, values in after.items():
-    if f'after3/buffer/{name}' in golden:
+    if f'after3/buffer/{name}' in recorded:
       reports['running statistics'].compare(
-        name, values, golden[f'after3/buffer/{name}']
+        name, values, recorded[f'after3/buffer/{name}']
       )
 
 

@@ -6,7 +6,7 @@ import runpy
 import jax
 import pytest
 
-from aqa_jax import benchmark
+from aqa_jax.profiling import benchmark
 
 
 @pytest.mark.parametrize('network', ['c3davg', 'mscadc'])

@@ -7,7 +7,7 @@ import signal
 import kill_drill
 import pytest
 
-from aqa_jax import preemption
+from aqa_jax.training import preemption
 
 # Lines and checkpoints at different steps, so that a kill falls between.
 _FLAGS = ['--config.duration=60steps', '--config.checkpoint_every=12steps']

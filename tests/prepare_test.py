@@ -287,6 +287,92 @@ def test_bad_arguments_get_one_line(whole, manual_dir, tmp_path):
     assert message in line
 
 
+def test_home_in_the_flags(manual_dir, tmp_path):
+  """The shell leaves ~ alone in --data_dir=~/data."""
+  home = tmp_path / 'home'
+  (home / 'videos').mkdir(parents=True)
+  here = tmp_path / 'here'
+  here.mkdir()
+  done = subprocess.run(
+    [
+      sys.executable,
+      '-m',
+      'tfds_mtl_aqa.prepare',
+      'simulated_dives/tiny',
+      '--data_dir=~/data',
+      '--manual_dir=~/videos',
+    ],
+    capture_output=True,
+    text=True,
+    cwd=here,
+    env=_environment() | {'HOME': str(home)},
+    check=False,
+  )
+  assert done.returncode == 0, done.stderr
+  assert str(home / 'data') in done.stdout
+  assert list(here.iterdir()) == []
+  builder = tfds.builder('simulated_dives/tiny', data_dir=home / 'data')
+  assert builder.is_prepared()
+
+
+def _can_mount():
+  if not shutil.which('unshare'):
+    return False
+  done = subprocess.run(
+    ['unshare', '-rm', 'mount', '-t', 'tmpfs', 'none', '/mnt'],
+    capture_output=True,
+    check=False,
+  )
+  return done.returncode == 0
+
+
+# While the frames wait, and while the records are written.
+@pytest.mark.parametrize('size', ['100k', '700k', 'read-only'])
+def test_a_disk_that_is_full_or_read_only(tmp_path, size):
+  if not _can_mount():
+    pytest.skip('no disk of its own: unshare -rm mount is refused')
+  disk = tmp_path / 'disk'
+  disk.mkdir()
+  options = '1m' if size == 'read-only' else size
+  remount = 'mount -o remount,ro "$1"\n' * (size == 'read-only')
+  done = subprocess.run(
+    [
+      'unshare',
+      '-rm',
+      'bash',
+      '-c',
+      f'mount -t tmpfs -o size={options} none "$1"\n{remount}'
+      f'"{sys.executable}" -m tfds_mtl_aqa.prepare simulated_dives/tiny '
+      '--data_dir="$1" --num_processes=1',
+      'bash',
+      disk,
+    ],
+    capture_output=True,
+    text=True,
+    env=_environment(),
+    check=False,
+  )
+  assert done.returncode == 2, done.stderr
+  assert 'Traceback' not in done.stderr
+  last = done.stderr.strip().split('\n')[-1]
+  reason = 'Read-only' if size == 'read-only' else 'No space left on device'
+  assert last.startswith(
+    f'prepare: {disk}/simulated_dives/tiny: can not be written ({reason}'
+  )
+
+
+def test_what_is_left_out_is_told_last(manual_dir, tmp_path):
+  manual = tmp_path / 'manual'
+  shutil.copytree(manual_dir, manual)
+  (manual / '03.mp4').write_bytes(b'')
+  flags = ['mtl_aqa', f'--data_dir={tmp_path / "data"}', '--allow_missing']
+  for _ in range(2):
+    done = _run(manual, *flags)
+    assert done.returncode == 0, done.stderr
+    assert '3 of 6 dives' in done.stdout
+    assert f'03_03: {manual / "03.mp4"}: cannot be read' in done.stdout
+
+
 def test_every_builder_can_be_prepared_by_name():
   assert [cls.name for cls in tfds_mtl_aqa.BUILDERS] == [
     'mtl_aqa',

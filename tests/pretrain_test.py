@@ -1,6 +1,7 @@
 """Pretraining on a small folder of videos that the test makes."""
 
 import json
+import shutil
 
 import av
 import cv2
@@ -10,11 +11,13 @@ import pytest
 import tensorflow_datasets as tfds
 from flax import traverse_util
 
-from aqa_jax import action_videos, pretrain, pretrained
-from aqa_jax.action_videos import ClipInput
+from aqa_jax import pretrain
+from aqa_jax.configs import pretrain_ucf101
+from aqa_jax.data import action_videos
+from aqa_jax.data.action_videos import ClipInput
 from aqa_jax.models.c3davg import C3DAVG
 from aqa_jax.models.mscadc import MSCADC
-from configs import pretrain_ucf101
+from aqa_jax.weights import pretrained
 from tfds_mtl_aqa.input_error import InputError
 
 _WIDTH, _HEIGHT, _FRAMES = 48, 40, 20
@@ -242,3 +245,19 @@ def test_a_damaged_video_is_named(tmp_path):
   clip_input = ClipInput(4, 1, 32, 32, 24, True)
   with pytest.raises(InputError, match=r'a/x\.avi: cannot be read'):
     action_videos.make_row(videos, 0, clip_input, rng=None)
+
+
+def test_an_unreadable_video_is_left_out(folder, tmp_path, capsys):
+  shutil.copytree(folder, tmp_path / 'actions')
+  config = _config(tmp_path / 'actions', duration='20 steps')
+  videos = action_videos.open_videos(str(tmp_path / 'actions'), '', '', '')
+  train, _ = action_videos.hold_out(videos, 0.25, config.validation.seed)
+  names = sorted((tmp_path / 'actions').rglob('*.avi'))
+  names[train[0]].write_bytes(names[train[0]].read_bytes()[:3000])
+  with pytest.raises(InputError, match='1 of 12 records can not be read'):
+    pretrain.train_and_evaluate(config, tmp_path / 'strict')
+  config.max_corrupt_fraction = 0.1
+  pretrain.train_and_evaluate(config, tmp_path / 'lenient')
+  told = capsys.readouterr().err
+  assert told.count('Left out (1 of 12') == 1
+  assert names[train[0]].name in told

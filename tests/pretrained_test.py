@@ -9,12 +9,14 @@ import optax
 import pytest
 from flax import traverse_util
 
-from aqa_jax import pretrained, sharding
-from aqa_jax.checkpoint import Checkpoints
+from aqa_jax import sharding
 from aqa_jax.models.c3davg import C3DAVG
 from aqa_jax.models.mscadc import MSCADC
-from aqa_jax.torch_file import read_torch_file, write_torch_file
 from aqa_jax.train_state import TrainState
+from aqa_jax.weights import pretrained
+from aqa_jax.weights.__main__ import main as weights_main
+from aqa_jax.weights.checkpoint import Checkpoints
+from aqa_jax.weights.torch_file import read_torch_file, write_torch_file
 from tfds_mtl_aqa.input_error import InputError
 
 _REAL_HEADS = pathlib.Path(__file__).parents[2] / 'shared/weights'
@@ -230,7 +232,7 @@ def test_a_training_as_source(tmp_path):
   )
   _assert_same(loaded, variables)
   assert 'new' not in table
-  with pytest.raises(InputError, match=r'c3d\.bn1\.scale has no place'):
+  with pytest.raises(InputError, match=r'c3d\.bn1\.\w+ has no place'):
     pretrained.initialize(_variables(_c3davg), str(workdir), 'backbone')
 
 
@@ -266,14 +268,14 @@ def test_a_network_that_the_official_code_lacks(tmp_path):
 def test_command_line(tmp_path, capsys):
   workdir = _workdir(tmp_path / 'workdir', _variables(_c3davg))
   folder = tmp_path / 'official'
-  pretrained.main(['export', f'--workdir={workdir}', f'--to={folder}'])
+  weights_main(['export', f'--workdir={workdir}', f'--to={folder}'])
   assert 'model_my_fc6_94.pth' in capsys.readouterr().out
-  pretrained.main(['show', str(folder / 'model_my_fc6_94.pth')])
+  weights_main(['show', str(folder / 'model_my_fc6_94.pth')])
   lines = capsys.readouterr().out.splitlines()
   assert [line.split()[0] for line in lines] == ['fc.bias', 'fc.weight']
   assert '(7,)' in lines[0]
   with pytest.raises(InputError, match='holds no best checkpoint'):
-    pretrained.main(['export', f'--workdir={tmp_path}', f'--to={folder}'])
+    weights_main(['export', f'--workdir={tmp_path}', f'--to={folder}'])
 
 
 @pytest.mark.skipif(
@@ -298,3 +300,56 @@ def test_the_real_heads():
   )
   np.testing.assert_array_equal(score['bias'], file['fc_final_score.bias'])
   assert score['kernel'].shape == (4096, 1)
+
+
+@pytest.mark.parametrize(
+  'name',
+  [
+    'model_score_regressor_94 (1).pth',
+    'model_score_regressor_best.pth',
+    'model_score_regressor_94.pt',
+    'mine.pth',
+  ],
+)
+def test_official_files_under_other_names(tmp_path, name):
+  ours = _variables(_c3davg)
+  head = {
+    'fc_final_score.weight': np.full((1, 7), 3, np.float32),
+    'fc_final_score.bias': np.ones(1, np.float32),
+  }
+  write_torch_file(tmp_path / name, head)
+  found, table = pretrained.initialize(ours, str(tmp_path / name), 'everything')
+  layer = found['params']['score_regressor']['final_score']
+  np.testing.assert_array_equal(layer['kernel'], np.full((7, 1), 3))
+  assert name in table
+
+
+def test_a_c3d_whose_layers_are_numbered(tmp_path):
+  """As those of a `torch.nn.Sequential`: ReLU and pooling count too."""
+  ours = _variables(_c3davg)
+  numbers = (0, 3, 6, 8, 11, 13, 16, 18)
+  names = ('1', '2', '3a', '3b', '4a', '4b', '5a', '5b')
+  entries, expected = {}, {}
+  for number, name in zip(numbers, names, strict=True):
+    layer = ours['params']['c3d'][f'conv{name}']
+    kernel = np.full_like(layer['kernel'], number)
+    expected[f'conv{name}'] = number
+    entries[f'features.{number}.weight'] = kernel.transpose(4, 3, 0, 1, 2)
+    entries[f'features.{number}.bias'] = np.zeros_like(layer['bias'])
+  write_torch_file(tmp_path / 'c3d_sequential.pth', entries)
+  found, _ = pretrained.initialize(
+    ours, str(tmp_path / 'c3d_sequential.pth'), 'backbone'
+  )
+  for name, number in expected.items():
+    assert (found['params']['c3d'][name]['kernel'] == number).all()
+
+
+def test_what_does_not_fit_is_told_in_few_words(tmp_path):
+  entries = {f'conv{n}.weight': np.zeros((3, 3)) for n in range(400)}
+  write_torch_file(tmp_path / 'model_CNN_1.pth', entries)
+  with pytest.raises(InputError) as error:
+    pretrained.initialize(
+      _variables(_c3davg), str(tmp_path / 'model_CNN_1.pth'), 'everything'
+    )
+  assert len(str(error.value)) < 2000
+  assert 'more' in str(error.value)

@@ -2,8 +2,8 @@ import importlib.metadata
 
 import numpy as np
 
-from aqa_jax import provenance
-from aqa_jax.vocabulary import Vocabulary
+from aqa_jax.data.vocabulary import Vocabulary
+from aqa_jax.training import provenance
 
 
 class _Dives:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from aqa_jax import report_tables
-from aqa_jax.evaluation_files import Predictions
+from aqa_jax.evaluation.evaluation_files import Predictions
+from aqa_jax.report import report_tables
 
 
 def test_group_errors_by_hand():

@@ -76,8 +76,23 @@ def test_two_processes_train_as_one_does(tmp_path, tiny_flags, by_two):
       assert line == pytest.approx(other, rel=2e-2, nan_ok=True)
   # The first alone speaks: each line comes once.
   lines = said.splitlines()
-  for part in ('Training on', 'step 1/', 'floor: mean'):
+  for part in ('Training on', 'step 1/', 'baseline: mean'):
     assert [line[:3] for line in lines if part in line] == ['[0]'], part
+
+
+def test_two_processes_with_parameters_in_parts(tmp_path, tiny_flags, by_two):
+  """From the parameter overview to the report, BatchNorm included."""
+  flags = [*tiny_flags, *_FLAGS, f'--workdir={tmp_path}']
+  done = launch(2, 1, *flags, '--config.mesh.data=1', '--config.mesh.fsdp=2')
+  assert done.returncode == 0, done.stdout + done.stderr
+  assert (tmp_path / 'report_test.html').exists()
+  whole, parts = (
+    [line for line in lines_of(workdir) if 'train/loss' in line]
+    for workdir in (by_two[0], tmp_path)
+  )
+  for line, other in zip(whole, parts, strict=True):
+    for name in ('train/loss', 'train/score', 'train/classes'):
+      assert line[name] == pytest.approx(other[name], rel=1e-5)
 
 
 def test_one_mistake_ends_all(tmp_path, tiny_flags):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aqa_jax.scaling_model import Chip, describe, efficiency
+from aqa_jax.profiling.scaling_model import Chip, describe, efficiency
 
 # 40 Gflop/s of 100, and 5 GB/s of 10.
 _CHIP = Chip(flops=100e9, link_bytes=10e9)

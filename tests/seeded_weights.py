@@ -30,10 +30,13 @@ def weights(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
   return normal * np.float32(np.sqrt(2 / fan_in))
 
 
-def batch(frames: int, size: int, seed: int) -> dict[str, np.ndarray]:
+def batch(
+  frames: int, size: int, seed: int, dtype: type = np.float32
+) -> dict[str, np.ndarray]:
   """Returns two normalised videos with labels, as the training step's batch.
 
-  `score` is in points, `video` float32 about zero; see `input_pipeline`.
+  `score` is in points, `video` about zero; see `input_pipeline`. The values are
+  those of float32, whatever the dtype: video and score / 17 were recorded so.
   """
   random = np.random.RandomState(1234 + seed)
   cells = (2, frames // 4 + 1, size // 4 + 1, size // 4 + 1, 3)
@@ -59,9 +62,9 @@ def batch(frames: int, size: int, seed: int) -> dict[str, np.ndarray]:
     words[row, 1:length] = random.randint(2, _VOCABULARY_SIZE, length - 1)
     word_mask[row, : length + 1] = 1
   return {
-    'video': video[:, :frames, :size, :size],
+    'video': video[:, :frames, :size, :size].astype(dtype),
     'flip': np.zeros(2, bool),
-    'score': scores * np.float32(17),
+    'score': scores.astype(dtype) * dtype(17),
     'words': words,
     'word_mask': word_mask,
     **{task: values.astype(np.int32) for task, values in labels.items()},

@@ -86,7 +86,7 @@ def test_one_that_fails_alone_keeps_its_code_and_ends_the_others(
 def test_a_notice_before_the_first_step_of_a_start(num_processes, first_step):
   """All processes end after that step; told was the last of them."""
   codes, outputs = _run(
-    'from aqa_jax.preemption import Notice\n'
+    'from aqa_jax.training.preemption import Notice\n'
     'begin()\n'
     'meet()\n'
     f'if rank == {num_processes - 1}:\n'
@@ -107,7 +107,7 @@ def test_a_notice_before_the_first_step_of_a_start(num_processes, first_step):
 @pytest.mark.parametrize('num_processes', [1, 2])
 def test_a_notice_between_two_steps(num_processes):
   codes, outputs = _run(
-    'from aqa_jax.preemption import Notice\n'
+    'from aqa_jax.training.preemption import Notice\n'
     'begin()\n'
     'notice = Notice()\n'
     'meet()\n'

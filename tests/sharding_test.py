@@ -8,10 +8,11 @@ import optax
 import pytest
 import steps_test
 
-from aqa_jax import sharding, steps
-from aqa_jax.collectives import find_collectives
+from aqa_jax import sharding
 from aqa_jax.models.mscadc import MSCADC
+from aqa_jax.profiling.collectives import find_collectives
 from aqa_jax.train_state import create_train_state
+from aqa_jax.training import steps
 
 _AXES = ('data', 'clip', 'fsdp')
 _BATCH, _FRAMES, _CROP, _LENGTH = 8, 6, 16, 8
@@ -35,7 +36,7 @@ def _model(network, mesh):
     width=2,
     head_channels=3,
     dropout=0.5,
-    by_time_shifts=True,
+    conv_impl='stacked_2d',
     caption_length=_LENGTH,
     caption_hidden=8,
     caption_embedding=5,
@@ -78,8 +79,8 @@ def _losses(network, data, clip, fsdp):
     _model(network, mesh), _OPTIMIZERS[network], _WEIGHTS, 0, mesh
   )
   state = _initial_state(network)
-  state = jax.device_put(state, sharding.of_state(mesh, state))
-  batch = sharding.to_devices(_batch(network), mesh)
+  state = jax.device_put(state, sharding.state_sharding(mesh, state))
+  batch = sharding.shard(_batch(network), mesh)
   compiled = step.lower(state, batch).compile()
   rows = []
   for _ in range(_STEPS):

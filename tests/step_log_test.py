@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from aqa_jax.step_log import StepLog
-from aqa_jax.writers import MetricsWriter
+from aqa_jax.training.metrics_writer import MetricsWriter
+from aqa_jax.training.step_log import StepLog
 
 
 def _write(workdir, finite, max_non_finite):
@@ -19,7 +19,7 @@ def _write(workdir, finite, max_non_finite):
       {
         'loss': np.float32(step if is_finite else np.nan),
         'is_finite': np.float32(is_finite),
-        'key': np.array([[step, 0]]),
+        'dive_id': np.array([[step, 0]]),
       },
     )
   try:

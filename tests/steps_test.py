@@ -6,9 +6,12 @@ import numpy as np
 import optax
 import pytest
 
-from aqa_jax import losses, sharding, steps
+from aqa_jax import sharding
+from aqa_jax.layers.normalize import normalize
 from aqa_jax.models.c3davg import C3DAVG
+from aqa_jax.tasks import losses
 from aqa_jax.train_state import create_train_state
+from aqa_jax.training import steps
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 _WEIGHTS = {'score': 1.0, 'classes': 1.0, 'captions': 0.01}
@@ -25,7 +28,7 @@ def _model(**changes):
       'width': 2,
       'fc6': 16,
       'batch_norm': True,
-      'by_time_shifts': True,
+      'conv_impl': 'stacked_2d',
       'caption_length': _LENGTH,
       'caption_hidden': 8,
       'caption_embedding': 5,
@@ -75,7 +78,7 @@ def _train(num_devices, num_steps, dropout=0.5, seed=0, first_step=0):
   mesh = sharding.make_mesh(num_devices)
   state = _initial_state().replace(step=jnp.int32(first_step))
   state = jax.device_put(state, sharding.replicated(mesh))
-  batch = sharding.to_devices(_batch(), mesh)
+  batch = sharding.shard(_batch(), mesh)
   step = _train_step(num_devices, dropout, seed)
   rows = []
   for _ in range(num_steps):
@@ -97,7 +100,7 @@ def test_normalize_by_hand():
   video = np.zeros((2, 1, 1, 2, 3), np.uint8)
   video[0, 0, 0] = [[255, 0, 51], [0, 255, 102]]
   video[1] = video[0]
-  normalized = steps.normalize(video, jnp.array([False, True]))
+  normalized = normalize(video, jnp.array([False, True]))
   expected = [
     [
       [(1 - 0.485) / 0.229, -0.456 / 0.224, (0.2 - 0.406) / 0.225],
@@ -133,7 +136,7 @@ def test_losses_are_those_of_the_model(on_eight):
   rows, _ = on_eight
   model, batch = _model(), _batch()
   state = _initial_state()
-  video = steps.normalize(batch['video'], jnp.asarray(batch['flip']))
+  video = normalize(batch['video'], jnp.asarray(batch['flip']))
   outputs, _ = model.apply(
     {'params': state.params, 'batch_stats': state.batch_stats},
     video,
@@ -183,7 +186,7 @@ def test_one_batch_can_be_learned():
     'is_real': np.ones(_BATCH, bool),
   }
   outputs = predict(
-    state.params, state.batch_stats, sharding.to_devices(batch, mesh)
+    state.params, state.batch_stats, sharding.shard(batch, mesh)
   )
   assert np.abs(outputs['score'] - batch['score']).mean() < 17
   assert outputs['score'].mean() > 17
@@ -201,7 +204,7 @@ def test_predictions_are_whole_and_in_points():
   for devices in (1, 8):
     mesh = sharding.make_mesh(devices)
     outputs = steps.make_predict_step(model, mesh)(
-      params, state.batch_stats, sharding.to_devices(batch, mesh)
+      params, state.batch_stats, sharding.shard(batch, mesh)
     )
     assert all(leaf.is_fully_replicated for leaf in jax.tree.leaves(outputs))
     predicted[devices] = jax.device_get(outputs)
@@ -217,7 +220,7 @@ def test_predictions_are_whole_and_in_points():
   np.testing.assert_array_equal(outputs['is_real'], batch['is_real'])
   raw = jax.jit(model.apply)(
     {'params': params, 'batch_stats': state.batch_stats},
-    steps.normalize(batch['video'], jnp.asarray(batch['flip'])),
+    normalize(batch['video'], jnp.asarray(batch['flip'])),
   )
   np.testing.assert_allclose(outputs['score'], 17 * raw['score'], rtol=1e-4)
   np.testing.assert_allclose(outputs['score'], predicted[1]['score'], rtol=1e-4)
@@ -249,7 +252,7 @@ def _one_sgd_step(num_devices=1, accumulation=1, **model):
   step = steps.make_train_step(
     network, optimizer, _WEIGHTS, 0, mesh, accumulation
   )
-  state, scalars = step(state, sharding.to_devices(_batch(), mesh))
+  state, scalars = step(state, sharding.shard(_batch(), mesh))
   changes = jax.tree.map(np.subtract, jax.device_get(state.params), before)
   return changes, jax.device_get(scalars)
 
@@ -289,7 +292,7 @@ def test_bfloat16_leaves_parameters_losses_and_statistics_float32():
   shape = (_FRAMES, _CROP, _CROP, 3)
   state = create_train_state(network, _OPTIMIZER, 0, shape, _LENGTH, mesh)
   step = steps.make_train_step(network, _OPTIMIZER, _WEIGHTS, 0, mesh)
-  batch = sharding.to_devices(_batch(), mesh)
+  batch = sharding.shard(_batch(), mesh)
   program = step.lower(state, batch).as_text()
   assert 'bf16' in program
   new_state, scalars = jax.eval_shape(step, state, batch)

@@ -11,10 +11,12 @@ import ml_collections
 import numpy as np
 import pytest
 
-from aqa_jax import losses, train, training_loop
+from aqa_jax import train
+from aqa_jax.configs import c3davg, mscadc
 from aqa_jax.models.c3davg import C3DAVG
-from aqa_jax.network import create_model
-from configs import c3davg, mscadc
+from aqa_jax.models.network import create_model
+from aqa_jax.tasks import losses
+from aqa_jax.training import training_loop
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 _GOLDENS = pathlib.Path(__file__).parent / 'goldens'

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from aqa_jax.torch_file import read_torch_file
+from aqa_jax.weights.torch_file import read_torch_file
 from tfds_mtl_aqa.input_error import InputError
 
 

@@ -26,7 +26,7 @@ from torch_bytes import (  # noqa: F401
   tensor,
 )
 
-from aqa_jax.torch_file import read_torch_file, write_torch_file
+from aqa_jax.weights.torch_file import read_torch_file, write_torch_file
 from tfds_mtl_aqa.input_error import InputError
 
 HEADS = pathlib.Path(__file__).parents[2] / 'shared/weights'

@@ -8,7 +8,7 @@ import seeded_weights
 
 torch = pytest.importorskip('torch', reason='PyTorch: the extra `bench`')
 
-from aqa_jax.rehearsal import rehearse  # noqa: E402
+from aqa_jax.setup import abstract_setup  # noqa: E402
 from benchmarks.torch_replica import training  # noqa: E402
 from benchmarks.workload import make_config  # noqa: E402
 
@@ -138,5 +138,5 @@ def test_both_sides_learn_as_many_numbers(name, size):
     config, config.dataset.vocabulary_size, is_official=False
   )
   theirs = sum(parameter.numel() for parameter in network.parameters())
-  ours = rehearse(config, jax.devices()).state.params
+  ours = abstract_setup(config, jax.devices()).state.params
   assert theirs == sum(leaf.size for leaf in jax.tree.leaves(ours))

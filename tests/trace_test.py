@@ -6,7 +6,7 @@ import json
 import jax
 import jax.numpy as jnp
 
-from aqa_jax.trace import Trace
+from aqa_jax.training.trace import Trace
 
 
 def _run(trace, steps):

@@ -10,9 +10,10 @@ import numpy as np
 import optax
 import pytest
 
-from aqa_jax import preemption, sharding, training_loop
-from aqa_jax.checkpoint import Checkpoints
+from aqa_jax import sharding
 from aqa_jax.train_state import TrainState
+from aqa_jax.training import preemption, training_loop
+from aqa_jax.weights.checkpoint import Checkpoints
 
 _EVERY, _LAST = 4, 12
 

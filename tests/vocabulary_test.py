@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from aqa_jax import vocabulary
+from aqa_jax.data import vocabulary
 from tfds_mtl_aqa.input_error import InputError
 
 WORDS = ['<eos>', '<sos>', 'a', 'Good', 'good', 'dive']

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import itertools
+import json
 import os
 import pathlib
 import shutil
@@ -12,13 +13,20 @@ from typing import Any
 import tensorflow_datasets as tfds
 from google.protobuf import json_format
 from tensorflow_datasets.core import (
+  constants,
   example_parser,
   example_serializer,
   file_adapters,
 )
 from tensorflow_datasets.core import splits as splits_lib
 
-from tfds_mtl_aqa import file_lock, frame_cache, input_error
+from tfds_mtl_aqa import (
+  disk_error,
+  file_lock,
+  frame_cache,
+  input_error,
+  label_file,
+)
 
 _ARRAY_RECORD = file_adapters.FileFormat.ARRAY_RECORD
 
@@ -28,7 +36,7 @@ class DiveDatasetBuilder(
 ):
   """Base of the dive datasets.
 
-  It differs from TFDS's own base in five ways:
+  It differs from TFDS's own base in seven ways:
 
   * Files are ArrayRecord, which `tfds.data_source` reads without TensorFlow,
     and `tfds.load` reads them too.
@@ -38,6 +46,9 @@ class DiveDatasetBuilder(
     run left behind is removed.
   * Two runs that write the same dataset exclude one another.
   * Opening counts the records, since TFDS reads a missing file as an empty one.
+  * The labels of datasets of videos are stored once more, in a file of their
+    own: see `label_file`.
+  * ~ and [ may be in the path.
 
   Attributes:
     allow_missing: whether to build the dataset from the dives whose sources are
@@ -55,12 +66,17 @@ class DiveDatasetBuilder(
     file_format: str | file_adapters.FileFormat | None = None,
     allow_missing: bool = False,
     num_processes: int = 1,
+    data_dir: str | os.PathLike[str] | None = None,
     **kwargs: Any,
   ):
+    if data_dir is not None:
+      data_dir = os.path.expanduser(data_dir)
     self.allow_missing = allow_missing
     self.num_processes = num_processes
     try:
-      super().__init__(file_format=file_format or _ARRAY_RECORD, **kwargs)
+      super().__init__(
+        file_format=file_format or _ARRAY_RECORD, data_dir=data_dir, **kwargs
+      )
     except json_format.ParseError as e:
       raise input_error.InputError(
         f'{self._data_dir}: its dataset_info.json is damaged; remove the '
@@ -106,10 +122,15 @@ class DiveDatasetBuilder(
       disable_shuffling=True,
     )
 
-  def is_ready(self) -> bool:
-    """Returns whether there is a prepared dataset."""
-    # is_prepared alone logs a warning where there is no folder.
-    return self._final_dir.exists() and self.is_prepared()
+  def is_prepared(self) -> bool:
+    """Returns whether there is a prepared dataset.
+
+    TFDS's own looks by a pattern, in which a [ of the path means something.
+    """
+    return all(
+      os.path.isfile(os.path.join(self._data_dir, name))
+      for name in (constants.DATASET_INFO_FILENAME, constants.FEATURES_FILENAME)
+    )
 
   def check_complete(self) -> None:
     """Checks that the prepared files hold the records that the info promises.
@@ -117,8 +138,16 @@ class DiveDatasetBuilder(
     Raises:
       InputError: a file is missing, damaged, or has another number of records.
     """
-    if self._is_complete or not self.is_ready():
+    if self._is_complete or not self.is_prepared():
       return
+    metadata = self._final_dir / constants.METADATA_FILENAME
+    try:
+      json.loads(metadata.read_text())
+    except (OSError, ValueError) as e:
+      raise input_error.InputError(
+        f'{metadata}: is missing or damaged; remove {self._final_dir} and '
+        f'prepare {self.info.full_name} again.'
+      ) from e
     adapter = file_adapters.ADAPTER_FOR_FORMAT[self.info.file_format]
     for split in self.info.splits.values():
       for path, length in zip(
@@ -147,22 +176,21 @@ class DiveDatasetBuilder(
       InputError: something that the user gave is missing or wrong, or another
         process is preparing the same dataset.
     """
-    if self.is_ready():
-      super().download_and_prepare(**kwargs)
+    if self.is_prepared():
       self.check_complete()
+      super().download_and_prepare(**kwargs)
       return
     if self._final_dir.exists():
       raise input_error.InputError(
         f'{self._final_dir}: holds no whole dataset; remove it and run the '
         'same command again.'
       )
-    with self._locked():
-      for leftover in self._final_dir.parent.glob(
-        f'incomplete.*_{self._final_dir.name}'
-      ):
+    folder = self._final_dir.parent
+    with disk_error.disk_errors_named(folder), self._locked():
+      for leftover in folder.glob(f'incomplete.*_{self._final_dir.name}'):
         shutil.rmtree(leftover)
       super().download_and_prepare(**kwargs)
-      frame_cache.sync_folder(self._final_dir.parent)
+      frame_cache.sync_folder(folder)
       frame_cache.remove_folder(self.frames_dir)
 
   def as_data_source(self, *args: Any, **kwargs: Any) -> Any:
@@ -251,13 +279,30 @@ class DiveDatasetBuilder(
     self, dl_manager: tfds.download.DownloadManager, download_config: Any
   ) -> Sequence[splits_lib.SplitInfo]:
     limit = download_config.max_examples_per_split
-    return [
-      self._write_split(name, itertools.islice(examples, limit))
+    labels = None
+    if self.info.file_format == _ARRAY_RECORD and label_file.is_needed(
+      self.info.features
+    ):
+      labels = label_file.LabelFile(self.info.features)
+    splits = [
+      self._write_split(name, itertools.islice(examples, limit), labels)
       for name, examples in self._split_generators(dl_manager).items()
     ]
+    # Every dive of a split may have turned out to be damaged.
+    splits = [split for split in splits if split.num_examples]
+    if not splits:
+      raise input_error.InputError(
+        f'{self.info.full_name}: no dive is left; mend the files named above.'
+      )
+    if labels is not None:
+      labels.write(pathlib.Path(self._data_dir), splits)
+    return splits
 
   def _write_split(
-    self, name: str, examples: Iterable[tuple[Any, dict[str, Any]]]
+    self,
+    name: str,
+    examples: Iterable[tuple[Any, dict[str, Any]]],
+    labels: label_file.LabelFile | None,
   ) -> splits_lib.SplitInfo:
     """Writes one split into as many files as it fills."""
     template = self._get_filename_template(split_name=name)
@@ -268,7 +313,10 @@ class DiveDatasetBuilder(
     adapter = file_adapters.ADAPTER_FOR_FORMAT[self.info.file_format]
 
     def serialize(example: dict[str, Any]) -> bytes:
-      message = serializer.get_tf_example(features.encode_example(example))
+      encoded = features.encode_example(example)
+      if labels is not None:
+        labels.add(name, encoded)
+      message = serializer.get_tf_example(encoded)
       # Else the order of the features, so the file, changes from run to run.
       return message.SerializeToString(deterministic=True)
 

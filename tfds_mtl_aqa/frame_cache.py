@@ -32,6 +32,9 @@ _HEADER = struct.Struct('<8sII')  # magic, header bytes, CRC-32 of the rest
 _SUFFIX = '.frames'
 _TEMPORARY = '.tmp'
 
+# A dive, and why it could not be made.
+_Stored = tuple[str, input_error.InputError | None]
+
 # In a process that makes frames: what it was started with.
 _process_cache: '_Cache'
 
@@ -44,6 +47,7 @@ def cached_frames(
   fingerprint: Callable[[str], str],
   num_processes: int = 1,
   description: str = '',
+  left_out: Callable[[str, input_error.InputError], None] | None = None,
 ) -> Iterator[tuple[str, list[bytes]]]:
   """Yields the frames of every dive, from the cache where it has them.
 
@@ -58,6 +62,8 @@ def cached_frames(
       like `make_frames`. A stored dive with another fingerprint is made anew.
     num_processes: how many processes make frames; 1 makes them in this one.
     description: what the progress bar is called.
+    left_out: is told of a dive for which `make_frames` raises an InputError,
+      and which is left out then; None to raise it.
 
   Yields:
     (key, frames), in the order of `keys`.
@@ -80,7 +86,13 @@ def cached_frames(
     dynamic_ncols=True,
   )
   with progress, contextlib.closing(stored_keys):
-    for key in stored_keys:
+    for key, error in stored_keys:
+      progress.update()
+      if error is not None:
+        if left_out is None:
+          raise error
+        left_out(key, error)
+        continue
       frames = cache.read(key)
       if frames is None:  # Damaged on the disk: make it anew.
         cache.store(key)
@@ -91,7 +103,6 @@ def cached_frames(
           'disk full or failing?'
         )
       yield key, frames
-      progress.update()
 
 
 def remove_folder(folder: str | os.PathLike[str]) -> None:
@@ -145,11 +156,15 @@ class _Cache:
       crc = zlib.crc32(frame, crc)
     path = self.path(key)
     temporary = path.with_name(f'{path.name}.{uuid.uuid4().hex}{_TEMPORARY}')
-    with open(temporary, 'wb') as file:
-      file.write(_HEADER.pack(_MAGIC, len(header), crc))
-      file.write(header)
-      file.writelines(frames)
-    os.replace(temporary, path)
+    try:
+      with open(temporary, 'wb') as file:
+        file.write(_HEADER.pack(_MAGIC, len(header), crc))
+        file.write(header)
+        file.writelines(frames)
+      os.replace(temporary, path)
+    except OSError:  # The disk is full: leave the room to others.
+      temporary.unlink(missing_ok=True)
+      raise
 
   def holds(self, key: str) -> bool:
     """Returns whether a dive is stored, as far as its header and size tell."""
@@ -182,20 +197,24 @@ class _Cache:
     return frames
 
 
-def _store_here(keys: Sequence[str], cache: _Cache) -> Iterator[str]:
-  """Yields each key in order, once its dive is stored."""
+def _store_here(keys: Sequence[str], cache: _Cache) -> Iterator[_Stored]:
+  """Yields each key in order, once its dive is stored or has failed."""
   for key in keys:
-    if not cache.holds(key):
-      cache.store(key)
-    yield key
+    error = None
+    try:
+      if not cache.holds(key):
+        cache.store(key)
+    except input_error.InputError as e:
+      error = e
+    yield key, error
 
 
 def _store_in_processes(
   keys: Sequence[str], cache: _Cache, num_processes: int
-) -> Iterator[str]:
+) -> Iterator[_Stored]:
   """Does the same as `_store_here` with several processes."""
   if all(cache.holds(key) for key in keys):
-    yield from keys
+    yield from ((key, None) for key in keys)
     return
   pool = concurrent.futures.ProcessPoolExecutor(
     num_processes,
@@ -224,10 +243,13 @@ def _store_in_processes(
     pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _finished(key: str, future: concurrent.futures.Future | None) -> str:
-  if future is not None:
-    future.result()
-  return key
+def _finished(key: str, future: concurrent.futures.Future | None) -> _Stored:
+  try:
+    if future is not None:
+      future.result()
+  except input_error.InputError as e:
+    return key, e
+  return key, None
 
 
 def _start_process(cache: _Cache) -> None:

@@ -5,16 +5,19 @@ command is given again.
 """
 
 import os
-import pathlib
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-import tensorflow_datasets as tfds
 from absl import app, flags, logging
 
 import tfds_mtl_aqa
-from tfds_mtl_aqa import dive_dataset_builder, input_error
+from tfds_mtl_aqa import input_error
+from tfds_mtl_aqa.cores import available_cores
+
+# Heavy: what is wrong with the flags is told without them.
+if TYPE_CHECKING:
+  from tfds_mtl_aqa.dive_dataset_builder import DiveDatasetBuilder
 
 _DATA_DIR = flags.DEFINE_string(
   'data_dir',
@@ -47,7 +50,7 @@ def prepare(
   manual_dir: str | None = None,
   allow_missing: bool = False,
   num_processes: int = 1,
-) -> dive_dataset_builder.DiveDatasetBuilder:
+) -> 'DiveDatasetBuilder':
   """Prepares a dataset unless it is prepared already.
 
   Args:
@@ -63,22 +66,33 @@ def prepare(
   Raises:
     InputError: something that the user gave is missing or wrong.
   """
-  builder_cls, config = _find_builder(name)
-  if manual_dir is not None and not pathlib.Path(manual_dir).is_dir():
+  dataset, _, config = name.partition('/')
+  if dataset not in tfds_mtl_aqa.DATASETS:
     raise input_error.InputError(
-      f'--manual_dir={manual_dir}: there is no such folder.'
+      f'{name}: no such dataset; there are {", ".join(tfds_mtl_aqa.DATASETS)}.'
     )
+  # The shell leaves ~ alone in --data_dir=~/dives; the builder expands that.
+  if manual_dir is not None:
+    manual_dir = os.path.expanduser(manual_dir)
+    if not os.path.isdir(manual_dir):
+      raise input_error.InputError(
+        f'--manual_dir={manual_dir}: there is no such folder.'
+      )
+  import tensorflow_datasets as tfds
+
+  builder_cls = _find_builder(dataset, config)
   builder = builder_cls(
     data_dir=data_dir,
-    config=config,
+    config=config or None,
     allow_missing=allow_missing,
     num_processes=num_processes,
   )
-  if builder.is_ready():
-    print(f'{builder.info.full_name} is already prepared.')
+  was_prepared = builder.is_prepared()
   builder.download_and_prepare(
     download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
   )
+  if was_prepared:
+    print(f'{builder.info.full_name} is already prepared.')
   held, total = builder.coverage
   if held < total and not allow_missing:
     raise input_error.InputError(
@@ -89,7 +103,7 @@ def prepare(
   return builder
 
 
-def summary(builder: dive_dataset_builder.DiveDatasetBuilder) -> str:
+def summary(builder: 'DiveDatasetBuilder') -> str:
   """Returns what a prepared dataset holds and how to load it, as lines."""
   info = builder.info
   sizes = ', '.join(
@@ -102,6 +116,11 @@ def summary(builder: dive_dataset_builder.DiveDatasetBuilder) -> str:
       f"{held} of {total} dives; info.metadata['missing'] lists the others. To "
       'add dives, remove the folder and prepare again.'
     )
+  if unusable := info.metadata.get('unusable'):
+    # Imports what only this dataset needs.
+    from tfds_mtl_aqa.mtl_aqa import missing_dives
+
+    lines += missing_dives.unusable(unusable)
   name = f'{builder.name}/{builder.builder_config.name}'
   lines += [
     f'In {builder.data_dir}',
@@ -111,21 +130,16 @@ def summary(builder: dive_dataset_builder.DiveDatasetBuilder) -> str:
   return '\n'.join(lines)
 
 
-def _find_builder(name: str) -> tuple[Any, str | None]:
-  """Returns the builder class and the config that a name means."""
-  dataset, _, config = name.partition('/')
+def _find_builder(dataset: str, config: str) -> 'type[DiveDatasetBuilder]':
+  """Returns the builder class of a dataset that has such a config."""
   builders = {cls.name: cls for cls in tfds_mtl_aqa.BUILDERS}
-  if dataset not in builders:
-    raise input_error.InputError(
-      f'{name}: no such dataset; there are {", ".join(sorted(builders))}.'
-    )
   configs = list(builders[dataset].builder_configs)
   if config and config not in configs:
     raise input_error.InputError(
-      f'{name}: no such config; there are '
+      f'{dataset}/{config}: no such config; there are '
       f'{", ".join(f"{dataset}/{known}" for known in configs)}.'
     )
-  return builders[dataset], config or None
+  return builders[dataset]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -135,14 +149,14 @@ def main(argv: Sequence[str]) -> int:
     if len(argv) != 2:
       raise input_error.InputError(
         'give one dataset, such as mtl_aqa/clips_171x128; there are '
-        f'{", ".join(sorted(cls.name for cls in tfds_mtl_aqa.BUILDERS))}.'
+        f'{", ".join(tfds_mtl_aqa.DATASETS)}.'
       )
     builder = prepare(
       argv[1],
       data_dir=_DATA_DIR.value,
       manual_dir=_MANUAL_DIR.value,
       allow_missing=_ALLOW_MISSING.value,
-      num_processes=_NUM_PROCESSES.value or _num_cores(),
+      num_processes=_NUM_PROCESSES.value or available_cores(),
     )
   except (input_error.InputError, OSError) as e:
     return _refuse(e)
@@ -154,12 +168,6 @@ def main(argv: Sequence[str]) -> int:
     return 130
   print(summary(builder))
   return 0
-
-
-def _num_cores() -> int:
-  if hasattr(os, 'sched_getaffinity'):  # Fewer than all, under a scheduler.
-    return len(os.sched_getaffinity(0))
-  return os.cpu_count() or 1
 
 
 def _refuse(error: Exception) -> int:
@@ -174,5 +182,10 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
     sys.exit(_refuse(e))
 
 
-if __name__ == '__main__':
+def run() -> None:
+  """Runs `main`."""
   app.run(main, flags_parser=_parse_flags)
+
+
+if __name__ == '__main__':
+  run()

@@ -1,1 +1,1 @@
-"""Flax modules: trunks, heads and the captioner."""
+"""The networks."""

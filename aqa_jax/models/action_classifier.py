@@ -4,9 +4,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from aqa_jax.layers.initializers import dense
+from aqa_jax.layers.precision import at_least_float32
 from aqa_jax.models.c3d import C3D
 from aqa_jax.models.dilated_c3d import DilatedC3D
-from aqa_jax.models.initializers import dense
 
 
 class ActionClassifier(nn.Module):
@@ -21,7 +22,7 @@ class ActionClassifier(nn.Module):
     width: channels of the trunk's first convolution.
     fc6: units of fc6 and fc7; of no use behind the dilated trunk.
     dropout: behind fc6 and fc7, or at the end of the dilated trunk.
-    by_time_shifts: how to run the convolutions; see `convolution`.
+    conv_impl: how to run the convolutions; see `convolution`.
     dtype: of the trunk's computation.
     remat: see the trunks.
   """
@@ -31,7 +32,7 @@ class ActionClassifier(nn.Module):
   width: int = 64
   fc6: int = 4096
   dropout: float = 0.5
-  by_time_shifts: bool = False
+  conv_impl: str = 'direct'
   dtype: object = jnp.float32
   remat: bool = False
 
@@ -47,13 +48,14 @@ class ActionClassifier(nn.Module):
       train: apply dropout, and the batch's own statistics in BatchNorm.
 
     Returns:
-      actions: float32 [batch, num_classes] logits.
+      actions: float32 [batch, num_classes] logits; float64 with a trunk of
+        float64.
     """
     del words
     if self.trunk == 'c3d':
       features = C3D(
         self.width,
-        by_time_shifts=self.by_time_shifts,
+        conv_impl=self.conv_impl,
         dtype=self.dtype,
         remat=self.remat,
         name='c3d',
@@ -69,12 +71,13 @@ class ActionClassifier(nn.Module):
       features = DilatedC3D(
         self.width,
         self.dropout,
-        by_time_shifts=self.by_time_shifts,
+        conv_impl=self.conv_impl,
         dtype=self.dtype,
         remat=self.remat,
         name='c3d',
       )(video, train)
       features = features.mean(axis=(1, 2, 3))
-    features = features.astype(jnp.float32)
-    layer = dense(self.num_classes, features.shape[-1], name='actions')
+    dtype = at_least_float32(self.dtype)
+    features = features.astype(dtype)
+    layer = dense(self.num_classes, features.shape[-1], dtype, name='actions')
     return {'actions': layer(features)}

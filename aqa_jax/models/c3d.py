@@ -4,8 +4,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from aqa_jax.models.convolution import convolution, max_pool
-from aqa_jax.models.initializers import pytorch_uniform
+from aqa_jax.layers.convolution import convolution, max_pool
+from aqa_jax.layers.initializers import pytorch_uniform
 
 # (name, channels as a multiple of the width) of each convolution, and the
 # window and padding of the pooling after it.
@@ -26,7 +26,7 @@ class C3D(nn.Module):
       2, 4, 4, 8, 8, 8 and 8 times as many.
     batch_norm: a BatchNorm behind every convolution. The paper's network has
       none; a toy trained from scratch needs it.
-    by_time_shifts: how to run the convolutions; see `convolution`.
+    conv_impl: how to run the convolutions; see `convolution`.
     dtype: of the computation.
     remat: keep of each stage its input alone, and compute the rest again on the
       way back.
@@ -34,7 +34,7 @@ class C3D(nn.Module):
 
   width: int = 64
   batch_norm: bool = False
-  by_time_shifts: bool = False
+  conv_impl: str = 'direct'
   dtype: object = jnp.float32
   remat: bool = False
 
@@ -84,7 +84,7 @@ class C3D(nn.Module):
     """Returns a convolution with what follows it, up to the ReLU."""
     features = convolution(
       multiple * self.width,
-      self.by_time_shifts,
+      self.conv_impl,
       self.dtype,
       name=name,
       **self._initializers(features.shape[-1]),

@@ -7,10 +7,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from aqa_jax.layers.initializers import dense
+from aqa_jax.layers.precision import at_least_float32
 from aqa_jax.models.c3d import C3D
 from aqa_jax.models.captioner import Captioner
 from aqa_jax.models.heads import DiveClassifier, ScoreRegressor
-from aqa_jax.models.initializers import dense
 
 
 class C3DAVG(nn.Module):
@@ -27,7 +28,7 @@ class C3DAVG(nn.Module):
       network has none, and starts from a trained C3D; a toy that is trained
       from scratch needs it.
     initial_score: see `ScoreRegressor`.
-    by_time_shifts: how to run the convolutions; see `convolution`.
+    conv_impl: how to run the convolutions; see `convolution`.
     caption_length: longest caption in tokens, specials included.
     caption_hidden: units of the caption GRUs.
     caption_embedding: size of the word embedding.
@@ -36,7 +37,8 @@ class C3DAVG(nn.Module):
       changes nothing but the order of the rows in C3D, so that no clip has to
       move to another device.
     clip_shards: parts that the clips lie in, likewise; a divisor of `clips`.
-    dtype: of the trunk's computation. Heads and captioner are float32.
+    dtype: of the trunk's computation. Heads and captioner are float32, or
+      float64 with the trunk.
     remat: see `C3D`.
   """
 
@@ -47,7 +49,7 @@ class C3DAVG(nn.Module):
   fc6: int = 4096
   batch_norm: bool = False
   initial_score: float = 0.0
-  by_time_shifts: bool = False
+  conv_impl: str = 'direct'
   caption_length: int = 100
   caption_hidden: int = 512
   caption_embedding: int = 512
@@ -74,7 +76,8 @@ class C3DAVG(nn.Module):
       train: apply dropout, and the batch's own statistics in BatchNorm.
 
     Returns:
-      A dict with, for each task in `tasks`:
+      A dict with, for each task in `tasks`, and with float64 for float32 where
+      the trunk is float64:
         score: float32 [batch], in units of `losses.SCORE_UNIT` points.
         classes: by task, float32 [batch, classes] logits.
         captions: float32 [batch, caption_length - 1, vocabulary_size] logits,
@@ -99,7 +102,7 @@ class C3DAVG(nn.Module):
     features = C3D(
       self.width,
       self.batch_norm,
-      self.by_time_shifts,
+      self.conv_impl,
       self.dtype,
       self.remat,
       name='c3d',
@@ -110,6 +113,7 @@ class C3DAVG(nn.Module):
     clip_features = features.transpose(0, 2, 1, 3, 4).reshape(
       batch, self.clips, -1
     )
+    head_dtype = at_least_float32(self.dtype)
     outputs: dict[str, object] = {}
     if 'score' in self.tasks or 'classes' in self.tasks:
       average = clip_features.mean(axis=1)
@@ -127,10 +131,12 @@ class C3DAVG(nn.Module):
       )
       if 'score' in self.tasks:
         outputs['score'] = ScoreRegressor(
-          self.initial_score, name='score_regressor'
+          self.initial_score, head_dtype, name='score_regressor'
         )(fc6)
       if 'classes' in self.tasks:
-        outputs['classes'] = DiveClassifier(name='dive_classifier')(fc6)
+        outputs['classes'] = DiveClassifier(head_dtype, name='dive_classifier')(
+          fc6
+        )
     if 'captions' in self.tasks:
       if self.batch_norm:
         clip_features = nn.BatchNorm(
@@ -145,6 +151,7 @@ class C3DAVG(nn.Module):
         hidden=self.caption_hidden,
         embedding=self.caption_embedding,
         dropout=self.caption_dropout,
+        dtype=head_dtype,
         name='captioner',
       )
       if words is None:

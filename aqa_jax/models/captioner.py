@@ -10,12 +10,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from aqa_jax.models.gru import GRULayer
-from aqa_jax.models.initializers import dense
-from aqa_jax.vocabulary import SOS_ID
+from aqa_jax.data.vocabulary import SOS_ID
+from aqa_jax.layers.gru import GRULayer
+from aqa_jax.layers.initializers import dense
 
-# Of the four GRU layers: lower 0 and 1, upper 0 and 1, each float32
-# [batch, hidden].
+# Of the four GRU layers: lower 0 and 1, upper 0 and 1, each [batch, hidden].
 Carry = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
 
 
@@ -24,18 +23,20 @@ class _Layers(nn.Module):
 
   hidden: int
   dropout: float
+  dtype: object
 
   def setup(self) -> None:
-    self.lower_0 = GRULayer(self.hidden)
-    self.lower_1 = GRULayer(self.hidden)
-    self.upper_0 = GRULayer(self.hidden)
-    self.upper_1 = GRULayer(self.hidden)
+    self.lower_0 = GRULayer(self.hidden, self.dtype)
+    self.lower_1 = GRULayer(self.hidden, self.dtype)
+    self.upper_0 = GRULayer(self.hidden, self.dtype)
+    self.upper_1 = GRULayer(self.hidden, self.dtype)
     # PyTorch's GRU(dropout=p) drops between its layers only.
     self.drop = nn.Dropout(self.dropout)
 
   def silence(self, clip_features: jax.Array) -> jax.Array:
     """Returns what the lower GRU gets while speaking, [1, 3, hidden]."""
-    return self.lower_0.project(jnp.zeros((1, clip_features.shape[-1])))
+    nothing = jnp.zeros((1, clip_features.shape[-1]), self.dtype)
+    return self.lower_0.project(nothing)
 
   def __call__(
     self, clip_features: jax.Array, embedded: jax.Array, train: bool
@@ -43,12 +44,12 @@ class _Layers(nn.Module):
     """Watches the clips, then speaks, layer by layer.
 
     Args:
-      clip_features: float32 [batch, clips, features].
-      embedded: words that are said, float32 [batch, length, embedding].
+      clip_features: `dtype` [batch, clips, features].
+      embedded: words that are said, `dtype` [batch, length, embedding].
       train: apply dropout.
 
     Returns:
-      The outputs of each layer, float32 [batch, clips + length, hidden].
+      The outputs of each layer, `dtype` [batch, clips + length, hidden].
     """
     batch, clips, _ = clip_features.shape
     length = embedded.shape[1]
@@ -73,7 +74,7 @@ class _Layers(nn.Module):
     return lower_0, lower_1, upper_0, upper_1
 
   def speak(self, carry: Carry, silence: jax.Array, word: jax.Array) -> Carry:
-    """Returns the carry after a word, float32 [batch, embedding]."""
+    """Returns the carry after a word, `dtype` [batch, embedding]."""
     lower_0 = self.lower_0.step(carry[0], silence)
     lower_1 = self.lower_1.step(carry[1], self.lower_1.project(lower_0))
     upper_0 = self.upper_0.step(
@@ -95,6 +96,7 @@ class Captioner(nn.Module):
     embedding: size of a word's embedding; 512 in the official code.
     dropout: between the layers of each GRU; 0.2 in the paper, 0.5 in the
       official code.
+    dtype: of the computation, float32 or float64; parameters are float32.
   """
 
   vocabulary_size: int
@@ -102,16 +104,18 @@ class Captioner(nn.Module):
   hidden: int = 512
   embedding: int = 512
   dropout: float = 0.2
+  dtype: object = jnp.float32
 
   def setup(self) -> None:
     """Makes the embedding, the GRUs and the layer that chooses words."""
     self.embed = nn.Embed(
       self.vocabulary_size,
       self.embedding,
+      dtype=self.dtype,
       embedding_init=nn.initializers.normal(1.0),
     )
-    self.gru = _Layers(self.hidden, self.dropout)
-    self.out = dense(self.vocabulary_size, fan_in=self.hidden)
+    self.gru = _Layers(self.hidden, self.dropout, self.dtype)
+    self.out = dense(self.vocabulary_size, self.hidden, self.dtype)
 
   def teacher_forced(
     self, clip_features: jax.Array, words: jax.Array, train: bool
@@ -124,10 +128,10 @@ class Captioner(nn.Module):
       train: apply dropout.
 
     Returns:
-      float32 [batch, max_length - 1, vocabulary_size]; position i predicts
+      `dtype` [batch, max_length - 1, vocabulary_size]; position i predicts
       word i + 1.
     """
-    clip_features = clip_features.astype(jnp.float32)
+    clip_features = clip_features.astype(self.dtype)
     *_, outputs = self.gru(clip_features, self.embed(words[:, :-1]), train)
     return self.out(outputs[:, clip_features.shape[1] :])
 
@@ -141,9 +145,9 @@ class Captioner(nn.Module):
       int32 [batch, max_length - 1] word ids without <sos>. Decoding does not
       stop at <eos>; what follows the first <eos> means nothing.
     """
-    clip_features = clip_features.astype(jnp.float32)
+    clip_features = clip_features.astype(self.dtype)
     batch = clip_features.shape[0]
-    nothing_said = jnp.zeros((batch, 0, self.embedding))
+    nothing_said = jnp.zeros((batch, 0, self.embedding), self.dtype)
     outputs = self.gru(clip_features, nothing_said, train=False)
     silence = self.gru.silence(clip_features)
 

@@ -10,8 +10,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from aqa_jax.models.batch_norm import convolution_block
-from aqa_jax.models.convolution import max_pool
+from aqa_jax.layers.batch_norm import convolution_block
+from aqa_jax.layers.convolution import max_pool
 
 # The window of the pooling after each group, and of each convolution its name,
 # channels as a multiple of the width, padding and dilation. With padding 2
@@ -37,7 +37,7 @@ class DilatedC3D(nn.Module):
       2, 4, 4, 8, 8, 8 and 8 times as many.
     dropout: of single values, behind the last convolution; 0.5 in the paper.
     statistics_groups: see `BatchNorm`.
-    by_time_shifts: how to run the convolutions; see `convolution`.
+    conv_impl: how to run the convolutions; see `convolution`.
     dtype: of the computation.
     remat: keep of each group its input alone, and compute the rest again on the
       way back.
@@ -46,7 +46,7 @@ class DilatedC3D(nn.Module):
   width: int = 32
   dropout: float = 0.5
   statistics_groups: int = 1
-  by_time_shifts: bool = False
+  conv_impl: str = 'direct'
   dtype: object = jnp.float32
   remat: bool = False
 
@@ -79,7 +79,7 @@ class DilatedC3D(nn.Module):
       convolution_block,
       train=train,
       statistics_groups=self.statistics_groups,
-      by_time_shifts=self.by_time_shifts,
+      conv_impl=self.conv_impl,
       dtype=self.dtype,
     )
 

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from aqa_jax.models.initializers import dense
+from aqa_jax.layers.initializers import dense
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 
@@ -14,9 +14,11 @@ class ScoreRegressor(nn.Module):
   Attributes:
     initial: score to begin with, in units of `losses.SCORE_UNIT` points; 0 for
       PyTorch's initialisation of the bias.
+    dtype: of the computation.
   """
 
   initial: float = 0.0
+  dtype: object = jnp.float32
 
   @nn.compact
   def __call__(self, features: jax.Array) -> jax.Array:
@@ -26,17 +28,23 @@ class ScoreRegressor(nn.Module):
       features: float [batch, features].
 
     Returns:
-      float32 [batch].
+      `dtype` [batch].
     """
-    features = features.astype(jnp.float32)
-    options = {'name': 'final_score'}
+    features = features.astype(self.dtype)
+    options = {'dtype': self.dtype, 'name': 'final_score'}
     if self.initial:
       options['bias_init'] = nn.initializers.constant(self.initial)
     return dense(1, features.shape[-1], **options)(features)[:, 0]
 
 
 class DiveClassifier(nn.Module):
-  """One linear layer for each of the five classification tasks."""
+  """One linear layer for each of the five classification tasks.
+
+  Attributes:
+    dtype: of the computation.
+  """
+
+  dtype: object = jnp.float32
 
   @nn.compact
   def __call__(self, features: jax.Array) -> dict[str, jax.Array]:
@@ -46,10 +54,12 @@ class DiveClassifier(nn.Module):
       features: float [batch, features].
 
     Returns:
-      By task, float32 [batch, classes].
+      By task, `dtype` [batch, classes].
     """
-    features = features.astype(jnp.float32)
+    features = features.astype(self.dtype)
     return {
-      task: dense(len(names), features.shape[-1], name=task)(features)
+      task: dense(len(names), features.shape[-1], self.dtype, name=task)(
+        features
+      )
       for task, names in CLASS_NAMES.items()
     }

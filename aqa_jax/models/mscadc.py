@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from aqa_jax.layers.precision import at_least_float32
 from aqa_jax.models.captioner import Captioner
 from aqa_jax.models.dilated_c3d import DilatedC3D
 from aqa_jax.models.mscadc_heads import CaptionHead, ClassHead, ScoreHead
@@ -24,12 +25,13 @@ class MSCADC(nn.Module):
     initial_score: see `heads.ScoreRegressor`.
     statistics_groups: parts of the batch that BatchNorm treats apart; see
       `BatchNorm`.
-    by_time_shifts: how to run the convolutions; see `convolution`.
+    conv_impl: how to run the convolutions; see `convolution`.
     caption_length: longest caption in tokens, specials included.
     caption_hidden: units of the caption GRUs.
     caption_embedding: size of the word embedding.
     caption_dropout: between the layers of the caption GRUs.
-    dtype: of the trunk's computation. Heads and captioner are float32.
+    dtype: of the trunk's computation. Heads and captioner are float32, or
+      float64 with the trunk.
     remat: see `DilatedC3D`.
   """
 
@@ -40,7 +42,7 @@ class MSCADC(nn.Module):
   dropout: float = 0.5
   initial_score: float = 0.0
   statistics_groups: int = 1
-  by_time_shifts: bool = False
+  conv_impl: str = 'direct'
   caption_length: int = 100
   caption_hidden: int = 512
   caption_embedding: int = 512
@@ -79,16 +81,18 @@ class MSCADC(nn.Module):
       self.width,
       self.dropout,
       self.statistics_groups,
-      self.by_time_shifts,
+      self.conv_impl,
       self.dtype,
       self.remat,
       name='c3d',
     )(video, train)
+    head_dtype = at_least_float32(self.dtype)
     # Of every head.
     options = {
       'channels': self.head_channels,
       'statistics_groups': self.statistics_groups,
-      'by_time_shifts': self.by_time_shifts,
+      'conv_impl': self.conv_impl,
+      'dtype': head_dtype,
     }
     outputs: dict[str, object] = {}
     if 'score' in self.tasks:
@@ -107,6 +111,7 @@ class MSCADC(nn.Module):
         hidden=self.caption_hidden,
         embedding=self.caption_embedding,
         dropout=self.caption_dropout,
+        dtype=head_dtype,
         name='captioner',
       )
       if words is None:

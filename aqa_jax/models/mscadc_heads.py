@@ -11,10 +11,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from aqa_jax.models.batch_norm import BatchNorm, convolution_block
-from aqa_jax.models.convolution import convolution, max_pool
-from aqa_jax.models.initializers import pytorch_uniform
-from aqa_jax.models.precision import precision_of
+from aqa_jax.layers.batch_norm import BatchNorm, convolution_block
+from aqa_jax.layers.convolution import convolution, max_pool
+from aqa_jax.layers.initializers import pytorch_uniform
+from aqa_jax.layers.precision import precision_of
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 # Of conv1 to conv5: channels, as multiples of the head's, and dilation.
@@ -23,7 +23,9 @@ _CONTEXT_LAYERS = ((2, 1), (2, 1), (4, 2), (8, 4), (8, 1))
 _CONTEXT_PADDING = sum(dilation for _, dilation in _CONTEXT_LAYERS)
 
 
-def _pointwise(channels: int, fan_in: int, padding: int, name: str) -> nn.Conv:
+def _pointwise(
+  channels: int, fan_in: int, padding: int, dtype: object, name: str
+) -> nn.Conv:
   """Returns a 1 x 1 x 1 convolution."""
   uniform = pytorch_uniform(fan_in)
   return nn.Conv(
@@ -32,7 +34,8 @@ def _pointwise(channels: int, fan_in: int, padding: int, name: str) -> nn.Conv:
     padding=((padding, padding),) * 3,
     kernel_init=uniform,
     bias_init=uniform,
-    precision=precision_of(jnp.float32),
+    dtype=dtype,
+    precision=precision_of(dtype),
     name=name,
   )
 
@@ -42,11 +45,13 @@ class ContextNet(nn.Module):
 
   Attributes:
     statistics_groups: see `BatchNorm`.
-    by_time_shifts: how to run the convolutions; see `convolution`.
+    conv_impl: how to run the convolutions; see `convolution`.
+    dtype: of the computation.
   """
 
   statistics_groups: int = 1
-  by_time_shifts: bool = False
+  conv_impl: str = 'direct'
+  dtype: object = jnp.float32
 
   @nn.compact
   def __call__(self, features: jax.Array, train: bool) -> jax.Array:
@@ -58,7 +63,7 @@ class ContextNet(nn.Module):
       train: use the batch's own statistics in BatchNorm.
 
     Returns:
-      float32, of the same shape.
+      `dtype`, of the same shape.
     """
     head_channels = features.shape[-1]
     sides = (_CONTEXT_PADDING, _CONTEXT_PADDING)
@@ -72,11 +77,15 @@ class ContextNet(nn.Module):
         f'conv{number}',
         train,
         statistics_groups=self.statistics_groups,
-        by_time_shifts=self.by_time_shifts,
+        conv_impl=self.conv_impl,
+        dtype=self.dtype,
         padding=0,
         dilation=dilation,
       )
-    return _pointwise(head_channels, features.shape[-1], 0, 'conv6')(features)
+    conv6 = _pointwise(
+      head_channels, features.shape[-1], 0, self.dtype, 'conv6'
+    )
+    return conv6(features)
 
 
 class HeadFeatures(nn.Module):
@@ -85,12 +94,14 @@ class HeadFeatures(nn.Module):
   Attributes:
     channels: of its features; 12 in the paper.
     statistics_groups: see `BatchNorm`.
-    by_time_shifts: how to run the convolutions; see `convolution`.
+    conv_impl: how to run the convolutions; see `convolution`.
+    dtype: of the computation.
   """
 
   channels: int = 12
   statistics_groups: int = 1
-  by_time_shifts: bool = False
+  conv_impl: str = 'direct'
+  dtype: object = jnp.float32
 
   @nn.compact
   def __call__(self, features: jax.Array, train: bool) -> jax.Array:
@@ -101,21 +112,22 @@ class HeadFeatures(nn.Module):
       train: use the batch's own statistics in BatchNorm.
 
     Returns:
-      float32 [batch, (time + 2) // 2, (height + 2) // 2, (width + 2) // 2,
+      `dtype` [batch, (time + 2) // 2, (height + 2) // 2, (width + 2) // 2,
       channels]: 2, 11, 11, 12 in the paper.
     """
-    features = features.astype(jnp.float32)
+    features = features.astype(self.dtype)
     # The official code pads this one too: a rim of bias values, which makes up
     # for what conv5b lost.
-    features = _pointwise(self.channels, features.shape[-1], 1, 'conv1')(
-      features
+    conv1 = _pointwise(
+      self.channels, features.shape[-1], 1, self.dtype, 'conv1'
     )
     features = ContextNet(
-      self.statistics_groups, self.by_time_shifts, name='context_net'
-    )(features, train)
+      self.statistics_groups, self.conv_impl, self.dtype, name='context_net'
+    )(conv1(features), train)
     features = BatchNorm(
       use_running_average=not train,
       statistics_groups=self.statistics_groups,
+      dtype=self.dtype,
       name='bn1',
     )(features)
     features = max_pool(nn.relu(features), (2, 2, 2))
@@ -125,7 +137,8 @@ class HeadFeatures(nn.Module):
       'conv2',
       train,
       statistics_groups=self.statistics_groups,
-      by_time_shifts=self.by_time_shifts,
+      conv_impl=self.conv_impl,
+      dtype=self.dtype,
     )
 
 
@@ -135,19 +148,22 @@ class _Head(nn.Module):
   Attributes:
     channels: of its features; 12 in the paper.
     statistics_groups: see `BatchNorm`.
-    by_time_shifts: how to run the convolutions; see `convolution`.
+    conv_impl: how to run the convolutions; see `convolution`.
+    dtype: of the computation.
   """
 
   channels: int = 12
   statistics_groups: int = 1
-  by_time_shifts: bool = False
+  conv_impl: str = 'direct'
+  dtype: object = jnp.float32
 
   def _features(self, features: jax.Array, train: bool) -> jax.Array:
-    """Returns float32 [batch, time', height', width', self.channels]."""
+    """Returns `dtype` [batch, time', height', width', self.channels]."""
     return HeadFeatures(
       self.channels,
       self.statistics_groups,
-      self.by_time_shifts,
+      self.conv_impl,
+      self.dtype,
       name='features',
     )(features, train)
 
@@ -158,7 +174,7 @@ class _Head(nn.Module):
     name: str,
     initial: float = 0.0,
   ) -> jax.Array:
-    """Returns float32 [batch, time', height', width', channels]."""
+    """Returns `dtype` [batch, time', height', width', channels]."""
     uniform = pytorch_uniform(27 * features.shape[-1])
 
     def about_initial(*args: object) -> jax.Array:
@@ -166,8 +182,8 @@ class _Head(nn.Module):
 
     return convolution(
       channels,
-      self.by_time_shifts,
-      jnp.float32,
+      self.conv_impl,
+      self.dtype,
       kernel_init=uniform,
       bias_init=about_initial,
       name=name,
@@ -192,7 +208,7 @@ class ScoreHead(_Head):
       train: use the batch's own statistics in BatchNorm.
 
     Returns:
-      float32 [batch].
+      `dtype` [batch].
     """
     features = self._features(features, train)
     scores = self._convolve(features, 1, 'conv3', self.initial_score)
@@ -211,7 +227,7 @@ class ClassHead(_Head):
       train: use the batch's own statistics in BatchNorm.
 
     Returns:
-      By task, float32 [batch, classes].
+      By task, `dtype` [batch, classes].
     """
     features = self._features(features, train)
     return {
@@ -234,7 +250,7 @@ class CaptionHead(_Head):
       train: use the batch's own statistics in BatchNorm.
 
     Returns:
-      float32 [batch, 1, channels * time' * height' * width'], flattened
+      `dtype` [batch, 1, channels * time' * height' * width'], flattened
       channels first, the order that the official GRU weights expect: 1200 in
       the paper, from 12 x 1 x 10 x 10.
     """

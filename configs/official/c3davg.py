@@ -12,7 +12,7 @@ The official code begins with the C3D of Sports-1M and reports a Spearman of
 
 import ml_collections
 
-from configs import c3davg
+from aqa_jax.configs import c3davg
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -13,7 +13,7 @@ epoch by.
 
 import ml_collections
 
-from configs import mscadc
+from aqa_jax.configs import mscadc
 
 
 def get_config() -> ml_collections.ConfigDict:

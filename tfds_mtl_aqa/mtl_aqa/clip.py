@@ -1,5 +1,6 @@
 """The frames of one dive: which they are in their source, and as JPEG files."""
 
+import collections
 import dataclasses
 import os
 import pathlib
@@ -10,12 +11,14 @@ import cv2
 import numpy as np
 
 from tfds_mtl_aqa import features, input_error
-from tfds_mtl_aqa.mtl_aqa import video_file
+from tfds_mtl_aqa.mtl_aqa import image_file, video_file
 
 JPEG_QUALITY = 95
 NUM_FRAMES = features.WINDOW_FRAMES + 2 * features.MARGIN_FRAMES
 _PADDING = struct.Struct('<ii')
-_END_OF_JPEG = b'\xff\xd9'
+# Changes with what is read of the same files, so that frames which an earlier
+# version has left behind are made anew.
+_READING = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +35,11 @@ class FrameFiles:
 
   def read(self) -> list[np.ndarray]:
     """Decodes the frames: uint8 [height, width, 3], BGR."""
-    return [_read_image(self.folder / name) for name in self.names]
+    return image_file.read([self.folder / name for name in self.names])
+
+  def describe(self, index: int) -> tuple[str, str]:
+    """Returns which file a frame is, and what to do if it is wrong."""
+    return str(self.folder / self.names[index]), 'Extract or copy it again.'
 
   def fingerprint(self) -> str:
     """Returns text that changes when a file does."""
@@ -56,6 +63,14 @@ class VideoFrames:
   def read(self) -> list[np.ndarray]:
     """Decodes the frames: uint8 [height, width, 3], BGR."""
     return self.video.read(self.first, self.count)
+
+  def describe(self, index: int) -> tuple[str, str]:
+    """Returns which frame of the video it is, and what to do if it is wrong."""
+    path = self.video.path
+    return (
+      f'{path}, frame {self.first + index + 1}',
+      video_file.extract_advice(path, self.video.folder),
+    )
 
   def fingerprint(self) -> str:
     """Returns text that changes when the file does."""
@@ -96,12 +111,7 @@ class ClipEncoder:
     """
     clip = self.clips[name]
     images = clip.frames.read()
-    sizes = {(image.shape[1], image.shape[0]) for image in images}
-    if self.frame_size == (None, None) and len(sizes) > 1:
-      raise input_error.InputError(
-        f'dive {name}: its frames differ in size ({sorted(sizes)}); extract '
-        'them again, or prepare a config of a fixed size.'
-      )
+    _check_sizes(images, clip.frames)
     jpegs = [_encode(image, self.frame_size) for image in images]
     head, tail = clip.padding
     return [
@@ -115,6 +125,7 @@ class ClipEncoder:
     """Returns what the stored form of a dive is made from, as text."""
     clip = self.clips[name]
     made_from = (
+      _READING,
       self.frame_size,
       JPEG_QUALITY,
       clip.padding,
@@ -158,22 +169,19 @@ def _encode(image: np.ndarray, frame_size: features.FrameSize) -> bytes:
   return jpeg.tobytes()
 
 
-def _read_image(path: pathlib.Path) -> np.ndarray:
-  try:
-    data = path.read_bytes()
-  except OSError as e:
-    raise input_error.InputError(f'{path}: {e.strerror}.') from e
-  image = None
-  # OpenCV fills in what a truncated JPEG lacks, with no more than a warning.
-  is_jpeg = path.suffix.lower() in ('.jpg', '.jpeg')
-  if data and not (is_jpeg and _END_OF_JPEG not in data[-4096:]):
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-  if image is None:
-    raise input_error.InputError(
-      f'{path}: is not a whole image ({len(data)} bytes); extract or copy it '
-      'again.'
-    )
-  return image
+def _check_sizes(
+  images: list[np.ndarray], frames: FrameFiles | VideoFrames
+) -> None:
+  """Checks that a dive's frames are of one size: another is not of the dive."""
+  sizes = [(image.shape[1], image.shape[0]) for image in images]
+  usual = collections.Counter(sizes).most_common(1)[0][0]
+  for index, size in enumerate(sizes):
+    if size != usual:
+      name, remedy = frames.describe(index)
+      raise input_error.InputError(
+        f'{name}: is {size[0]}x{size[1]}, the other frames of the dive are '
+        f'{usual[0]}x{usual[1]}. {remedy}'
+      )
 
 
 def _stamp(path: pathlib.Path) -> tuple[str, int, int]:

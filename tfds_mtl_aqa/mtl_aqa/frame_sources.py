@@ -60,7 +60,7 @@ VIDEO_SUFFIXES = (
 )  # fmt: skip
 
 # The first and the last frame of the window, from end_frame.
-_WINDOW_START = 1 - features.WINDOW_FRAMES
+WINDOW_START = 1 - features.WINDOW_FRAMES
 
 
 class _NotInSource(Exception):
@@ -76,15 +76,20 @@ class FrameSources:
 
   Attributes:
     manual_dir: the folder; None where there is none.
+    allow_unreadable: whether a video that can't be read is a reason to look
+      further, and no error.
   """
 
-  def __init__(self, manual_dir: pathlib.Path | None):
+  def __init__(
+    self, manual_dir: pathlib.Path | None, allow_unreadable: bool = False
+  ):
     self.manual_dir = manual_dir
+    self.allow_unreadable = allow_unreadable
     self._aqa7_ids = unlv_dive.ids_by_key()
     # Each event and folder is read once, for all its dives.
     self._entries = functools.cache(_entries)
     self._numbered_images = functools.cache(_numbered_images)
-    self._probe = functools.cache(video_file.probe)
+    self._probed = functools.cache(_probed)
 
   def find(self, key: annotations.Key, end_frame: int) -> clip.Clip | str:
     """Returns the frames of a dive, or why there are none ('' for not found).
@@ -94,8 +99,8 @@ class FrameSources:
       end_frame: the last frame of the window in the event, counted from 1.
 
     Raises:
-      InputError: a video is damaged or of variable frame rate, or two files
-        claim to be the same video.
+      InputError: a video is damaged, or that of an event of variable frame
+        rate, or two files claim to be the same video.
     """
     if self.manual_dir is None:
       return ''
@@ -124,7 +129,7 @@ class FrameSources:
         continue
       # Frames are counted from 1, unless there is a file 0.
       last = end_frame - (0 in names)
-      window = range(last + _WINDOW_START, last + 1)
+      window = range(last + WINDOW_START, last + 1)
       absent = [number for number in window if number not in names]
       if absent:
         raise _NotInSource(
@@ -150,13 +155,13 @@ class FrameSources:
     path = self._video(EVENT_VIDEOS, key)
     if path is None:
       return None
-    video = self._probe(path)
+    video = self._probe(path, EVENT_FOLDERS[0], key, check_rate=True)
     if video.num_frames < end_frame:
       raise _NotInSource(
         f'{path}: has {video.num_frames} frames; it is truncated, or another '
         'cut of the event'
       )
-    start = end_frame + _WINDOW_START - 1 - features.MARGIN_FRAMES
+    start = end_frame + WINDOW_START - 1 - features.MARGIN_FRAMES
     first = max(start, 0)
     stop = min(start + clip.NUM_FRAMES, video.num_frames)
     return clip.Clip(
@@ -176,8 +181,8 @@ class FrameSources:
       if numbers[-1] - numbers[0] >= len(numbers):
         gap = next(n for n in numbers if n + 1 not in names)
         raise _NotInSource(f'{folder}: frame {gap + 1} is not there')
-      count, padding = _part_of_dive(len(numbers), folder)
-      files = tuple(names[number] for number in numbers[:count])
+      first, padding = _part_of_dive(len(numbers), folder)
+      files = tuple(names[number] for number in numbers[first:])
       return clip.Clip(clip.FrameFiles(folder, files), padding)
     return None
 
@@ -189,9 +194,23 @@ class FrameSources:
     if path is None:
       return None
     # All its frames are taken in their order, so their times do not matter.
-    video = self._probe(path, check_rate=False)
-    count, padding = _part_of_dive(video.num_frames, path)
-    return clip.Clip(clip.VideoFrames(video, 0, count), padding)
+    video = self._probe(path, DIVE_FOLDERS[0], key, check_rate=False)
+    first, padding = _part_of_dive(video.num_frames, path)
+    frames = clip.VideoFrames(video, first, video.num_frames - first)
+    return clip.Clip(frames, padding)
+
+  def _probe(
+    self, path: pathlib.Path, place: str, key: annotations.Key, check_rate: bool
+  ) -> video_file.VideoFile:
+    """Opens a video, the frames of which may be extracted to a place."""
+    event, sample = key
+    folder = self.manual_dir / place.format(e=event, s=sample)
+    video = self._probed(path, check_rate, str(folder))
+    if isinstance(video, video_file.VideoFile):
+      return video
+    if isinstance(video, video_file.UnreadableError) and self.allow_unreadable:
+      raise _NotInSource(str(video).rstrip('.'))
+    raise video
 
   def _places(
     self, templates: tuple[str, ...], key: annotations.Key
@@ -235,81 +254,14 @@ def dive_name(key: annotations.Key) -> str:
   return f'{event:02d}_{sample:02d}'
 
 
-def missing_report(
-  manual_dir: pathlib.Path | None,
-  missing: Mapping[annotations.Key, str],
-  dives: Mapping[annotations.Key, annotations.Dive],
-) -> str:
-  """Returns the list of what is missing and where it was looked for.
-
-  Args:
-    manual_dir: where, or None.
-    missing: why, for every missing dive.
-    dives: all dives.
-  """
-  lines = [
-    f'{manual_dir or "no manual_dir"}: {len(missing)} of {len(dives)} dives '
-    'have no frames:'
-  ]
-  for event in sorted({event for event, _ in missing}):
-    keys = sorted(key for key in missing if key[0] == event)
-    if len(keys) == sum(other[0] == event for other in dives) and not any(
-      missing[key] for key in keys
-    ):
-      first = min(_window(dives[key])[0] for key in keys)
-      last = max(_window(dives[key])[1] for key in keys)
-      lines.append(
-        f'  event {event:02d}: all {len(keys)} dives, frames {first} to '
-        f'{last}: no {EVENT_FOLDERS[0].format(e=event)}/, no '
-        f'{EVENT_VIDEOS[2].format(e=event)}.mp4, nor any other layout'
-      )
-      continue
-    for key in keys:
-      first, last = _window(dives[key])
-      reason = missing[key] or (
-        f'no {DIVE_FOLDERS[0].format(e=key[0], s=key[1])}/, no '
-        f'{DIVE_VIDEOS[2].format(e=key[0], s=key[1])}.avi, nor any other layout'
-      )
-      lines.append(
-        f'  dive {dive_name(key)}: frames {first} to {last} of event '
-        f'{event:02d}: {reason}'
-      )
-  lines.append(
-    'Looked for, in this order: '
-    + ', '.join(f'{place}/' for place in EVENT_FOLDERS)
-    + '; videos '
-    + ', '.join(EVENT_VIDEOS)
-    + '; '
-    + ', '.join(f'{place}/' for place in (*DIVE_FOLDERS, *AQA7_FOLDERS))
-    + '; videos '
-    + ', '.join((*DIVE_VIDEOS, *AQA7_VIDEOS))
-    + ' (e event, s sample, i AQA-7 id; videos end in '
-    + ' '.join(VIDEO_SUFFIXES)
-    + ').'
-  )
-  held = len(dives) - len(missing)
-  lines.append(
-    f'Put them there, or give --allow_missing to build the dataset from {held}.'
-    if held
-    else 'Put them there.'
-  )
-  return '\n'.join(lines)
-
-
-def _window(dive: annotations.Dive) -> tuple[int, int]:
-  """Returns the first and the last frame that a dive needs, from 1."""
-  end_frame = int(dive.labels['end_frame'])
-  return end_frame + _WINDOW_START, end_frame
-
-
 def _part_of_dive(
   num_frames: int, path: pathlib.Path
 ) -> tuple[int, tuple[int, int]]:
-  """Returns how many frames of a dive's own source to take, and the padding.
+  """Returns the first frame of a dive's own source to take, and the padding.
 
   103 frames are the window. 109 are the window and its margins, and of more
-  the first 109 count, as in the projects that made such folders. In between,
-  what there is of the margins is split evenly.
+  the last 109 count: windows are told by their end, and the entry is there. In
+  between, what there is of the margins is split evenly.
   """
   margins = num_frames - features.WINDOW_FRAMES
   if margins < 0:
@@ -319,17 +271,26 @@ def _part_of_dive(
   margins = min(margins, 2 * features.MARGIN_FRAMES)
   head = (margins + 1) // 2
   tail = margins - head
-  return features.WINDOW_FRAMES + margins, (
+  return num_frames - features.WINDOW_FRAMES - margins, (
     features.MARGIN_FRAMES - head,
     features.MARGIN_FRAMES - tail,
   )
+
+
+def _probed(
+  path: pathlib.Path, check_rate: bool, folder: str
+) -> video_file.VideoFile | input_error.InputError:
+  try:
+    return video_file.probe(path, check_rate, folder)
+  except input_error.InputError as e:
+    return e
 
 
 def _entries(folder: pathlib.Path) -> Mapping[str, list[str]]:
   """Returns the names in a folder, by full name and by name without suffix."""
   entries: dict[str, list[str]] = {}
   if folder.is_dir():
-    for path in sorted(folder.iterdir()):
+    for path in _visible(folder):
       for name in {path.name, path.stem}:
         entries.setdefault(name, []).append(path.name)
   return entries
@@ -338,7 +299,7 @@ def _entries(folder: pathlib.Path) -> Mapping[str, list[str]]:
 def _numbered_images(folder: pathlib.Path) -> Mapping[int, str]:
   """Returns the image files in a folder by the number that ends their name."""
   names: dict[int, str] = {}
-  for path in folder.iterdir():
+  for path in _visible(folder):
     match = re.search(r'(\d+)$', path.stem)
     if path.suffix.lower() not in IMAGE_SUFFIXES or match is None:
       continue
@@ -349,3 +310,8 @@ def _numbered_images(folder: pathlib.Path) -> Mapping[int, str]:
       )
     names[number] = path.name
   return names
+
+
+def _visible(folder: pathlib.Path) -> list[pathlib.Path]:
+  """Returns what is in a folder, without what macOS adds to every file."""
+  return sorted(p for p in folder.iterdir() if not p.name.startswith('._'))

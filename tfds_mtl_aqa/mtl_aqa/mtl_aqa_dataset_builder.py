@@ -3,11 +3,13 @@
 import dataclasses
 import functools
 import pathlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+import tqdm
 
 from tfds_mtl_aqa import (
   dive_dataset_builder,
@@ -15,7 +17,13 @@ from tfds_mtl_aqa import (
   frame_cache,
   input_error,
 )
-from tfds_mtl_aqa.mtl_aqa import annotations, clip, frame_sources, release
+from tfds_mtl_aqa.mtl_aqa import (
+  annotations,
+  clip,
+  frame_sources,
+  missing_dives,
+  release,
+)
 
 _HOMEPAGE = 'https://github.com/ParitoshParmar/MTL-AQA'
 
@@ -96,6 +104,12 @@ class Builder(dive_dataset_builder.DiveDatasetBuilder):
       num_dives=len(released.dives) - len(missing),
       num_dives_of_release=len(released.dives),
       missing=sorted(frame_sources.dive_name(key) for key in missing),
+      # Of those, why what is there does not do.
+      unusable={
+        frame_sources.dive_name(key): reason
+        for key, reason in missing.items()
+        if reason
+      },
       allow_missing=self.allow_missing,
       release_commit=release.RELEASE_COMMIT,
       judges_commit=release.JUDGES_COMMIT,
@@ -114,7 +128,9 @@ class Builder(dive_dataset_builder.DiveDatasetBuilder):
     self, manual_dir: pathlib.Path | None, released: annotations.Release
   ) -> tuple[dict[str, clip.Clip], dict[annotations.Key, str]]:
     """Returns the dives' clips by name, and why others are missing, by key."""
-    sources = frame_sources.FrameSources(manual_dir)
+    sources = frame_sources.FrameSources(
+      manual_dir, allow_unreadable=self.allow_missing
+    )
     clips, missing = {}, {}
     for key, dive in released.dives.items():
       found = sources.find(key, int(dive.labels['end_frame']))
@@ -124,8 +140,11 @@ class Builder(dive_dataset_builder.DiveDatasetBuilder):
         clips[frame_sources.dive_name(key)] = found
     if missing and not (self.allow_missing and clips):
       raise input_error.InputError(
-        frame_sources.missing_report(manual_dir, missing, released.dives)
+        missing_dives.report(manual_dir, missing, released.dives)
       )
+    names = {frame_sources.dive_name(key): why for key, why in missing.items()}
+    for line in missing_dives.unusable(names):
+      print(line, file=sys.stderr)
     return clips, missing
 
   def _generate_examples(
@@ -140,8 +159,9 @@ class Builder(dive_dataset_builder.DiveDatasetBuilder):
         yield index, annotations.example(released.dives[key])
       return
     encoder = clip.ClipEncoder(clips, self.builder_config.frame_size)
+    dives = {frame_sources.dive_name(key): released.dives[key] for key in keys}
     records = frame_cache.cached_frames(
-      [frame_sources.dive_name(key) for key in keys],
+      list(dives),
       encoder,
       self.frames_dir,
       fingerprint=functools.partial(
@@ -149,17 +169,26 @@ class Builder(dive_dataset_builder.DiveDatasetBuilder):
       ),
       num_processes=self.num_processes,
       description=split,
+      left_out=self._leave_out if self.allow_missing else None,
     )
-    for index, (key, (_, record)) in enumerate(zip(keys, records, strict=True)):
+    for index, (name, record) in enumerate(records):
       padding, jpegs = clip.split_record(record)
       yield (
         index,
         {
-          **annotations.example(released.dives[key]),
+          **annotations.example(dives[name]),
           'video': jpegs,
           'padded_frames': padding,
         },
       )
+
+  def _leave_out(self, name: str, error: input_error.InputError) -> None:
+    """Leaves out a dive the source of which turned out to be damaged."""
+    metadata = self.info.metadata
+    metadata['num_dives'] -= 1
+    metadata['missing'] = sorted([*metadata['missing'], name])
+    metadata['unusable'][name] = str(error)
+    tqdm.tqdm.write(f'Left out dive {name}: {error}', file=sys.stderr)
 
 
 def _versioned_fingerprint(

@@ -1,5 +1,6 @@
 """The files of the annotation release: where they come from, which they are."""
 
+import errno
 import hashlib
 import os
 import pathlib
@@ -14,6 +15,8 @@ from tensorflow_datasets.core.download import util as download_util
 from tfds_mtl_aqa import input_error
 
 _CONNECTION_SECONDS = 20
+# Of the disk, not of the network.
+_DISK_ERRORS = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 _RAW = 'https://raw.githubusercontent.com'
 RELEASE_COMMIT = 'bf7dcb2e09e7e9d91eafe9ce58ed28f5b31f05d4'
 JUDGES_COMMIT = 'f7881a9ff6d8be3cd6549fd58f1456d671537e76'
@@ -133,6 +136,8 @@ def _download(
     download_manager.NonMatchingChecksumError,
     OSError,
   ) as e:
+    if getattr(e, 'errno', None) in _DISK_ERRORS:
+      raise
     names = _RELEASE_PATHS | _JUDGES_PATHS
     absent = ', '.join(names[role] for role in urls if role not in paths)
     raise input_error.InputError(

@@ -1,35 +1,48 @@
 """Frames of a video file by their number."""
 
 import dataclasses
-import fractions
 import pathlib
+import shlex
 from collections.abc import Iterator
 
 import av
 import numpy as np
 
 from tfds_mtl_aqa import input_error
+from tfds_mtl_aqa.mtl_aqa import frame_clock, orientation
 
 # How far before a frame to start decoding, in frames; each is tried when the
 # one before it landed too late. The last goes back to the start of any file.
 _RUN_UPS = (0, 50, 1000, 1 << 40)
+# More frames than can be missing at the beginning of a cut AVI.
+_CHECKED_AT_END = 50
+
+
+class UnreadableError(input_error.InputError):
+  """A file is there, but it is no video, or a damaged one."""
 
 
 @dataclasses.dataclass(frozen=True)
 class VideoFile:
-  """A video of constant frame rate, in which frame k has a known time.
+  """A video, its frames numbered as ffmpeg numbers those that it extracts.
 
   Attributes:
     path: of the file.
-    num_frames: frames in the video stream.
-    first_time: of frame 0, in units of the stream's time base.
-    interval: between frames, in the same units.
+    num_frames: frames that are shown, with the repeated ones.
+    clock: tells the frames in the file.
+    lead: how often the first frame is repeated before it, because the sound
+      begins earlier.
+    folder: for the frames, should they have to be extracted.
+    is_strict: whether frames that are not regular are an error; otherwise they
+      are taken in their order.
   """
 
   path: pathlib.Path
   num_frames: int
-  first_time: int
-  interval: fractions.Fraction
+  clock: frame_clock.FrameClock
+  lead: int
+  folder: str
+  is_strict: bool
 
   def read(self, first: int, count: int) -> list[np.ndarray]:
     """Decodes consecutive frames.
@@ -44,18 +57,41 @@ class VideoFile:
     Raises:
       InputError: the file is damaged, or its times are not regular.
     """
+    wanted = [max(first + k - self.lead, 0) for k in range(count)]
+    frames = self._decode(wanted[0], wanted[-1] - wanted[0] + 1)
+    return [frames[index - wanted[0]] for index in wanted]
+
+  def count_to_end(self) -> int:
+    """Returns how many frames the file shows, by decoding the last ones.
+
+    The first frames of a cut AVI may be such as can't be decoded, which nothing
+    in it tells.
+    """
+    count = self.num_frames - self.lead
+    last = self._numbered(max(count - _CHECKED_AT_END, 0))
+    try:
+      return max((index + 1 for index, _ in last), default=count)
+    except av.FFmpegError:  # Told where a damaged frame is needed.
+      return count
+
+  def _decode(self, first: int, count: int) -> list[np.ndarray]:
+    """Returns frames by their place in the file."""
     frames: list[np.ndarray] = []
+    number = first + self.lead + 1
     try:
       for index, frame in self._numbered(first):
         if index != first + len(frames):
+          if not self.is_strict and self.clock.attribute:
+            in_order = dataclasses.replace(self, clock=frame_clock.in_order())
+            return in_order._decode(first, count)
           raise input_error.InputError(
-            f'{self.path}: frame {index + 1} follows frame '
-            f'{first + len(frames)}; the file is damaged or of variable '
-            f'frame rate. {extract_advice(self.path)}'
+            f'{self.path}: frame {index + self.lead + 1} follows frame '
+            f'{number + len(frames) - 1}; the file is damaged or of variable '
+            f'frame rate. {extract_advice(self.path, self.folder)}'
           )
         if frame.is_corrupt:
           break
-        frames.append(frame.to_ndarray(format='bgr24'))
+        frames.append(orientation.upright(frame))
         if len(frames) == count:
           break
     except (av.FFmpegError, OSError) as e:
@@ -63,26 +99,25 @@ class VideoFile:
         raise _unreadable(self.path, e) from e
     if len(frames) < count:
       raise input_error.InputError(
-        f'{self.path}: can be decoded up to frame {first + len(frames)} only, '
-        f'frames {first + 1} to {first + count} are needed; the file is '
-        'truncated or damaged, get it again.'
+        f'{self.path}: can be decoded up to frame {number + len(frames) - 1} '
+        f'only, frames {number} to {number + count - 1} are needed; the file '
+        'is truncated or damaged, get it again.'
       )
     return frames
 
   def _numbered(self, first: int) -> Iterator[tuple[int, av.VideoFrame]]:
     """Yields (index, frame) from frame `first` on."""
-    for run_up in _RUN_UPS:
+    clock = self.clock
+    for run_up in _RUN_UPS if clock.attribute else _RUN_UPS[-1:]:
       start = max(first - run_up, 0)
       with av.open(str(self.path)) as container:
-        stream = container.streams.video[0]
+        stream = _video_stream(container, self.path)
         if start:
-          time = int(self.first_time + start * self.interval)
+          time = int(clock.first_time + start * clock.interval)
           container.seek(time, stream=stream)
-        decoded = (
-          (self._index(frame), frame) for frame in container.decode(stream)
-        )
+        decoded = clock.number(container.decode(stream), not start)
         for index, frame in decoded:
-          if index > first:
+          if index is None or index > first:
             break  # The container has no key frame where it says.
           if index == first:
             yield index, frame
@@ -91,94 +126,91 @@ class VideoFile:
       if not start:
         return
 
-  def _index(self, frame: av.VideoFrame) -> int:
-    time = frame.pts if frame.pts is not None else frame.dts
-    if time is None:
-      raise input_error.InputError(
-        f'{self.path}: has frames without a time, so that they cannot be '
-        f'numbered. {extract_advice(self.path)}'
-      )
-    return round((time - self.first_time) / self.interval)
 
-
-def probe(path: pathlib.Path, check_rate: bool = True) -> VideoFile:
-  """Counts and numbers the frames of a video without decoding them.
+def probe(
+  path: pathlib.Path, check_rate: bool = True, folder: str | None = None
+) -> VideoFile:
+  """Counts and numbers the frames of a video, decoding the first few.
 
   Args:
     path: of the file.
-    check_rate: whether to refuse a variable frame rate. Annotations count the
-      frames of the event's video as ffmpeg extracts them, which repeats or
-      drops frames of a variable rate.
+    check_rate: whether to refuse a variable frame rate, of which ffmpeg repeats
+      or drops frames: annotations count the frames of the event's video as it
+      extracts them. Otherwise such frames are numbered in their order.
+    folder: where to extract the frames of a video that is refused.
 
   Raises:
     InputError: the file is not a video or, with `check_rate`, of variable rate.
   """
+  folder = folder or f'whole_videos_frames/{path.stem}'
+  if path.exists() and not path.is_file():
+    raise UnreadableError(
+      f'{path}: is no file but a pipe, a folder or a device; put the video '
+      'itself there.'
+    )
   try:
     with av.open(str(path)) as container:
-      if not container.streams.video:
-        raise input_error.InputError(f'{path}: has no video stream.')
-      stream = container.streams.video[0]
-      times = _packet_times(container, stream)
-      first_time = min(times) if times else 0
-      if stream.start_time is not None:
-        first_time = stream.start_time
+      stream = _video_stream(container, path)
+      times = frame_clock.shown_times(stream)
+      if not times:
+        raise UnreadableError(
+          f'{path}: has no frames; the file is damaged, get it again.'
+        )
+      if check_rate:
+        times = frame_clock.without_ragged_end(times)
+      is_avi = container.format.name == 'avi'
+      clock = frame_clock.read_clock(container.decode(stream), times, is_avi)
+      lead = frame_clock.lead(container, stream, clock)
+      reason = frame_clock.irregularity(
+        times, stream.time_base, stream.guessed_rate
+      )
   except (av.FFmpegError, OSError) as e:
     raise _unreadable(path, e) from e
-  if not times:
+  if reason:
+    reason = f'has a variable frame rate ({reason})'
+  elif not clock.attribute:
+    reason = 'has frames without a time'
+  if reason and check_rate:
     raise input_error.InputError(
-      f'{path}: has no frames; the file is damaged, get it again.'
+      f'{path}: {reason}, so that its frames cannot be numbered as in the '
+      f'annotations. {extract_advice(path, folder)}'
     )
-  deltas = np.diff(np.sort(np.asarray(times, np.int64)))
-  if len(deltas) and check_rate:
-    usual = float(np.median(deltas))
-    # Containers with coarse times round them; a frame left out doubles one.
-    odd = np.flatnonzero(np.abs(deltas - usual) > 0.5 * usual)
-    if len(odd) or abs(deltas.mean() / usual - 1) > 0.02:
-      where = int(odd[0]) + 1 if len(odd) else 1
-      raise input_error.InputError(
-        f'{path}: has a variable frame rate (frames {where} and {where + 1} '
-        f'are {deltas[where - 1] / usual:.2f} usual intervals apart), so that '
-        'its frames cannot be numbered as in the annotations. '
-        f'{extract_advice(path)}'
-      )
-  return VideoFile(
-    path=path,
-    num_frames=len(times),
-    first_time=first_time,
-    interval=fractions.Fraction(int(deltas.sum()), len(deltas))
-    if len(deltas) and deltas.sum()
-    else fractions.Fraction(1),
-  )
+  if reason:
+    clock, lead = frame_clock.in_order(), 0
+  count = len(times) + lead
+  video = VideoFile(path, count, clock, lead, folder, check_rate)
+  if is_avi and clock.first_time > min(times) + 1:
+    count = video.count_to_end() + lead
+    video = dataclasses.replace(video, num_frames=count)
+  return video
 
 
-def extract_advice(path: pathlib.Path) -> str:
+def extract_advice(path: pathlib.Path, folder: str) -> str:
   """Returns how to turn a video into a folder of numbered frames."""
-  folder = f'whole_videos_frames/{path.stem}'
+  # In the name of the images, ffmpeg reads % as the beginning of a number.
+  images = f'{folder.replace("%", "%%")}/%06d.jpg'
   return (
-    f'Extract its frames into the manual_dir instead: mkdir -p {folder} && '
-    f'ffmpeg -i {path} -q:v 2 {folder}/%06d.jpg'
+    'Extract its frames into the manual_dir instead: mkdir -p '
+    f'{shlex.quote(folder)} && ffmpeg -i {shlex.quote(str(path))} -q:v 2 '
+    f'{shlex.quote(images)}'
   )
 
 
-def _packet_times(
-  container: av.container.InputContainer, stream: av.VideoStream
-) -> list[int]:
-  """Returns the time of every frame, in the order of the file."""
-  entries = stream.index_entries
-  # MP4 and AVI list every frame; Matroska lists key frames only.
-  if len(entries) > 1 and len(entries) == stream.frames:
-    return [entry.timestamp for entry in entries if entry.size]
-  times = []
-  for packet in container.demux(stream):
-    time = packet.pts if packet.pts is not None else packet.dts
-    if time is not None and packet.size:
-      times.append(time)
-  return times
+def _video_stream(
+  container: av.container.InputContainer, path: pathlib.Path
+) -> av.VideoStream:
+  """Returns the stream that ffmpeg takes: the largest, no cover picture."""
+  stream = container.streams.best('video')
+  if stream is None:
+    raise UnreadableError(
+      f'{path}: has no video stream; put the video itself there.'
+    )
+  return stream
 
 
-def _unreadable(path: pathlib.Path, error: Exception) -> input_error.InputError:
+def _unreadable(path: pathlib.Path, error: Exception) -> UnreadableError:
   reason = getattr(error, 'strerror', None) or type(error).__name__
-  return input_error.InputError(
+  return UnreadableError(
     f'{path}: cannot be read as a video ({reason}); the file is truncated or '
     'damaged, get it again.'
   )

@@ -1,0 +1,163 @@
+"""Flags to values; what is wrong with them becomes one line."""
+
+import pathlib
+import re
+import runpy
+from collections.abc import Sequence
+
+import ml_collections
+from absl import flags
+
+from tfds_mtl_aqa.input_error import InputError
+
+_CONFIGS = pathlib.Path(__file__).parent / 'configs'
+
+
+def parse_flags(argv: Sequence[str]) -> list[str]:
+  """Parses the flags, --config among them.
+
+  Args:
+    argv: of the program. `--config=c3davg` is configs/c3davg.py, wherever the
+      program runs.
+
+  Returns:
+    What is no flag.
+
+  Raises:
+    InputError: a flag, or the config, is wrong.
+  """
+  argv = [_with_config_path(argument) for argument in argv]
+  path = next((a for a in argv if a.startswith('--config=')), '--config')
+  try:
+    rest = flags.FLAGS(argv)
+    config = flags.FLAGS.config
+    if path != '--config':
+      _check_fields(config, path)
+  except SyntaxError as e:
+    raise InputError(
+      f'--config: {e.filename}, line {e.lineno}: no Python ({e.msg}); see '
+      'configs/.'
+    ) from e
+  except OSError as e:
+    reason = str(e.__cause__ or e).strip().splitlines()[-1].strip()
+    raise InputError(
+      f'{path} is no config that can be read ({reason}); see configs/.'
+    ) from e
+  except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as e:
+    if "'get_config'" in str(e):
+      raise InputError(
+        f'{path}: has no function get_config(); see configs/.'
+      ) from e
+    raise InputError(_about_flags(str(e), argv)) from e
+  except (ImportError, ArithmeticError, LookupError, NameError) as e:
+    # The user's own code.
+    raise InputError(f'{path}: {type(e).__name__}: {e}.') from e
+  return rest
+
+
+def _check_fields(config: object, path: str) -> None:
+  """Checks that a config has the fields that every config has.
+
+  Raises:
+    InputError: it is no config, or a part of one.
+  """
+  if not isinstance(config, ml_collections.ConfigDict):
+    raise InputError(
+      f'{path}: get_config() returns a {type(config).__name__}; it has to be '
+      'an ml_collections.ConfigDict: begin with one of configs/.'
+    )
+  is_of_actions = config.get('network') == 'action_classifier'
+  name = 'pretrain_ucf101' if is_of_actions else 'c3davg'
+  whole = runpy.run_path(str(find_config(name)))['get_config']()
+  missing = [
+    field
+    for field in _fields(whole)
+    # Those of `model` are the network's own.
+    if not field.startswith('model.') and field not in _fields(config)
+  ]
+  if missing:
+    raise InputError(
+      f'{path}: lacks {missing[0]}'
+      + f' and {len(missing) - 1} more fields' * (len(missing) > 1)
+      + f'; begin with a whole config, such as configs/{name}.py.'
+    )
+
+
+def _fields(config: ml_collections.ConfigDict, prefix: str = '') -> list[str]:
+  """Returns the names of all fields, those within others with dots."""
+  names = []
+  for key in config:
+    value = config.get(key)
+    if isinstance(value, ml_collections.ConfigDict):
+      names += _fields(value, f'{prefix}{key}.')
+    else:
+      names.append(f'{prefix}{key}')
+  return names
+
+
+def _with_config_path(argument: str) -> str:
+  """Returns --config=... with the path of the file that it means."""
+  flag, _, name = argument.partition('=')
+  if flag != '--config' or not name:
+    return argument
+  # What follows a colon is for the config.
+  name, colon, rest = name.partition(':')
+  return f'--config={find_config(name)}{colon}{rest}'
+
+
+def find_config(name: str) -> pathlib.Path:
+  """Returns the file of a config.
+
+  Args:
+    name: its path; or 'c3davg' or 'configs/c3davg.py' for one that comes with
+      the program.
+
+  Returns:
+    The path as it was given, if there is neither.
+  """
+  path = pathlib.Path(name).expanduser()
+  if path.is_file():
+    return path
+  inside = path.with_suffix('.py')
+  if inside.parts[0] == 'configs':
+    inside = inside.relative_to('configs')
+  return _CONFIGS / inside if (_CONFIGS / inside).is_file() else path
+
+
+def _about_flags(message: str, argv: Sequence[str]) -> str:
+  """Returns what is wrong with the flags, and which of them it is."""
+  if message[0] in '\'"':  # A field's name, quoted once or twice.
+    message = message.strip('\'"').replace('\\n', ' ')
+    message = re.sub(r'[\\\'"]+(?=\w)|(?<=\w)[\\\'"]+', "'", message)
+    message = re.sub(
+      r"\s*Did you mean ('.*?') instead of .*", r'; did you mean \1?', message
+    )
+    message = f'the config has no such field: {message}'
+  # absl shows the arguments of an exception here.
+  message = re.sub(
+    r"\('Non-boolean argument .*\)", 'give True or False.', message
+  )
+  # Python's words for int('two') and float('fast').
+  message = re.sub(
+    r'invalid literal for int\(\).*', 'give a whole number.', message
+  )
+  message = re.sub(
+    'could not convert string to float: .*', 'give a number.', message
+  )
+  if message.startswith(('flag --', 'Unknown command line flag')):
+    return ' '.join(message.split())  # It names the flag.
+  overrides = [flag for flag in argv if flag.startswith('--config.')]
+  # Those whose field or value the message has; all, if it has none.
+  wrong, *_ = message.split(';')
+  named = [
+    flag
+    for flag in overrides
+    if any(
+      re.search(rf'(?<!\w){re.escape(part)}(?!\w)', wrong)
+      for part in re.split('[.=]', flag.removeprefix('--config.'))
+      if part
+    )
+  ]
+  flags_meant = named or overrides
+  where = f' (in {" ".join(flags_meant)})' if flags_meant else ''
+  return ' '.join(message.split()) + where

@@ -1,0 +1,90 @@
+"""Batches of a source of examples: a pure function of (seed, step)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import grain
+import numpy as np
+
+from tfds_mtl_aqa.cores import available_cores
+
+Row = dict[str, np.ndarray]
+
+# For ever. Without a number Grain takes sys.maxsize rows, and its rounding of
+# that overflows where a process has one row of a batch.
+_EPOCHS = 1 << 30
+
+
+def shuffled(
+  source: Sequence[Any],
+  make_row: Callable[[Any, np.random.Generator], Row],
+  batch_size: int,
+  part: tuple[int, int],
+  seed: int,
+  first_step: int,
+) -> Iterator[Row]:
+  """Yields a part of the rows of the batch of each step, for ever.
+
+  The batch of a step depends on seed and step alone: not on how many processes
+  there are, nor on where training was interrupted.
+
+  Args:
+    source: of examples.
+    make_row: makes a row of an example, with the chance that it is given.
+    batch_size: rows of the whole batch.
+    part: which part of a batch, and of how many; see `sharding.batch_part`.
+    seed: of shuffling and augmentation.
+    first_step: step to begin at.
+  """
+  dataset = (
+    grain.MapDataset.source(source)
+    .seed(seed)
+    .shuffle()
+    .repeat(_EPOCHS)
+    .random_map(make_row)
+  )
+  iterator = iter(_in_parts(dataset, batch_size, part))
+  grain.experimental.set_next_index(iterator, first_step)
+  return iterator
+
+
+def in_order(
+  source: Sequence[Any],
+  make_row: Callable[[Any], Row],
+  batch_size: int,
+  part: tuple[int, int],
+) -> Iterator[Row]:
+  """Yields a part of the rows of every batch; each example exactly once.
+
+  The last batch is filled up with the last example. Added to each row are
+    index: int32 [batch], the example's place in the source;
+    is_real: bool [batch], False where the last batch was filled up.
+
+  Args:
+    source: of examples.
+    make_row: makes a row of an example.
+    batch_size: rows of the whole batch.
+    part: which part of a batch, and of how many; see `sharding.batch_part`.
+  """
+
+  def row_at(index: int) -> Row:
+    row = make_row(source[min(index, len(source) - 1)])
+    row['index'] = np.int32(index)
+    row['is_real'] = np.bool_(index < len(source))
+    return row
+
+  num_batches = -(-len(source) // batch_size)
+  dataset = grain.MapDataset.range(num_batches * batch_size).map(row_at)
+  return iter(_in_parts(dataset, batch_size, part))
+
+
+def _in_parts(
+  dataset: grain.MapDataset, batch_size: int, part: tuple[int, int]
+) -> grain.IterDataset:
+  """Batches, and keeps one part of every batch."""
+  index, parts = part
+  pieces = dataset.batch(batch_size // parts)
+  # Slicing before batching would give the rows another order.
+  return pieces[index::parts].to_iter_dataset(
+    grain.ReadOptions(num_threads=available_cores(), prefetch_buffer_size=4)
+  )

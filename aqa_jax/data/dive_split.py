@@ -1,0 +1,378 @@
+"""A split of a prepared dataset: random access, with the labels in memory."""
+
+import copy
+import os
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+import tensorflow_datasets as tfds
+
+import tfds_mtl_aqa
+from aqa_jax.data.corrupt_records import CorruptRecords
+from aqa_jax.data.vocabulary import Vocabulary
+from tfds_mtl_aqa import label_file
+from tfds_mtl_aqa.dive_dataset_builder import DiveDatasetBuilder
+from tfds_mtl_aqa.input_error import InputError
+from tfds_mtl_aqa.labels import CLASS_NAMES
+
+_LABELS = (
+  'event',
+  'sample',
+  'dive_number',
+  'start_frame',
+  'end_frame',
+  'final_score',
+  'difficulty',
+  'judge_scores',
+  'caption_ids',
+  *CLASS_NAMES,
+)
+
+
+class EncodedFrames(tfds.decode.SkipDecoding):
+  """Leaves the frames of a video as JPEG, so that only those used are decoded.
+
+  TFDS's own decoder of that kind lacks the method for sequences.
+  """
+
+  def decode_batch_example_np(
+    self, serialized_example: Sequence[bytes]
+  ) -> list[bytes]:
+    """Returns the JPEG files as they are stored."""
+    return list(serialized_example)
+
+
+class DecodeError(InputError):
+  """The stored frames of a dive can't be read.
+
+  Attributes:
+    name: what they are frames of.
+    reason: a sentence.
+  """
+
+  def __init__(self, name: str, reason: str = 'a stored frame is no JPEG.'):
+    """Says what to do."""
+    self.name = name
+    self.reason = reason
+    super().__init__(
+      f'{name}: {self.reason} Remove the prepared dataset and prepare it again.'
+    )
+
+
+def decode_frame(data: bytes, owner: str) -> np.ndarray:
+  """Decodes a frame that `EncodedFrames` has left as it is stored.
+
+  Args:
+    data: of a JPEG file.
+    owner: what the frame is of, for the error.
+
+  Returns:
+    uint8 [height, width, 3], RGB.
+
+  Raises:
+    DecodeError: it is no JPEG file.
+  """
+  frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+  if frame is None:
+    raise DecodeError(owner)
+  return frame
+
+
+class _DamagedFrames(Sequence[bytes]):
+  """The frames of a record that can't be read: an error for whoever takes one.
+
+  So it is met where damaged frames are, in the rows that need them.
+  """
+
+  def __init__(self, name: str, reason: str):
+    self._name = name
+    self._reason = reason
+
+  def __len__(self) -> int:
+    raise DecodeError(self._name, self._reason)
+
+  def __getitem__(self, index: int) -> bytes:
+    raise DecodeError(self._name, self._reason)
+
+
+class DiveSplit:
+  """Some of the dives of a split.
+
+  Attributes:
+    labels: feature name -> array [dives]; caption_ids is a list of arrays. And
+      unlv_dive, released_443 and so on, where the dataset has them.
+  """
+
+  def __init__(
+    self,
+    source: Sequence[Mapping[str, object]],
+    indices: Sequence[int],
+    name: str = '',
+    corrupt: CorruptRecords | None = None,
+    rows: Sequence[Mapping[str, object]] | None = None,
+  ):
+    """Reads the labels of all dives, unless they are given.
+
+    Args:
+      source: of examples with encoded frames.
+      indices: the dives that belong to it, in order.
+      name: of the split, for errors.
+      corrupt: is told of records that can't be read, and which are left out;
+        None where there can't be any.
+      rows: the labels of every example of `source`; None where they have to be
+        read with the frames.
+
+    Raises:
+      InputError: too many can't be read.
+    """
+    self._source = source
+    self._name = name
+    if rows is None:
+      rows, indices = _read_rows(source, indices, name, corrupt)
+    else:
+      rows = [rows[index] for index in indices]
+    self._indices = np.asarray(indices, np.int64)
+    self.labels = {
+      name: np.array([row[name] for row in rows])
+      for name in _LABELS
+      if name not in ('caption_ids', 'dive_number')
+    }
+    self.labels['dive_number'] = np.array(
+      [_text(row['dive_number']) for row in rows]
+    )
+    self.labels['caption_ids'] = [row['caption_ids'] for row in rows]
+    if 'unlv_dive' in rows[0]:
+      self.labels['unlv_dive'] = np.array([row['unlv_dive'] for row in rows])
+      for name in rows[0]['subsets']:
+        self.labels[name] = np.array([row['subsets'][name] for row in rows])
+
+  def __len__(self) -> int:
+    return len(self._indices)
+
+  def __getitem__(self, index: int) -> Mapping[str, object]:
+    """Returns a dive; `video` is a list of JPEG files.
+
+    Of a damaged record, taking a frame of it raises DecodeError.
+    """
+    record = int(self._indices[index])
+    try:
+      return self._source[record]
+    except RuntimeError as e:
+      frames = _DamagedFrames(*_damage(self._name, record, e))
+      labels = {name: values[index] for name, values in self.labels.items()}
+      return labels | {'video': frames, 'padded_frames': (0, 0)}
+
+  def __repr__(self) -> str:
+    return f'{type(self).__name__}({len(self)} dives)'
+
+  def select(self, indices: Sequence[int]) -> 'DiveSplit':
+    """Returns the split of some of these dives, by their place in this one."""
+    indices = np.asarray(indices, np.int64)
+    selected = copy.copy(self)
+    selected._indices = self._indices[indices]
+    # The labels are at hand: reading them again would read every frame too.
+    selected.labels = {
+      name: [values[index] for index in indices]
+      if isinstance(values, list)
+      else values[indices]
+      for name, values in self.labels.items()
+    }
+    return selected
+
+
+def _read_rows(
+  source: Sequence[Mapping[str, object]],
+  indices: Sequence[int],
+  name: str,
+  corrupt: CorruptRecords | None,
+) -> tuple[list[Mapping[str, object]], list[int]]:
+  """Returns the labels of examples, and which could be read."""
+  rows, readable = [], []
+  for index in map(int, indices):
+    try:
+      row = source[index]
+    except RuntimeError as e:
+      if corrupt is None:
+        raise
+      corrupt.leave_out(*_damage(name, index, e))
+      continue
+    # Without the frames: those of all dives would fill the memory.
+    rows.append({k: value for k, value in row.items() if k != 'video'})
+    readable.append(index)
+  return rows, readable
+
+
+def _damage(name: str, record: int, error: RuntimeError) -> tuple[str, str]:
+  """Returns which record is damaged, and how.
+
+  Args:
+    name: of the split.
+    record: its place in the split.
+    error: ArrayRecord's, raised where a checksum is wrong.
+  """
+  reason = ' '.join(str(error).split())
+  return f'{name}, record {record}', f'is damaged ({reason}).'
+
+
+def _text(value: str | bytes) -> str:
+  return value.decode() if isinstance(value, bytes) else value
+
+
+def open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+  """Opens a prepared dataset; see `find_builder`.
+
+  Raises:
+    InputError: there is no such dataset, or it is not prepared.
+  """
+  builder = find_builder(name, data_dir)
+  if not builder.is_prepared():
+    raise InputError(
+      f'{builder.data_path}: the dataset is not prepared; run python -m '
+      f'tfds_mtl_aqa.prepare {name} --data_dir={data_dir or "..."}'
+    )
+  return builder
+
+
+def find_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+  """Finds a dataset of videos, prepared or not.
+
+  Args:
+    name: such as 'mtl_aqa/clips_171x128'.
+    data_dir: where datasets are kept; None for TFDS's default.
+
+  Raises:
+    InputError: there is no such dataset, it has no videos, or its files are
+      damaged.
+  """
+  # The shell leaves ~ alone in --config.dataset.data_dir=~/dives.
+  data_dir = os.path.expanduser(data_dir) if data_dir else None
+  try:
+    builder = tfds.builder(name, data_dir=data_dir)
+  except (tfds.core.DatasetNotFoundError, ValueError) as e:
+    raise InputError(
+      f'config.dataset.name={name!r} is no dataset: {_reason(name, e)} Give '
+      'mtl_aqa/clips_171x128 or simulated_dives/quickstart, for example.'
+    ) from e
+  if isinstance(builder, DiveDatasetBuilder):
+    builder.check_complete()
+  if 'video' not in builder.info.features:
+    raise InputError(
+      f'config.dataset.name={name!r} holds labels only; training needs videos.'
+    )
+  return builder
+
+
+def _reason(name: str, error: Exception) -> str:
+  """Returns why a dataset is none: the config is wrong, or what TFDS says."""
+  dataset, _, config = name.partition('/')
+  for cls in tfds_mtl_aqa.BUILDERS:
+    if cls.name == dataset and config:
+      known = ', '.join(f'{dataset}/{other}' for other in cls.builder_configs)
+      return f'there are {known}.'
+  return str(error).splitlines()[0]
+
+
+def load_split(
+  builder: tfds.core.DatasetBuilder,
+  split: str,
+  max_corrupt_fraction: float = 0.0,
+) -> DiveSplit:
+  """Opens a split.
+
+  Args:
+    builder: of a prepared dataset.
+    split: its name, or several with + between.
+    max_corrupt_fraction: records that can't be read are left out up to this
+      share.
+
+  Raises:
+    InputError: there is no such split, it is empty, too many of its records
+      can't be read, or a caption has a word that the vocabulary lacks. Where
+      labels are stored apart, records are not read before their frames are
+      needed: see `DiveSplit`.
+  """
+  if set(split.split('+')) - set(builder.info.splits):
+    raise InputError(
+      f'{builder.info.full_name} has no split {split!r}; it has '
+      f'{", ".join(sorted(builder.info.splits))}.'
+    )
+  has_video = 'video' in builder.info.features
+  source = builder.as_data_source(
+    split, decoders={'video': EncodedFrames()} if has_video else None
+  )
+  if not len(source):
+    raise InputError(
+      f'{builder.data_path}: the split {split!r} holds no dive; prepare the '
+      'dataset with more videos.'
+    )
+  corrupt = CorruptRecords(len(source), max_corrupt_fraction)
+  dives = DiveSplit(
+    source,
+    range(len(source)),
+    f'{builder.data_path}: {split}',
+    corrupt,
+    label_file.read(builder.data_path, builder.info, split),
+  )
+  vocabulary = load_vocabulary(builder)
+  for event, sample, ids in zip(
+    dives.labels['event'],
+    dives.labels['sample'],
+    dives.labels['caption_ids'],
+    strict=True,
+  ):
+    vocabulary.check_ids(ids, f'the caption of dive ({event}, {sample})')
+  return dives
+
+
+def load_vocabulary(builder: tfds.core.DatasetBuilder) -> Vocabulary:
+  """Returns the vocabulary of a dataset's captions."""
+  return Vocabulary(builder.info.metadata['vocabulary'])
+
+
+def hold_out(
+  split: DiveSplit, fraction: float, whole_events: bool, seed: int
+) -> tuple[DiveSplit, DiveSplit]:
+  """Divides a split into one to train on and one to choose checkpoints by.
+
+  Args:
+    split: to divide.
+    fraction: of the dives (or events) to hold out; below 1. With 0 nothing is
+      held out, and both are the whole split: for a dataset too small to divide,
+      whose figures then say nothing about other dives.
+    whole_events: hold out events, as a test on events never seen does;
+      otherwise dives of every event, as MTL-AQA's test split does.
+    seed: of the draw. It is not the seed of training, so that every run
+      chooses by the same dives.
+
+  Returns:
+    (train, validation), both in the order of `split`.
+
+  Raises:
+    InputError: one of them would be empty.
+  """
+  if fraction == 0:
+    return split, split
+  events = split.labels['event']
+  rng = np.random.default_rng(seed)
+  held_out = np.zeros(len(split), bool)
+  if whole_events:
+    names = np.unique(events)
+    number = round(fraction * len(names))
+    held_out = np.isin(events, rng.permutation(names)[:number])
+  else:
+    for event in np.unique(events):
+      dives = np.flatnonzero(events == event)
+      number = round(fraction * len(dives))
+      held_out[rng.permutation(dives)[:number]] = True
+  if held_out.all() or not held_out.any():
+    raise InputError(
+      f'config.validation.fraction={fraction} of {len(split)} dives leaves '
+      f'{held_out.sum()} to validate on and {(~held_out).sum()} to train on; '
+      'give another fraction (0: choose by the training dives themselves), or '
+      'a dataset with more dives.'
+    )
+  return (
+    split.select(np.flatnonzero(~held_out)),
+    split.select(np.flatnonzero(held_out)),
+  )

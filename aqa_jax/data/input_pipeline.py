@@ -1,0 +1,316 @@
+"""From a prepared dataset to batches: a pure function of (seed, step).
+
+A batch is a dict of arrays, one part of its rows:
+  video: uint8 [batch, frames, crop, crop, 3], RGB.
+  flip: bool [batch], whether to mirror the video.
+  dive_id: int32 [batch, 2], the dive's event and its sample in it.
+  score: float32 [batch], points.
+  difficulty: float32 [batch].
+  position, armstand, rotation_type, somersaults, twists: int32 [batch].
+  words: int32 [batch, caption_length], caption ids, padded with <eos>.
+  word_mask: float32 [batch, caption_length], 1 through the first <eos>.
+Evaluation adds what `batches.in_order` does.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+import cv2
+import jax
+import numpy as np
+from PIL import Image
+
+from aqa_jax.data import batches
+from aqa_jax.data.corrupt_records import CorruptRecords
+from aqa_jax.data.dive_split import DecodeError, DiveSplit, decode_frame
+from aqa_jax.data.vocabulary import pad_caption
+from tfds_mtl_aqa.input_error import InputError
+from tfds_mtl_aqa.labels import CLASS_NAMES
+
+# What the official code draws from, for each frame.
+_RANDOM_FILTERS = (
+  Image.Resampling.NEAREST,
+  Image.Resampling.BILINEAR,
+  Image.Resampling.BICUBIC,
+  Image.Resampling.LANCZOS,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoInput:
+  """Which pixels of a stored dive the network sees.
+
+  Attributes:
+    window_frames: stored frames without the margins; 103 in the paper.
+    frames: how many of the window's frames are used; 96 in the paper for
+      C3D-AVG, 16 for MSCADC.
+    stride: from one of them to the next, in frames, rounded down: 1 for
+      C3D-AVG; 6.5 for MSCADC, which sees frames 0, 6, 13, ..., 97.
+    anchor: which ones: 'end', the last, which hold the entry and the splash;
+      or 'start', the first, as in the official code.
+    max_shift: temporal augmentation in frames; 3 in the paper.
+    crop: side of the centred square crop in pixels; 112 in the paper.
+    flip: mirror half of the training videos, as in the paper.
+    resize: (width, height) in pixels that the stored frames are brought to;
+      empty: they are taken as they are.
+    interpolation: how: 'area'; or 'random', one of four filters for each
+      frame, in the test too, as in the official code.
+    resize_evaluation: False leaves out the resizing in evaluation, as the
+      official MSCADC does by mistake.
+  """
+
+  window_frames: int
+  frames: int
+  stride: float
+  anchor: str
+  max_shift: int
+  crop: int
+  flip: bool
+  resize: tuple[int, ...] = ()
+  interpolation: str = 'area'
+  resize_evaluation: bool = True
+
+  @property
+  def shape(self) -> tuple[int, int, int, int]:
+    """The (time, height, width, 3) that the network sees of a dive."""
+    return self.frames, self.crop, self.crop, 3
+
+  def offsets(self) -> np.ndarray:
+    """Returns int [frames]: which frames of the window are used."""
+    offsets = np.floor(self.stride * np.arange(self.frames)).astype(int)
+    if self.anchor == 'end':
+      offsets += self.window_frames - 1 - offsets[-1]
+    return offsets
+
+  def check(
+    self, num_frames: int, height: int | None, width: int | None
+  ) -> None:
+    """Checks that stored dives can be used so.
+
+    Args:
+      num_frames: stored frames.
+      height: of the stored frames; None where it differs from dive to dive,
+        and has to be checked when a dive is read.
+      width: likewise.
+
+    Raises:
+      InputError: naming the field that does not fit.
+    """
+    margin = (num_frames - self.window_frames) // 2
+    resize_fits = not self.resize or (
+      len(self.resize) == 2 and min(self.resize) >= self.crop
+    )
+    sizes = [] if width is None else [(width, height)]
+    if self.resize and resize_fits:
+      sizes = [self.resize] + (not self.resize_evaluation) * sizes
+    width, height = min(sizes, key=min, default=(self.crop, self.crop))
+    problems = {
+      f'anchor={self.anchor!r}: give start or end': (
+        self.anchor not in ('start', 'end')
+      ),
+      f'window_frames={self.window_frames}: the dataset stores {num_frames} '
+      'frames a dive': margin < 0,
+      f'stride={self.stride}: give 1 or more': not self.stride >= 1,
+      f'frames={self.frames} at stride {self.stride:g}: the window has '
+      f'{self.window_frames}': (
+        self.stride * (self.frames - 1) >= self.window_frames
+      ),
+      f'frames={self.frames}: give 1 or more': self.frames < 1,
+      f'max_shift={self.max_shift}: {margin} frames are stored on each side of '
+      'the window': (not 0 <= self.max_shift <= max(margin, 0)),
+      f'interpolation={self.interpolation!r}: give area or random': (
+        self.interpolation not in ('area', 'random')
+      ),
+      f'resize={tuple(self.resize)}: give () or (width, height), neither '
+      f'below crop={self.crop}': not resize_fits,
+      f'crop={self.crop}: the frames are {width} x {height} pixels': (
+        not 1 <= self.crop <= min(height, width)
+      ),
+    }
+    for message, is_problem in problems.items():
+      if is_problem:
+        raise InputError(f'config.input.{message}.')
+
+
+def crop_offset(size: int, crop: int) -> int:
+  """Returns where a centred crop begins, rounded as torchvision does it."""
+  return round((size - crop) / 2)
+
+
+def make_inputs(
+  example: Mapping[str, object],
+  video_input: VideoInput,
+  caption_length: int,
+  rng: np.random.Generator | None,
+) -> dict[str, np.ndarray]:
+  """Returns one row of a batch.
+
+  Args:
+    example: a dive, `video` still JPEG.
+    video_input: which pixels to take.
+    caption_length: tokens to pad or cut the caption to.
+    rng: draws the augmentation, once for the whole dive; None for none.
+
+  Raises:
+    InputError: a stored frame can't be decoded.
+  """
+  encoded = example['video']
+  margin = (len(encoded) - video_input.window_frames) // 2
+  head, tail = (int(count) for count in example['padded_frames'])
+  shift, flip = 0, False
+  if rng is not None:
+    # Frames that only repeat their neighbour are no augmentation.
+    low = -min(video_input.max_shift, max(margin - head, 0))
+    high = min(video_input.max_shift, max(margin - tail, 0))
+    shift = int(rng.integers(low, high + 1))
+    flip = bool(rng.random() < 0.5) and video_input.flip
+  caption, word_mask = pad_caption(example['caption_ids'], caption_length)
+  inputs = {
+    'video': _decode_frames(
+      [encoded[margin + shift + offset] for offset in video_input.offsets()],
+      video_input,
+      example,
+      rng,
+    ),
+    'flip': np.bool_(flip),
+    'dive_id': np.array([example['event'], example['sample']], np.int32),
+    'score': np.float32(example['final_score']),
+    'difficulty': np.float32(example['difficulty']),
+    'words': caption,
+    'word_mask': word_mask,
+  }
+  return inputs | {task: np.int32(example[task]) for task in CLASS_NAMES}
+
+
+def abstract_batch(
+  video_input: VideoInput, caption_length: int, batch_size: int
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """Returns the shapes and dtypes of a whole batch of `make_inputs`.
+
+  Args:
+    video_input: which pixels to take.
+    caption_length: tokens of a padded caption.
+    batch_size: rows.
+  """
+  rows = {
+    'video': (video_input.shape, np.uint8),
+    'flip': ((), np.bool_),
+    'dive_id': ((2,), np.int32),
+    'score': ((), np.float32),
+    'difficulty': ((), np.float32),
+    'words': ((caption_length,), np.int32),
+    'word_mask': ((caption_length,), np.float32),
+  }
+  rows |= dict.fromkeys(CLASS_NAMES, ((), np.int32))
+  return {
+    name: jax.ShapeDtypeStruct((batch_size, *shape), dtype)
+    for name, (shape, dtype) in rows.items()
+  }
+
+
+def _decode_frames(
+  encoded: list[bytes],
+  video_input: VideoInput,
+  example: Mapping[str, object],
+  rng: np.random.Generator | None,
+) -> np.ndarray:
+  """Returns the centred crops, uint8 [frames, crop, crop, 3]."""
+  dive = f'dive ({example["event"]}, {example["sample"]})'
+  crop = video_input.crop
+  is_resized = video_input.resize and (
+    rng is not None or video_input.resize_evaluation
+  )
+  if rng is None:
+    # Random filters in the test, too, but the same ones every time.
+    rng = np.random.default_rng([example['event'], example['sample']])
+  frames = np.empty((len(encoded), crop, crop, 3), np.uint8)
+  for index, data in enumerate(encoded):
+    frame = decode_frame(data, dive)
+    if is_resized:
+      frame = _resized(frame, video_input, rng)
+    height, width, _ = frame.shape
+    if min(height, width) < crop:
+      raise InputError(
+        f'config.input.crop={crop}: the frames of {dive} are {width} x '
+        f'{height} pixels; give config.input.resize, or a smaller crop.'
+      )
+    top, left = crop_offset(height, crop), crop_offset(width, crop)
+    frames[index] = frame[top : top + crop, left : left + crop]
+  return frames
+
+
+def _resized(
+  frame: np.ndarray, video_input: VideoInput, rng: np.random.Generator
+) -> np.ndarray:
+  """Returns a frame of the size asked for, uint8 [height, width, 3]."""
+  size = tuple(video_input.resize)
+  if video_input.interpolation == 'area':
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+  drawn = _RANDOM_FILTERS[rng.integers(len(_RANDOM_FILTERS))]
+  return np.asarray(Image.fromarray(frame).resize(size, drawn))
+
+
+def training_batches(
+  split: DiveSplit,
+  video_input: VideoInput,
+  caption_length: int,
+  batch_size: int,
+  part: tuple[int, int],
+  seed: int,
+  first_step: int,
+  corrupt: CorruptRecords,
+) -> Iterator[dict[str, np.ndarray]]:
+  """Yields a part of the batch of each step; see `batches.shuffled`.
+
+  Args:
+    split: to train on.
+    video_input: which pixels to take.
+    caption_length: tokens of a padded caption.
+    batch_size: rows of the whole batch.
+    part: which part of a batch, and of how many.
+    seed: of shuffling and augmentation.
+    first_step: step to begin at.
+    corrupt: is told of dives whose frames can't be decoded; another dive takes
+      their place.
+  """
+
+  def make_row(example, rng):
+    while True:
+      try:
+        return make_inputs(example, video_input, caption_length, rng)
+      except DecodeError as e:
+        corrupt.leave_out(e.name, e.reason)
+        example = split[rng.integers(len(split))]
+
+  return batches.shuffled(
+    split,
+    make_row,
+    batch_size,
+    part,
+    seed,
+    first_step,
+  )
+
+
+def evaluation_batches(
+  split: DiveSplit,
+  video_input: VideoInput,
+  caption_length: int,
+  batch_size: int,
+  part: tuple[int, int],
+) -> Iterator[dict[str, np.ndarray]]:
+  """Yields a part of every batch; every dive comes exactly once.
+
+  Args:
+    split: to evaluate on.
+    video_input: which pixels to take.
+    caption_length: tokens of a padded caption.
+    batch_size: rows of the whole batch.
+    part: which part of a batch, and of how many.
+  """
+  return batches.in_order(
+    split,
+    lambda example: make_inputs(example, video_input, caption_length, rng=None),
+    batch_size,
+    part,
+  )

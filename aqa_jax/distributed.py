@@ -1,0 +1,123 @@
+"""Several processes that train together: their flags, and how they meet."""
+
+import os
+import re
+
+from absl import flags
+
+from tfds_mtl_aqa.input_error import InputError
+
+_COORDINATOR = flags.DEFINE_string(
+  'coordinator_address', None, 'host:port of process 0, for several processes.'
+)
+_NUM_PROCESSES = flags.DEFINE_integer(
+  'num_processes', None, 'How many processes there are.'
+)
+_PROCESS_ID = flags.DEFINE_integer(
+  'process_id', None, 'Which of them this is, from 0.'
+)
+_MULTI_HOST = flags.DEFINE_bool(
+  'multi_host',
+  False,
+  'Several processes that find each other: on a TPU slice, or under SLURM.',
+)
+
+# Seconds without a sign of life until a process counts as dead, and the others
+# end.
+_HEARTBEAT_TIMEOUT = 60
+# Seconds that the processes wait for the last of them: nodes may have to be
+# made first.
+_START_TIMEOUT = 1800
+
+
+def check_flags(mode: str) -> None:
+  """Checks the flags of this module.
+
+  Args:
+    mode: of `aqa_jax.main`.
+
+  Raises:
+    InputError: they do not go together, or not with the mode.
+  """
+  for flag in (_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID, _MULTI_HOST):
+    if flag.value and mode in ('compile', 'benchmark'):
+      raise InputError(
+        f'--{flag.name} is for training and evaluation; --mode={mode} '
+        'runs in one process.'
+      )
+  together = (_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID)
+  given = [flag for flag in together if flag.value is not None]
+  if not given:
+    return
+  if len(given) < len(together):
+    raise InputError(
+      f'--{given[0].name}={given[0].value}: give all of '
+      f'{", ".join(f"--{flag.name}" for flag in together)}, or none of them.'
+    )
+  address = re.fullmatch(r'.+:(\d+)', _COORDINATOR.value)
+  if not address or not 0 < int(address[1]) < 2**16:
+    raise InputError(
+      f'--coordinator_address={_COORDINATOR.value}: give host:port, such as '
+      'localhost:8476.'
+    )
+  if _NUM_PROCESSES.value < 1:
+    raise InputError(f'--num_processes={_NUM_PROCESSES.value}: give 1 or more.')
+  if not 0 <= _PROCESS_ID.value < _NUM_PROCESSES.value:
+    raise InputError(
+      f'--process_id={_PROCESS_ID.value}: give 0 to '
+      f'--num_processes={_NUM_PROCESSES.value}, less one.'
+    )
+
+
+def check_platforms() -> None:
+  """Looks for the devices; has to come after `initialize`.
+
+  Raises:
+    InputError: there are none of the kind that $JAX_PLATFORMS asks for.
+  """
+  import jax
+
+  try:
+    jax.devices()
+  except (AssertionError, RuntimeError) as e:
+    asked = os.environ.get('JAX_PLATFORMS')
+    if not asked:
+      raise
+    # JAX has no words for a plugin that is not installed.
+    reason = str(e).splitlines()[0] if str(e) else 'JAX finds none here'
+    raise InputError(
+      f'JAX_PLATFORMS={asked}: {reason}; leave it away to take what there is.'
+    ) from e
+
+
+def initialize() -> None:
+  """Connects this process with the others, if the flags say there are some.
+
+  Raises:
+    InputError: no cluster is found.
+  """
+  if _COORDINATOR.value is None and not _MULTI_HOST.value:
+    return
+  import jax
+
+  if _PROCESS_ID.value == 0 and _NUM_PROCESSES.value > 1:
+    print(
+      f'Waiting for {_NUM_PROCESSES.value} processes at {_COORDINATOR.value}, '
+      f'for {_START_TIMEOUT // 60} minutes at most.',
+      flush=True,
+    )
+  try:
+    jax.distributed.initialize(
+      _COORDINATOR.value,
+      _NUM_PROCESSES.value,
+      _PROCESS_ID.value,
+      initialization_timeout=_START_TIMEOUT,
+      heartbeat_timeout_seconds=_HEARTBEAT_TIMEOUT,
+    )
+  except ValueError as e:
+    if not _MULTI_HOST.value:
+      raise
+    raise InputError(
+      f'--multi_host: neither a TPU slice nor a SLURM job is found here ({e}) '
+      'Elsewhere give --coordinator_address, --num_processes and --process_id.'
+    ) from e

@@ -1,0 +1,181 @@
+"""What can be had without the video: the baselines a model must beat.
+
+Fitted on the training split's labels and measured on the evaluated dives. On
+MTL-AQA's test split the event and the dive's class alone give a Spearman of
+0.69, so a result that does not stand beside these numbers says little.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from aqa_jax.evaluation import metrics
+from tfds_mtl_aqa import labels as label_names
+
+Labels = Mapping[str, ArrayLike]
+
+# Each baseline's name says what it is given; 'class' is all five labels.
+RIDGE_BASELINES = {
+  'difficulty': ('difficulty',),
+  'class': ('class',),
+  'difficulty+class': ('difficulty', 'class'),
+  'event': ('event',),
+  'difficulty+class+event': ('difficulty', 'class', 'event'),
+  'difficulty+class+event+length': ('difficulty', 'class', 'event', 'length'),
+}
+_RIDGE_STRENGTH = 1.0
+# Points. Equal inputs must predict equal scores to the last bit, or rounding
+# in the matrix product would rank the dives.
+_PREDICTION_DECIMALS = 6
+
+
+def compute_baselines(
+  train_labels: Labels, eval_labels: Labels
+) -> dict[str, dict[str, float]]:
+  """Fits every baseline on one split and measures it on another.
+
+  The baselines are 'mean' and 'median' (the training split's, a constant) and
+  ridge regressions of strength 1 with a free intercept on raw, unscaled
+  inputs: the difficulty, one-hot classes, the one-hot event and the clip's
+  length in frames (end_frame - start_frame).
+
+  Args:
+    train_labels: feature name -> [dives], of the training split: final_score,
+      difficulty, event, start_frame, end_frame and the five class labels, as
+      in `tfds_mtl_aqa.features`.
+    eval_labels: the same of the evaluated dives. An event that the training
+      split lacks counts as none; where all lack, 'event' is a constant.
+
+  Returns:
+    baseline -> `metrics.score_metrics`; its `spearman` is NaN for a constant.
+
+  Raises:
+    ValueError: a feature is missing, empty, not finite or of another length
+      than the rest, or a class id is out of range.
+  """
+  true = np.asarray(_column(eval_labels, 'final_score'), np.float64)
+  train_true = np.asarray(_column(train_labels, 'final_score'), np.float64)
+  if not train_true.size:
+    raise ValueError('The baselines need at least one training dive.')
+  baselines = {
+    'mean': metrics.score_metrics(np.full_like(true, train_true.mean()), true),
+    'median': metrics.score_metrics(
+      np.full_like(true, np.median(train_true)), true
+    ),
+  }
+  events = np.unique(_column(train_labels, 'event'))
+  for name, parts in RIDGE_BASELINES.items():
+    weights, intercept = fit_ridge(
+      _inputs(train_labels, parts, events), train_true, _RIDGE_STRENGTH
+    )
+    predicted = _inputs(eval_labels, parts, events) @ weights + intercept
+    baselines[name] = metrics.score_metrics(
+      np.round(predicted, _PREDICTION_DECIMALS), true
+    )
+  return baselines
+
+
+def majority_accuracies(
+  train_labels: Labels, eval_labels: Labels
+) -> dict[str, float]:
+  """Returns what always naming the training split's commonest class gives.
+
+  Args:
+    train_labels: feature name -> int [dives], with the five class labels.
+    eval_labels: the same of the evaluated dives.
+
+  Returns:
+    task -> percent (0 to 100) of the evaluated dives. Among equally common
+    classes the one of the lowest id is taken.
+
+  Raises:
+    ValueError: a label is missing or empty, or a class id is out of range.
+  """
+  predicted, true = {}, {}
+  for task, class_names in label_names.CLASS_NAMES.items():
+    train_ids = _class_ids(train_labels, task, len(class_names))
+    true[task] = _class_ids(eval_labels, task, len(class_names))
+    predicted[task] = np.full_like(true[task], np.bincount(train_ids).argmax())
+  return metrics.class_accuracies(predicted, true)
+
+
+def fit_ridge(
+  inputs: np.ndarray, targets: np.ndarray, strength: float
+) -> tuple[np.ndarray, float]:
+  """Fits a linear regression with an L2 penalty on the weights.
+
+  Minimises sum((targets - inputs @ weights - intercept)**2) + strength *
+  sum(weights**2), in closed form; the intercept is not penalised.
+
+  Args:
+    inputs: float [examples, features].
+    targets: float [examples].
+    strength: of the penalty, positive.
+
+  Returns:
+    The weights, float64 [features], and the intercept.
+
+  Raises:
+    ValueError: the shapes do not fit, or the strength is not positive.
+  """
+  if inputs.ndim != 2 or targets.shape != inputs.shape[:1]:
+    raise ValueError(
+      f'Ridge inputs {inputs.shape} and targets {targets.shape} do not fit.'
+    )
+  if strength <= 0:
+    raise ValueError(f'The ridge strength must be positive, got {strength}.')
+  input_mean, target_mean = inputs.mean(0), targets.mean()
+  centred = inputs - input_mean
+  weights = np.linalg.solve(
+    centred.T @ centred + strength * np.eye(inputs.shape[1]),
+    centred.T @ (targets - target_mean),
+  )
+  return weights, float(target_mean - input_mean @ weights)
+
+
+def _column(labels: Labels, name: str) -> np.ndarray:
+  """Returns one feature, [dives]."""
+  if name not in labels:
+    raise ValueError(f'The baselines need the feature {name!r}.')
+  column = np.asarray(labels[name])
+  if column.ndim != 1:
+    raise ValueError(f'{name!r} must have shape [dives], got {column.shape}.')
+  return column
+
+
+def _class_ids(labels: Labels, task: str, num_classes: int) -> np.ndarray:
+  """Returns a task's class ids, int64 [dives], at least one."""
+  ids = _column(labels, task).astype(np.int64)
+  if not ids.size:
+    raise ValueError(f'There is no dive with a class of {task!r}.')
+  if ids.min() < 0 or ids.max() >= num_classes:
+    raise ValueError(
+      f'Class ids of {task!r} must be 0 to {num_classes - 1}, got '
+      f'{ids.min()} to {ids.max()}.'
+    )
+  return ids
+
+
+def _inputs(
+  labels: Labels, parts: tuple[str, ...], events: np.ndarray
+) -> np.ndarray:
+  """Returns the regression's inputs, float64 [dives, features]."""
+  columns = []
+  for part in parts:
+    if part == 'class':
+      columns += [
+        np.eye(len(class_names))[_class_ids(labels, task, len(class_names))]
+        for task, class_names in label_names.CLASS_NAMES.items()
+      ]
+    elif part == 'event':
+      columns.append(_column(labels, 'event')[:, None] == events)
+    elif part == 'length':
+      frames = [
+        _column(labels, name).astype(np.float64)
+        for name in ('start_frame', 'end_frame')
+      ]
+      columns.append((frames[1] - frames[0])[:, None])
+    else:
+      columns.append(_column(labels, part)[:, None])
+  return np.concatenate(columns, axis=1, dtype=np.float64)

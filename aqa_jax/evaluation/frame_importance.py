@@ -1,0 +1,55 @@
+"""Which frames moved the score: gradient times input, frame by frame."""
+
+from collections.abc import Callable, Mapping
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from aqa_jax.layers.normalize import normalize
+from aqa_jax.tasks import losses
+
+
+def make_importance_step(
+  model: nn.Module,
+) -> Callable[[Mapping, Mapping, jax.Array], jax.Array]:
+  """Returns the jitted step that says what each frame did to the score.
+
+  The step takes params, batch_stats and video, uint8 [batch, frames, height,
+  width, 3], RGB as `input_pipeline` makes it, and returns float32 [batch,
+  frames] in points: the sum over a frame's pixels and channels of
+  d score / d input * input, where the input is the normalised video, in
+  evaluation mode (running statistics, no dropout).
+
+  What it means: if a frame's departure from zero, the grey that is the mean of
+  ImageNet, grew by a hundredth, the score would change by a hundredth of the
+  figure. A positive frame pulls the score up, a negative one down.
+
+  Its limits: the derivative holds for small changes only, so that the figures
+  neither add up to the score nor say what it were without the frame. Where a
+  unit is saturated they are small although the frame matters; what is as grey
+  as the mean counts for nothing; and a frame that is compared with others has
+  only its own part. They tell where the network looks, not why.
+
+  It runs on the devices that its arguments lie on, without a mesh: one process
+  may call it alone.
+
+  Args:
+    model: with a score among its tasks.
+  """
+  scorer = model.clone(tasks=('score',))
+
+  def importance_step(params, batch_stats, video):
+    normalized = normalize(video, jnp.zeros(len(video), bool))
+
+    def points(normalized):
+      outputs = scorer.apply(
+        {'params': params, 'batch_stats': batch_stats}, normalized
+      )
+      # In evaluation mode no dive's score depends on another dive.
+      return outputs['score'].sum() * losses.SCORE_UNIT
+
+    gradient = jax.grad(points)(normalized)
+    return (gradient * normalized).sum(axis=(2, 3, 4))
+
+  return jax.jit(importance_step)

@@ -1,0 +1,81 @@
+"""How the program ends: a line and an exit code for each kind of error."""
+
+import errno
+import os
+import signal
+import sys
+import time
+import traceback
+from typing import NoReturn
+
+from aqa_jax.files import is_disk_full
+from tfds_mtl_aqa.input_error import InputError
+
+# Seconds that process 0, which the others hang on, leaves them to say the same.
+_LAST_WORDS = 5
+
+
+def end_with(error: BaseException, workdir: str | None) -> NoReturn:
+  """Says what has happened, and ends the program.
+
+  What nobody can mend but us is raised again, for its traceback.
+
+  Args:
+    error: that has ended `main`.
+    workdir: as the user gave it.
+  """
+  if isinstance(error, InputError):
+    _end(2, str(error))
+  if isinstance(error, FloatingPointError):
+    _end(1, str(error))
+  if isinstance(error, KeyboardInterrupt):
+    print(
+      'aqa_jax: interrupted; the same command goes on from the last '
+      'checkpoint.',
+      file=sys.stderr,
+    )
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not Python's way out: XLA may be compiling, and would crash.
+    os._exit(128 + signal.SIGINT)
+  # What is left has come from where JAX is imported.
+  import jax
+
+  from aqa_jax.training import preemption
+
+  if isinstance(error, preemption.PreemptedError):
+    # All processes end together.
+    print(f'aqa_jax: {error}; the same command goes on.', file=sys.stderr)
+    sys.exit(preemption.EXIT_CODE)
+  if preemption.is_lost_peer(error):
+    reason = str(error).splitlines()[0][:200]
+    _end(
+      preemption.EXIT_CODE,
+      f'another process has died or can not be reached ({reason}); the same '
+      'command goes on from the last checkpoint.',
+    )
+  # TensorFlow and TensorStore have exceptions of their own for it.
+  if is_disk_full(error):
+    _end(
+      2,
+      f'--workdir={workdir}: {os.strerror(errno.ENOSPC)}. The checkpoints are '
+      'whole: make room, and give the same command again.',
+    )
+  if not jax.distributed.is_initialized():
+    raise error
+  traceback.print_exception(error)
+  _end(1, 'this process has failed, as told above.')
+
+
+def _end(code: int, message: str) -> NoReturn:
+  """Says why, and ends the program."""
+  print(f'aqa_jax: {message}', file=sys.stderr, flush=True)
+  jax = sys.modules.get('jax')
+  if jax is None or not jax.distributed.is_initialized():
+    sys.exit(code)
+  # Python's own way out would wait for the other processes, which may be
+  # waiting for this one.
+  sys.stdout.flush()
+  if jax.process_index() == 0:
+    time.sleep(_LAST_WORDS)
+  os._exit(code)

@@ -1,0 +1,56 @@
+"""Files that are whole at any time, and what can be written into them."""
+
+import errno
+import math
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def write_atomically(path: str | os.PathLike[str], text: str) -> None:
+  """Writes a text file that is, at any time, wholly old or wholly new.
+
+  Args:
+    path: the file, in an existing folder.
+    text: its content, written as UTF-8 with the line ends it has.
+  """
+  path = pathlib.Path(path)
+  # The process id keeps two runs in one folder from writing one file.
+  part = path.with_name(f'{path.name}.{os.getpid()}.part')
+  try:
+    with open(part, 'w', encoding='utf-8', newline='') as file:
+      file.write(text)
+      file.flush()
+      os.fsync(file.fileno())
+    os.replace(part, path)
+  finally:
+    part.unlink(missing_ok=True)
+
+
+def json_ready(value: Any) -> Any:
+  """Returns a value that strict JSON can hold.
+
+  Args:
+    value: numbers, NumPy scalars and arrays, texts, None, and mappings and
+      sequences of them.
+
+  Returns:
+    The same in Python's own types; NaN and infinities become None.
+  """
+  if isinstance(value, Mapping):
+    return {str(key): json_ready(entry) for key, entry in value.items()}
+  if isinstance(value, (np.ndarray, np.generic)):
+    return json_ready(value.tolist())
+  if isinstance(value, (list, tuple)):
+    return [json_ready(entry) for entry in value]
+  if isinstance(value, float) and not math.isfinite(value):
+    return None
+  return value
+
+
+def is_disk_full(error: Exception) -> bool:
+  """Returns whether an error, of whatever library, says so."""
+  return os.strerror(errno.ENOSPC) in str(error)

@@ -1,0 +1,148 @@
+"""PyTorch's GRU layer: with both its biases, and its gates in one product."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from aqa_jax.layers.initializers import pytorch_uniform
+from aqa_jax.layers.precision import precision_of
+
+_EXACT = precision_of(jnp.float32)
+
+
+class _Gates(nn.Module):
+  """Kernel [inputs, 3, hidden] and bias [3, hidden]: reset, update and new."""
+
+  hidden: int
+  dtype: object = jnp.float32
+
+  @nn.compact
+  def __call__(self, num_inputs: int) -> tuple[jax.Array, jax.Array]:
+    uniform = pytorch_uniform(self.hidden)
+    shape = 3, self.hidden
+    return (
+      self.param('kernel', uniform, (num_inputs, *shape)).astype(self.dtype),
+      self.param('bias', uniform, shape).astype(self.dtype),
+    )
+
+
+class GRULayer(nn.Module):
+  """A GRU layer, as `torch.nn.GRU` computes it.
+
+  `nn.GRUCell` has one bias for the reset and one for the update gate where
+  PyTorch adds two. The outputs are the same, but an optimizer then moves them
+  otherwise, and official weights would not survive the way here and back.
+
+  What the inputs add to the gates does not depend on the steps before, and is
+  one product for all steps: `project`. What is left is done step by step.
+
+  Attributes:
+    hidden: units.
+    dtype: of the computation, float32 or float64; parameters are float32.
+  """
+
+  hidden: int
+  dtype: object = jnp.float32
+
+  def setup(self) -> None:
+    """Makes the gates."""
+    self.inputs = _Gates(self.hidden, self.dtype)
+    self.carry = _Gates(self.hidden, self.dtype)
+
+  def project(self, inputs: jax.Array) -> jax.Array:
+    """Returns what inputs add to the gates.
+
+    Args:
+      inputs: `dtype` [..., features].
+
+    Returns:
+      `dtype` [..., 3, hidden].
+    """
+    return _affine(*self.inputs(inputs.shape[-1]), inputs)
+
+  def step(self, carry: jax.Array, projected: jax.Array) -> jax.Array:
+    """Returns the new carry, which is the output too.
+
+    Args:
+      carry: `dtype` [batch, hidden].
+      projected: `dtype` [batch, 3, hidden], from `project`.
+    """
+    gates = self.carry(self.hidden)
+    return _update(carry, projected, _affine(*gates, carry))
+
+  def __call__(self, projected: jax.Array) -> jax.Array:
+    """Returns the outputs of a sequence; the carry before it is zero.
+
+    Args:
+      projected: `dtype` [batch, time, 3, hidden], from `project`.
+
+    Returns:
+      `dtype` [batch, time, hidden].
+    """
+    outputs = _recur(*self.carry(self.hidden), projected.swapaxes(0, 1))
+    return outputs.swapaxes(0, 1)
+
+
+def _affine(kernel: jax.Array, bias: jax.Array, inputs: jax.Array) -> jax.Array:
+  return jnp.tensordot(inputs, kernel, 1, precision=_EXACT) + bias
+
+
+def _update(
+  carry: jax.Array, from_inputs: jax.Array, from_carry: jax.Array
+) -> jax.Array:
+  """Returns the new carry; gates are [batch, 3, hidden]."""
+  reset, update = jnp.moveaxis(
+    nn.sigmoid(from_inputs[:, :2] + from_carry[:, :2]), 1, 0
+  )
+  new = jnp.tanh(from_inputs[:, 2] + reset * from_carry[:, 2])
+  return (1 - update) * new + update * carry
+
+
+@jax.custom_vjp
+def _recur(
+  kernel: jax.Array, bias: jax.Array, projected: jax.Array
+) -> jax.Array:
+  """Returns the outputs of all steps, [time, batch, hidden].
+
+  Args:
+    kernel: of the carry's gates.
+    bias: likewise.
+    projected: [time, batch, 3, hidden].
+  """
+  return _recur_forward(kernel, bias, projected)[0]
+
+
+def _recur_forward(kernel, bias, projected):
+  def step(carry, from_inputs):
+    carry = _update(carry, from_inputs, _affine(kernel, bias, carry))
+    return carry, carry
+
+  _, outputs = lax.scan(step, jnp.zeros_like(projected[0, :, 0]), projected)
+  return outputs, (kernel, bias, projected, outputs)
+
+
+def _recur_backward(residuals, gradient):
+  """The gradient of the kernel as one product, not as a sum step by step."""
+  kernel, bias, projected, outputs = residuals
+  zero = jnp.zeros_like(outputs[:1])
+  carries = jnp.concatenate([zero, outputs[:-1]])
+  from_carries = _affine(kernel, bias, carries)
+
+  def step(from_later, at_step):
+    of_output, *arguments = at_step
+    _, pull_back = jax.vjp(_update, *arguments)
+    of_carry, of_inputs, of_gates = pull_back(of_output + from_later)
+    of_carry += jnp.tensordot(
+      of_gates, kernel, ((1, 2), (1, 2)), precision=_EXACT
+    )
+    return of_carry, (of_inputs, of_gates)
+
+  _, (of_projected, of_gates) = lax.scan(
+    step, zero[0], (gradient, carries, projected, from_carries), reverse=True
+  )
+  of_kernel = jnp.einsum('tbi,tbgh->igh', carries, of_gates, precision=_EXACT)
+  return of_kernel, of_gates.sum((0, 1)), of_projected
+
+
+_recur.defvjp(_recur_forward, _recur_backward)

@@ -1,0 +1,87 @@
+r"""A table of the paper as a set of trainings.
+
+python -m aqa_jax.paper --table=4 --dataset=simulated_dives --scale=small \
+  --data_dir=data --workdir=workdir/tables
+
+Each row is a plain `aqa_jax.main` command, which --dry_run prints: run some of
+them on other machines, put their workdirs in place, and give the command again.
+What is finished is not trained again; what was interrupted goes on.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+
+from absl import logging
+
+from aqa_jax.paper import paper_tables
+from aqa_jax.workdir import local_folder
+from tfds_mtl_aqa.input_error import InputError
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+  parser = argparse.ArgumentParser(
+    prog='python -m aqa_jax.paper',
+    description='Trains and evaluates the rows of a table of the paper.',
+    # Or --seed=5 would mean --seeds=5.
+    allow_abbrev=False,
+  )
+  parser.add_argument(
+    '--table', type=int, required=True, choices=paper_tables.TABLES
+  )
+  parser.add_argument('--dataset', default='simulated_dives')
+  parser.add_argument('--scale', default='small', choices=paper_tables.SCALES)
+  parser.add_argument('--workdir', required=True)
+  parser.add_argument('--data_dir', default='data')
+  parser.add_argument('--seeds', type=int, default=3)
+  parser.add_argument(
+    '--dry_run', action='store_true', help='print the commands, run none'
+  )
+  chosen, overrides = parser.parse_known_args(arguments)
+  unknown = [flag for flag in overrides if not flag.startswith('--config.')]
+  if unknown:
+    raise InputError(f'unknown argument {unknown[0]!r}; see --help.')
+  if chosen.seeds < 1:
+    raise InputError(f'--seeds={chosen.seeds}: give 1 or more.')
+  chosen.workdir = local_folder('workdir', chosen.workdir)
+  chosen.overrides = overrides
+  return chosen
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+  """Runs the table that the arguments name."""
+  chosen = _arguments(arguments)
+  # Heavy: what is wrong with the flags is told without them.
+  from aqa_jax.paper import experiment, table_files
+
+  rows = paper_tables.rows(
+    chosen.table, chosen.dataset, chosen.scale, chosen.data_dir
+  )
+  runs = experiment.plan(
+    rows, chosen.seeds, chosen.workdir, chosen.data_dir, chosen.overrides
+  )
+  if chosen.dry_run:
+    for run in runs:
+      print(shlex.join(['python', *run.command]))
+    return
+  experiment.train_all(runs)
+  table = table_files.make_table(chosen.table, runs)
+  stem = f'table{chosen.table}_{chosen.dataset}_{chosen.scale}'
+  paths = table_files.write(table, chosen.workdir, stem)
+  print('\n' + paths[0].read_text())
+  print(f'Written: {", ".join(map(str, paths))}')
+
+
+def run() -> None:
+  """Runs `main`; what the user can mend ends in one line and exit code 2."""
+  logging.set_verbosity(logging.ERROR)
+  try:
+    main()
+  except InputError as e:
+    print(f'aqa_jax.paper: {e}', file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == '__main__':
+  run()

@@ -1,0 +1,310 @@
+"""The tables of the evaluation report, as rows of text for its template."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from aqa_jax.evaluation import caption_metrics, metrics
+from aqa_jax.evaluation.evaluation_files import Predictions
+from tfds_mtl_aqa.labels import CLASS_NAMES
+
+Evaluation = Mapping[str, Any]
+
+_NONE = '–'
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+  """How a measure is written.
+
+  Attributes:
+    key: its name in an evaluation.
+    name: for a reader.
+    short: likewise, for the head of a column, if it is to head one.
+    decimals: to write.
+    higher_is_better: or a lower one.
+  """
+
+  key: str
+  name: str
+  short: str = ''
+  decimals: int = 3
+  higher_is_better: bool = True
+
+
+SCORE_MEASURES = (
+  Measure('spearman', 'Spearman', 'Spearman'),
+  Measure('kendall_tau', 'Kendall τ', 'Kendall'),
+  Measure('spearman_within_events', 'Spearman within events', 'within'),
+  Measure('execution_spearman', 'Spearman, execution', 'execution'),
+  Measure('relative_l2', 'Relative L2 × 100', 'R-L2', 3, False),
+  Measure('mse', 'MSE, points²', 'MSE', 1, False),
+  Measure('mae', 'MAE, points', 'MAE', 2, False),
+)
+CAPTION_MEASURES = tuple(
+  Measure(key, name) for key, name in caption_metrics.NAMES.items()
+)
+
+
+def is_number(value: Any) -> bool:
+  """Returns whether a value is there and defined: neither None nor NaN."""
+  return value is not None and not math.isnan(value)
+
+
+def number(value: float | None, decimals: int) -> str:
+  """Returns a number as text, a dash where it is None or NaN."""
+  if not is_number(value):
+    return _NONE
+  # Adding 0 makes a zero of the rounded -0.
+  rounded = round(float(value), decimals) + 0.0
+  return f'{rounded:.{decimals}f}'.replace('-', '\N{MINUS SIGN}')
+
+
+def signed(value: float | None, decimals: int) -> str:
+  """Returns a number with its sign as text, a dash for None or NaN."""
+  text = number(value, decimals)
+  is_positive = is_number(value) and round(float(value), decimals) > 0
+  return f'+{text}' if is_positive else text
+
+
+def headline(evaluation: Evaluation) -> list[dict[str, str]]:
+  """Returns a row for each measure of the score that was evaluated.
+
+  Args:
+    evaluation: of `evaluation_files.evaluate`.
+
+  Returns:
+    Rows of texts: key, name, value, interval ('' where there is none), baseline
+    and baseline_name, the best of the baselines ('' where there is none).
+  """
+  rows = []
+  for measure in SCORE_MEASURES:
+    if measure.key not in evaluation:
+      continue
+    # A single dive has no rank: there is nothing to show.
+    if evaluation.get('num_dives') == 1 and not is_number(
+      evaluation[measure.key]
+    ):
+      continue
+    low, high = evaluation.get('intervals', {}).get(measure.key, (None, None))
+    baseline_name, baseline = _best_baseline(evaluation, measure)
+    rows.append(
+      {
+        'key': measure.key,
+        'name': measure.name,
+        'value': number(evaluation[measure.key], measure.decimals),
+        'interval': (
+          f'{number(low, measure.decimals)}–{number(high, measure.decimals)}'
+          if is_number(low) and is_number(high)
+          else ''
+        ),
+        'baseline': number(baseline, measure.decimals) if baseline_name else '',
+        'baseline_name': baseline_name,
+      }
+    )
+  return rows
+
+
+def _best_baseline(
+  evaluation: Evaluation, measure: Measure
+) -> tuple[str, float | None]:
+  """Returns name and value of the best baseline; '' and None for none."""
+  values = {
+    name: baseline[measure.key]
+    for name, baseline in evaluation.get('baselines', {}).items()
+    if is_number(baseline.get(measure.key))
+  }
+  if not values:
+    return '', None
+  choose = max if measure.higher_is_better else min
+  name = choose(values, key=values.__getitem__)
+  return name, values[name]
+
+
+def baseline_table(evaluation: Evaluation) -> dict[str, list]:
+  """Returns the model beside all baselines and ceilings.
+
+  Args:
+    evaluation: of `evaluation_files.evaluate`.
+
+  Returns:
+    columns: short names of the measures that a baseline or a ceiling has.
+    rows: (kind, name, cells), kind 'model', 'baseline' or 'ceiling'.
+  """
+  rows = [('model', 'this model', evaluation)]
+  for kind in ('baseline', 'ceiling'):
+    found = evaluation.get(f'{kind}s') or {}
+    rows += [(kind, name, values) for name, values in found.items()]
+  # With nothing beside the model, its own measures; else those that compare.
+  compared = rows[1:] or rows
+  measures = [
+    measure
+    for measure in SCORE_MEASURES
+    if any(is_number(values.get(measure.key)) for _, _, values in compared)
+  ]
+  return {
+    'columns': [measure.short for measure in measures],
+    'rows': [
+      (kind, name, [number(values.get(m.key), m.decimals) for m in measures])
+      for kind, name, values in rows
+    ],
+  }
+
+
+def caption_table(evaluation: Evaluation) -> dict[str, list] | None:
+  """Returns the captions' measures beside their baselines.
+
+  Args:
+    evaluation: of `evaluation_files.evaluate`.
+
+  Returns:
+    columns: (kind, name), kind 'model' or 'baseline'.
+    rows: (name of a measure, cells), of the measures that the model has. None
+    where no captions were evaluated.
+  """
+  measures = [m for m in CAPTION_MEASURES if m.key in evaluation]
+  if not measures:
+    return None
+  baselines = evaluation.get('caption_baselines') or {}
+  compared = [evaluation, *baselines.values()]
+  return {
+    'columns': [
+      ('model', 'this model'),
+      *(('baseline', name) for name in baselines),
+    ],
+    'rows': [
+      (m.name, [number(values.get(m.key), m.decimals) for values in compared])
+      for m in measures
+    ],
+  }
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupError:
+  """The score's errors on some of the dives.
+
+  Attributes:
+    name: of the group.
+    num_dives: in it.
+    bias: mean of predicted minus true score, points; NaN without dives.
+    mae: mean absolute error, points; NaN without dives.
+  """
+
+  name: str
+  num_dives: int
+  bias: float
+  mae: float
+
+
+def group_errors(
+  errors: np.ndarray, ids: np.ndarray, names: Mapping[int, str]
+) -> list[GroupError]:
+  """Returns the errors of each group, in the order of `names`.
+
+  Args:
+    errors: float [dives], predicted minus true score, points.
+    ids: int [dives], the group of each.
+    names: id -> name of the group. A group may have no dive.
+  """
+  groups = []
+  for group, name in names.items():
+    own = errors[ids == group]
+    bias, mae = float('nan'), float('nan')
+    if own.size:
+      bias, mae = float(own.mean()), float(np.abs(own).mean())
+    groups.append(GroupError(name, own.size, bias, mae))
+  return groups
+
+
+def error_rows(groups: Sequence[GroupError]) -> list[dict[str, Any]]:
+  """Returns groups as texts and bars for the template.
+
+  Args:
+    groups: of `group_errors`; those without a dive are left out.
+
+  Returns:
+    Rows: name, num_dives, bias and mae as text, is_over; left, width and reach,
+    in percent of the bar's cell: where the bar of the signed error begins, its
+    width, and half the width of the band of the absolute error.
+  """
+  groups = [group for group in groups if group.num_dives]
+  largest = max((group.mae for group in groups), default=0.0) or 1.0
+  rows = []
+  for group in groups:
+    width = 50 * abs(group.bias) / largest
+    rows.append(
+      {
+        'name': group.name,
+        'num_dives': group.num_dives,
+        'bias': signed(group.bias, 1),
+        'mae': number(group.mae, 1),
+        'is_over': group.bias >= 0,
+        'left': round(50 - (0 if group.bias >= 0 else width), 2),
+        'width': round(width, 2),
+        'reach': round(50 * group.mae / largest, 2),
+      }
+    )
+  return rows
+
+
+def confusion_tables(
+  predictions: Predictions, evaluation: Evaluation
+) -> list[dict[str, Any]]:
+  """Returns the confusion matrix of each predicted task.
+
+  Args:
+    predictions: of a split.
+    evaluation: of `evaluation_files.evaluate`, for the accuracies.
+
+  Returns:
+    Tables: task, accuracy and majority as text, class_names, and rows, one a
+    true class: name, num_dives, recall in percent as text, and cells, each
+    (count, share of the row's dives, whether it is the right class). Classes
+    that are neither in the truth nor predicted are left out, and named in
+    `absent`.
+  """
+  tables = []
+  for task, class_names in CLASS_NAMES.items():
+    if task not in predictions.classes:
+      continue
+    counts = metrics.confusion_matrix(
+      predictions.classes[task], predictions.labels[task], len(class_names)
+    )
+    recalls = metrics.recall(counts)
+    present = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
+    rows = []
+    for label in present:
+      total = int(counts[label].sum())
+      rows.append(
+        {
+          'name': class_names[label],
+          'num_dives': total,
+          'recall': number(recalls[label], 1),
+          'cells': [
+            (
+              int(counts[label, other]),
+              round(float(counts[label, other] / max(total, 1)), 3),
+              bool(label == other),
+            )
+            for other in present
+          ],
+        }
+      )
+    tables.append(
+      {
+        'task': task.replace('_', ' '),
+        'accuracy': number(evaluation.get('accuracy', {}).get(task), 2),
+        'majority': number(
+          evaluation.get('majority_accuracy', {}).get(task), 2
+        ),
+        'class_names': [class_names[label] for label in present],
+        'rows': rows,
+        'absent': [
+          name for i, name in enumerate(class_names) if i not in present
+        ],
+      }
+    )
+  return tables

@@ -1,0 +1,1 @@
+"""Steps, optimizer, loop, and what the loop keeps."""

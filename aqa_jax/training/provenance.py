@@ -1,0 +1,66 @@
+"""Where a checkpoint comes from: config, words, dataset and versions."""
+
+import hashlib
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+
+import numpy as np
+
+from aqa_jax.data.dive_split import DiveSplit
+from aqa_jax.data.vocabulary import Vocabulary
+
+_PACKAGES = (
+  'aqa_jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy',
+  'grain', 'tensorflow-datasets',
+)  # fmt: skip
+
+
+def describe(
+  config: Mapping[str, object],
+  dataset: str,
+  train: DiveSplit,
+  vocabulary: Vocabulary,
+) -> dict[str, object]:
+  """Returns what a checkpoint says of its origin, fit for JSON.
+
+  Args:
+    config: of the training, plain values.
+    dataset: name, config and version of the dataset.
+    train: dives that are trained on.
+    vocabulary: of the dataset.
+
+  Returns:
+    config; vocabulary, all words; versions of the packages; and dataset, which
+    has to be the same when a training goes on: name, number of training dives,
+    and SHA-256 of their labels and of the words.
+  """
+  return {
+    'config': dict(config),
+    'vocabulary': list(vocabulary.words),
+    'versions': {'python': platform.python_version()}
+    | {name: _version(name) for name in _PACKAGES},
+    'dataset': {
+      'name': dataset,
+      'training dives': len(train),
+      'labels': _fingerprint(train),
+      'words': hashlib.sha256('\n'.join(vocabulary.words).encode()).hexdigest(),
+    },
+  }
+
+
+def _version(package: str) -> str:
+  try:
+    return importlib.metadata.version(package)
+  except importlib.metadata.PackageNotFoundError:
+    # Run from its folder: that takes no installation.
+    return 'not installed'
+
+
+def _fingerprint(dives: DiveSplit) -> str:
+  digest = hashlib.sha256()
+  for name, values in sorted(dives.labels.items()):
+    digest.update(name.encode())
+    for value in values:
+      digest.update(np.ascontiguousarray(value).tobytes())
+  return digest.hexdigest()

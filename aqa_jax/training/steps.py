@@ -1,0 +1,184 @@
+"""One step of training, and one of evaluation."""
+
+from collections.abc import Callable, Mapping
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jax.sharding import Mesh
+
+from aqa_jax import sharding
+from aqa_jax.layers.normalize import normalize
+from aqa_jax.tasks import losses
+from aqa_jax.train_state import TrainState
+
+Batch = Mapping[str, jax.Array]
+
+
+def make_train_step(
+  model: nn.Module,
+  optimizer: optax.GradientTransformation,
+  loss_weights: Mapping[str, float],
+  seed: int,
+  mesh: Mesh,
+  accumulation: int = 1,
+) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]:
+  """Returns the jitted training step.
+
+  The step takes the state, which it consumes, and a batch as
+  `input_pipeline.training_batches` makes it, and returns the new state and
+  scalars, each float32 []: 'loss', the weighted sum, and each task's own;
+  'gradient_norm'; and 'is_finite', 1 or 0. If loss or gradient are not finite,
+  the new state is the old one, but for its step. With them comes the batch's
+  'dive_id', whole.
+
+  Args:
+    model: that is trained.
+    optimizer: of its parameters.
+    loss_weights: by task.
+    seed: of dropout.
+    mesh: of devices.
+    accumulation: parts of the batch that are worked on one after the other, to
+      save memory. Their gradients' mean is that of the batch; BatchNorm sees
+      each part for itself.
+  """
+  everywhere = sharding.replicated(mesh)
+
+  def loss_of(params, batch_stats, batch, dropout_key):
+    # The names of the scopes are what `benchmarks.breakdown` looks for.
+    with jax.named_scope('normalize'):
+      video = normalize(batch['video'], batch['flip'])
+    outputs, updated = model.apply(
+      {'params': params, 'batch_stats': batch_stats},
+      video,
+      batch.get('words'),
+      train=True,
+      rngs={'dropout': dropout_key},
+      mutable=['batch_stats'],
+    )
+    with jax.named_scope('losses'):
+      by_task = losses.task_losses(outputs, batch)
+      loss = losses.total_loss(by_task, loss_weights)
+    scalars = {'loss': loss, **by_task}
+    return loss, (scalars, updated.get('batch_stats', {}))
+
+  def differentiate(params, batch_stats, batch, dropout_key):
+    gradients, (scalars, batch_stats) = jax.grad(loss_of, has_aux=True)(
+      params, batch_stats, batch, dropout_key
+    )
+    # Each device keeps its part of the gradient. Were it not whole before,
+    # XLA would compute the part alone, from the activations of all devices.
+    gradients = lax.with_sharding_constraint(gradients, everywhere)
+    gradients = lax.with_sharding_constraint(
+      gradients, sharding.state_sharding(mesh, gradients)
+    )
+    return (gradients, scalars), batch_stats
+
+  def accumulate(params, batch_stats, batch, dropout_key):
+    """As `differentiate`, part by part."""
+    # [parts, batch / parts, ...], of each device's own rows.
+    parts = jax.tree.map(
+      lambda rows: rows.reshape(
+        -1, accumulation, *rows.shape[1:]
+      ).swapaxes(0, 1),
+      dict(batch),
+    )  # fmt: skip
+    keys = jax.random.split(dropout_key, accumulation)
+
+    def add(carry, part):
+      sums, batch_stats = carry
+      found, batch_stats = differentiate(params, batch_stats, *part)
+      return (jax.tree.map(jnp.add, sums, found), batch_stats), None
+
+    one = jax.tree.map(lambda rows: rows[0], (parts, keys))
+    shapes, _ = jax.eval_shape(differentiate, params, batch_stats, *one)
+    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    (sums, batch_stats), _ = lax.scan(
+      add,
+      (zeros, batch_stats),
+      (parts, keys),
+      # XLA's CPU backend has no fast convolutions within a loop.
+      unroll=sharding.platform(mesh) == 'cpu',
+    )
+    return jax.tree.map(lambda total: total / accumulation, sums), batch_stats
+
+  def train_step(state, batch):
+    (gradients, scalars), batch_stats = (
+      accumulate if accumulation > 1 else differentiate
+    )(
+      # Parameters that lie in parts are gathered to be used.
+      lax.with_sharding_constraint(state.params, everywhere),
+      state.batch_stats,
+      batch,
+      jax.random.fold_in(jax.random.key(seed), state.step),
+    )
+    with jax.named_scope('optimizer'):
+      scalars['gradient_norm'] = optax.tree.norm(gradients)
+      is_finite = jnp.isfinite(scalars['loss'] + scalars['gradient_norm'])
+      updates, opt_state = optimizer.update(
+        gradients, state.opt_state, state.params
+      )
+      new_state = TrainState(
+        step=state.step,
+        params=optax.apply_updates(state.params, updates),
+        batch_stats=batch_stats,
+        opt_state=opt_state,
+      )
+      new_state = jax.tree.map(
+        lambda new, old: jnp.where(is_finite, new, old), new_state, state
+      ).replace(step=state.step + 1)
+    scalars['is_finite'] = is_finite.astype(jnp.float32)
+    if 'dive_id' in batch:
+      scalars['dive_id'] = batch['dive_id']
+    return (
+      lax.with_sharding_constraint(
+        new_state, sharding.state_sharding(mesh, new_state)
+      ),
+      lax.with_sharding_constraint(scalars, everywhere),
+    )
+
+  return jax.jit(train_step, donate_argnums=0)
+
+
+def make_predict_step(
+  model: nn.Module, mesh: Mesh
+) -> Callable[[dict, dict, Batch], dict[str, object]]:
+  """Returns the jitted prediction step.
+
+  The step takes params, batch_stats and a batch as
+  `input_pipeline.evaluation_batches` makes it, and returns, on every process
+  whole: index int32 [batch] and is_real bool [batch], as given; and for each of
+  the model's tasks score float32 [batch] in points, classes int32 [batch] and
+  class_probabilities float32 [batch, classes], both by task, captions int32
+  [batch, length - 1], actions int32 [batch].
+
+  Args:
+    model: that predicts.
+    mesh: of devices.
+  """
+
+  def predict_step(params, batch_stats, batch):
+    outputs = model.apply(
+      {'params': params, 'batch_stats': batch_stats},
+      normalize(batch['video'], batch['flip']),
+    )
+    predictions = {'index': batch['index'], 'is_real': batch['is_real']}
+    if 'score' in outputs:
+      predictions['score'] = outputs['score'] * losses.SCORE_UNIT
+    if 'classes' in outputs:
+      predictions['classes'] = {
+        task: logits.argmax(axis=-1)
+        for task, logits in outputs['classes'].items()
+      }
+      predictions['class_probabilities'] = jax.tree.map(
+        nn.softmax, outputs['classes']
+      )
+    if 'captions' in outputs:
+      predictions['captions'] = outputs['captions']
+    if 'actions' in outputs:
+      predictions['actions'] = outputs['actions'].argmax(axis=-1)
+    return predictions
+
+  return jax.jit(predict_step, out_shardings=sharding.replicated(mesh))

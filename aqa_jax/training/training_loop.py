@@ -1,0 +1,290 @@
+"""The training loop: steps, progress, validation, checkpoints."""
+
+import contextlib
+import dataclasses
+import pathlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import jax
+import ml_collections
+import numpy as np
+from jax.sharding import Mesh
+
+from aqa_jax import duration, sharding
+from aqa_jax.train_state import TrainState
+from aqa_jax.training import preemption
+from aqa_jax.training.goodput import Goodput
+from aqa_jax.training.metrics_writer import MetricsWriter
+from aqa_jax.training.preemption import PreemptedError
+from aqa_jax.training.progress import ProgressLine
+from aqa_jax.training.step_log import StepLog
+from aqa_jax.training.trace import Trace
+from aqa_jax.weights import pretrained
+from aqa_jax.weights.checkpoint import Checkpoints
+from tfds_mtl_aqa.file_lock import file_lock
+
+
+@dataclasses.dataclass
+class Training:
+  """What the loop needs to know of a training; subclasses know their data.
+
+  Attributes:
+    config: one of `configs/`.
+    workdir: folder of the run.
+    mesh: of devices.
+    state: as it is now.
+    train_step: from `steps.make_train_step`.
+    num_examples: to train on, those of an epoch.
+    checkpoints: of the workdir.
+    started: `time.monotonic()` when the program was started.
+  """
+
+  config: ml_collections.ConfigDict
+  workdir: pathlib.Path
+  mesh: Mesh
+  state: TrainState
+  train_step: Callable
+  num_examples: int
+  checkpoints: Checkpoints
+  started: float
+
+  # What checkpoints are chosen by; higher is better.
+  measure = ''
+
+  @property
+  def num_steps(self) -> int:
+    """Steps of the whole training."""
+    return self.steps_of('duration')
+
+  def steps_of(self, field: str) -> int:
+    """Returns a duration of the config in steps."""
+    return duration.to_steps(
+      self.config[field], field, self.config.batch_size, self.num_examples
+    )
+
+  def batches(self, first_step: int) -> Iterator[Mapping[str, np.ndarray]]:
+    """Yields this process's share of the batch of each step from one on."""
+    raise NotImplementedError
+
+  def validate(self) -> dict[str, float]:
+    """Returns what the present state is worth; `measure` is among it."""
+    raise NotImplementedError
+
+  def summary(self) -> str:
+    """Returns what is trained on and what checkpoints are chosen by."""
+    raise NotImplementedError
+
+
+def run(training: Training) -> None:
+  """Trains, or goes on training, to the last step.
+
+  Args:
+    training: its state is the last one afterwards.
+
+  Raises:
+    InputError: `config.init_from` does not fit, or another process trains in
+      the workdir.
+    FloatingPointError: too many losses in a row were not finite.
+    PreemptedError: SIGTERM has come, and the state is saved.
+  """
+  with contextlib.ExitStack() as stack:
+    if jax.process_index() == 0:
+      message = (
+        f'--workdir={training.workdir}: another process is training there; '
+        'wait for it, or end it.'
+      )
+      stack.enter_context(file_lock(training.workdir / '.lock', message))
+      training.checkpoints.clean_up()
+    _run(training)
+
+
+def _run(training: Training) -> None:
+  checkpoints, num_steps = training.checkpoints, training.num_steps
+  first_step = checkpoints.latest_step() or 0
+  devices = (
+    f'{training.mesh.size} {sharding.platform(training.mesh)} device(s) in '
+    f'{training.config.compute_dtype}'
+  )
+  unwritten, is_validated = [], True
+  if first_step:
+    training.state = checkpoints.restore_latest(training.state)
+    unwritten, is_validated = checkpoints.left_to_do()
+    print(f'Going on from step {first_step} of {num_steps}, on {devices}.')
+  else:
+    begin_with_pretrained(training)
+    print(
+      f'Training on {training.summary()}, for {num_steps} steps of '
+      f'{training.config.batch_size}, on {devices}. The first step compiles.'
+    )
+  # Of a step that is still to be validated, no line is kept.
+  last_line = first_step - (not is_validated)
+  with contextlib.closing(
+    MetricsWriter(
+      training.workdir,
+      last_line or None,
+      training.config.tensorboard,
+      enabled=jax.process_index() == 0,
+    )
+  ) as writer:
+    step_log = StepLog(
+      training.workdir,
+      writer,
+      first_step or None,
+      training.config.max_non_finite,
+    )
+    step_log.restore(unwritten)
+    _train(training, first_step, is_validated, writer, step_log)
+
+
+def check_init_from(
+  config: ml_collections.ConfigDict,
+  workdir: pathlib.Path,
+  abstract_state: Callable[[], TrainState],
+) -> None:
+  """Reads what a new training is to begin with, before it leaves a trace.
+
+  Args:
+    config: one of `configs/`.
+    workdir: of the run.
+    abstract_state: see `train_state.abstract_train_state`; called only where
+      there is something to read.
+
+  Raises:
+    InputError: `config.init_from` can't be read, or does not fit.
+  """
+  if config.init_from and not (workdir / 'config.json').exists():
+    state = abstract_state()
+    pretrained.initialize(
+      {'params': state.params, 'batch_stats': state.batch_stats},
+      config.init_from,
+      config.init_scope,
+    )
+
+
+def begin_with_pretrained(training: Training) -> None:
+  """Loads what `config.init_from` names, and says what was loaded."""
+  config, state = training.config, training.state
+  if not config.init_from:
+    return
+  variables, table = pretrained.initialize(
+    {'params': state.params, 'batch_stats': state.batch_stats},
+    config.init_from,
+    config.init_scope,
+  )
+  print(table)
+  training.state = state.replace(
+    **jax.device_put(
+      variables, sharding.state_sharding(training.mesh, variables)
+    )
+  )
+
+
+def _train(
+  training: Training,
+  first_step: int,
+  is_validated: bool,
+  writer: MetricsWriter,
+  step_log: StepLog,
+) -> None:
+  """Runs the training steps that are left.
+
+  Raises:
+    PreemptedError: SIGTERM has come, and the state is saved.
+  """
+  config, num_steps = training.config, training.num_steps
+  if first_step == num_steps and is_validated:
+    return
+  checkpoint_every = max(training.steps_of('checkpoint_every'), 1)
+  progress = ProgressLine(
+    num_steps, config.batch_size, seconds=config.progress_seconds
+  )
+  goodput = Goodput(training.workdir, training.started)
+  best = training.checkpoints.best_value()
+  if not is_validated:
+    step_log.write()
+    best = _choose(training, first_step, best, writer, progress)
+  batches = training.batches(first_step)
+  trace = Trace(training.workdir, first_step, config.profile)
+  notice = preemption.Notice()
+  with contextlib.closing(trace), contextlib.ExitStack() as stack:
+    for step in range(first_step + 1, num_steps + 1):
+      trace.before(step)
+      begun = time.monotonic()
+      with jax.profiler.StepTraceAnnotation('train', step_num=step):
+        batch = sharding.shard(next(batches), training.mesh)
+        training.state, scalars = training.train_step(training.state, batch)
+      step_log.add(step, scalars)
+      at_checkpoint = step % checkpoint_every == 0 or step == num_steps
+      is_logged = at_checkpoint or step % config.log_steps == 0
+      is_due = progress.due(step)
+      is_first = step == first_step + 1
+      if is_logged or is_due or is_first or trace.ends_with(step):
+        # What reads them below would wait, and not for the goodput.
+        jax.block_until_ready(scalars)
+      if is_first:
+        # Until now there was nothing to save: SIGTERM ended it at once.
+        stack.enter_context(notice.listening())
+        is_preempted = notice.came_before(step)
+        print(
+          f'The first step was done {time.monotonic() - training.started:.1f} '
+          's after the start.'
+        )
+      else:
+        goodput.add(time.monotonic() - begun)
+        is_preempted = notice.has_come(step)
+      trace.after(step)
+      if is_due:
+        progress.update(step, _losses(scalars))
+      is_ending = is_preempted and step < num_steps
+      # A notice leaves no time to validate: the next start does it.
+      is_validated = not (at_checkpoint and is_ending)
+      if is_validated and is_logged:
+        step_log.write()
+        goodput.record()
+      if is_validated and at_checkpoint:
+        best = _choose(training, step, best, writer, progress)
+      if at_checkpoint or is_ending:
+        # The lines first: a checkpoint counts on them. After a notice a line
+        # may be begun: the next start ends it.
+        writer.flush()
+        training.checkpoints.save(
+          training.state, step_log.unwritten(), is_validated
+        )
+        goodput.keep()
+      if is_ending:
+        raise PreemptedError(f'asked to end; step {step} is saved')
+  print(goodput.summary())
+
+
+def _losses(scalars: Mapping[str, jax.Array]) -> dict[str, float]:
+  """Returns the losses among the scalars of a step."""
+  others = ('gradient_norm', 'is_finite', 'dive_id')
+  return {k: float(v) for k, v in scalars.items() if k not in others}
+
+
+def _choose(
+  training: Training,
+  step: int,
+  best: float | None,
+  writer: MetricsWriter,
+  progress: ProgressLine,
+) -> float | None:
+  """Evaluates on the validation split; keeps the state if it is the best."""
+  started = time.monotonic()
+  figures = training.validate()
+  writer.write_scalars(
+    step, {f'validation/{name}': value for name, value in figures.items()}
+  )
+  figure = figures[training.measure]
+  # A constant prediction has no Spearman, and is worse than any.
+  value = -1.0 if np.isnan(figure) else float(figure)
+  progress.break_line()
+  is_best = best is None or value > best
+  print(
+    f'validation at step {step}: {training.measure} {figure:.3f}, '
+    f'{time.monotonic() - started:.0f}s' + (' (best so far)' * is_best)
+  )
+  if is_best and training.checkpoints.save_best(training.state, value):
+    return value
+  return best

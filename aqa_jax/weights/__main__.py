@@ -1,0 +1,60 @@
+"""Weights of the official code: `python -m aqa_jax.weights show FILE`."""
+
+import argparse
+import pathlib
+import sys
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from absl import logging
+
+from tfds_mtl_aqa.input_error import InputError
+
+
+def _described(file: pathlib.Path) -> Iterator[str]:
+  """Yields a line for each entry of a PyTorch file."""
+  from aqa_jax.weights.torch_file import read_torch_file
+
+  for name, array in read_torch_file(file).items():
+    norm = np.linalg.norm(array.astype(np.float64))
+    yield f'{name:<40} {array.dtype!s:<9} {array.shape!s:<24} norm {norm:.6g}'
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+  """Runs the command that the arguments name."""
+  parser = argparse.ArgumentParser(
+    prog='python -m aqa_jax.weights',
+    description='Shows files of the official PyTorch code, and writes them.',
+  )
+  commands = parser.add_subparsers(dest='command', required=True)
+  show = commands.add_parser('show', help='list what a PyTorch file holds')
+  show.add_argument('file', type=pathlib.Path)
+  give = commands.add_parser('export', help='write official PyTorch files')
+  give.add_argument('--workdir', type=pathlib.Path, required=True)
+  give.add_argument('--to', type=pathlib.Path, required=True)
+  chosen = parser.parse_args(arguments)
+  if chosen.command == 'show':
+    print('\n'.join(_described(chosen.file)))
+  else:
+    # Heavy, and of use here alone.
+    import jax
+
+    from aqa_jax.weights.pretrained import export
+
+    jax.config.update('jax_platforms', 'cpu')
+    for file in export(chosen.workdir, chosen.to):
+      print(file)
+
+
+def run() -> None:
+  """Runs `main`; what the user can mend ends in one line and exit code 2."""
+  logging.set_verbosity(logging.ERROR)
+  try:
+    main()
+  except InputError as e:
+    print(f'aqa_jax.weights: {e}', file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == '__main__':
+  run()

@@ -1,0 +1,268 @@
+"""Checkpoints: the latest, to go on from, and the best, to use."""
+
+import pathlib
+import shutil
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from absl import logging
+
+from aqa_jax.files import is_disk_full
+from aqa_jax.train_state import TrainState
+from aqa_jax.workdir import differences
+from tfds_mtl_aqa.input_error import InputError
+
+# In the names that Orbax gives to what is not whole.
+_UNFINISHED = '.orbax-checkpoint-tmp'
+
+
+class Checkpoints:
+  """The checkpoints of a workdir.
+
+  Orbax writes a checkpoint under another name and renames it when it is whole,
+  so that a killed run never leaves half of one.
+  """
+
+  def __init__(
+    self, workdir: pathlib.Path, origin: Mapping[str, object] | None = None
+  ):
+    """Opens them.
+
+    Args:
+      workdir: of the run.
+      origin: what every checkpoint says of its origin; see `provenance`.
+    """
+    self._origin = dict(origin or {})
+    self._latest = _manager(workdir / 'checkpoints', max_to_keep=2)
+    self._best = _manager(workdir / 'best', max_to_keep=1)
+
+  def clean_up(self) -> None:
+    """Removes what a killed run had begun to save.
+
+    Only for whoever trains in the workdir: another's save may be under way.
+    """
+    for manager in (self._latest, self._best):
+      for path in pathlib.Path(manager.directory).glob(f'*{_UNFINISHED}*'):
+        shutil.rmtree(path)
+
+  def latest_step(self) -> int | None:
+    """Returns the step to go on from; None where there is none."""
+    return self._latest.latest_step()
+
+  def best_step(self) -> int | None:
+    """Returns the step of the best checkpoint; None where there is none."""
+    return self._best.latest_step()
+
+  def best_value(self) -> float | None:
+    """Returns what the best checkpoint was chosen for; higher is better."""
+    step = self.best_step()
+    if step is None:
+      return None
+    restored = _read(self._best, chosen_for=ocp.args.JsonRestore())
+    return restored['chosen_for']['value']
+
+  def save(
+    self,
+    state: TrainState,
+    unwritten: Sequence[Mapping[str, object]] = (),
+    is_validated: bool = True,
+  ) -> None:
+    """Saves the state as the latest; returns when it is on the disk.
+
+    Args:
+      state: to save.
+      unwritten: see `StepLog`; saved with it.
+      is_validated: False if the step's validation is left to the next start.
+
+    Raises:
+      InputError: the disk is full.
+    """
+    self._save(
+      self._latest,
+      state,
+      unwritten=list(unwritten),
+      is_validated=is_validated,
+    )
+
+  def _save(
+    self, manager: ocp.CheckpointManager, state: TrainState, **more: object
+  ) -> bool:
+    # Orbax tells of an error with a traceback a thread; here it is raised.
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.FATAL)
+    try:
+      is_saved = manager.save(
+        int(state.step),
+        args=ocp.args.Composite(
+          state=ocp.args.StandardSave(state),
+          **{name: ocp.args.JsonSave(value) for name, value in more.items()},
+          about=ocp.args.JsonSave(self._origin),
+        ),
+      )
+      manager.wait_until_finished()
+    except (OSError, ValueError) as e:
+      if not is_disk_full(e):
+        raise
+      raise InputError(
+        f'{manager.directory}: the disk is full, step {int(state.step)} could '
+        'not be saved; what was saved before is whole. Make room, and give '
+        'the same command again.'
+      ) from e
+    finally:
+      logging.set_verbosity(verbosity)
+    return is_saved
+
+  def save_best(self, state: TrainState, value: float) -> bool:
+    """Saves the state as the best so far.
+
+    Args:
+      state: to save.
+      value: what it was chosen for.
+
+    Returns:
+      Whether it was saved: not where a start that was killed before its next
+      checkpoint has chosen this step already; its choice stays.
+    """
+    return self._save(self._best, state, chosen_for={'value': value})
+
+  def restore_latest(self, state: TrainState) -> TrainState:
+    """Returns the latest checkpoint.
+
+    Args:
+      state: of the same shapes and shardings; its values are not used.
+
+    Raises:
+      InputError: there is none, or it is damaged, or of other data.
+    """
+    return self._restore(self._latest, state)
+
+  def left_to_do(self) -> tuple[list[dict[str, object]], bool]:
+    """Returns unwritten and is_validated, as `save` had them the last time."""
+    restored = _read(
+      self._latest,
+      unwritten=ocp.args.JsonRestore(),
+      is_validated=ocp.args.JsonRestore(),
+    )
+    return restored['unwritten'], restored['is_validated']
+
+  def restore_best(self, state: TrainState) -> TrainState:
+    """Returns the best checkpoint; see `restore_latest`.
+
+    Raises:
+      InputError: likewise.
+    """
+    return self._restore(self._best, state)
+
+  def _restore(
+    self, manager: ocp.CheckpointManager, state: TrainState
+  ) -> TrainState:
+    step = manager.latest_step()
+    if step is None:
+      raise InputError(
+        f'{manager.directory}: holds no checkpoint; train first, or give the '
+        '--workdir of a training.'
+      )
+    origin = _read(manager, about=ocp.args.JsonRestore())['about']
+    found = differences(
+      origin.get('dataset'), self._origin.get('dataset'), 'dataset'
+    )
+    if found:
+      raise InputError(
+        f'{manager.directory}: step {step} was trained on other data ('
+        + '; '.join(found)
+        + '); give the dataset that it was trained on, whole (without records '
+        'that can not be read it is another), or another --workdir.'
+      )
+    abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
+    restored = _read(manager, state=ocp.args.StandardRestore(abstract))
+    return restored['state']
+
+  def close(self) -> None:
+    """Waits for what is being written."""
+    self._latest.close()
+    self._best.close()
+
+
+def _manager(folder: pathlib.Path, max_to_keep: int) -> ocp.CheckpointManager:
+  return ocp.CheckpointManager(
+    folder.absolute(),
+    options=ocp.CheckpointManagerOptions(
+      max_to_keep=max_to_keep,
+      create=True,
+    ),
+  )
+
+
+def _read(
+  manager: ocp.CheckpointManager, **items: ocp.args.CheckpointArgs
+) -> ocp.args.Composite:
+  """Reads items of the latest checkpoint.
+
+  Raises:
+    InputError: it is damaged.
+  """
+  step = manager.latest_step()
+  try:
+    return manager.restore(step, args=ocp.args.Composite(**items))
+  except (OSError, ValueError, KeyError) as e:
+    earlier = [other for other in manager.all_steps() if other < step]
+    remedy = (
+      f'to go on from step {max(earlier)}' if earlier else 'to begin anew'
+    )
+    raise _damaged(
+      manager.directory / str(step), e, f'remove that folder {remedy}'
+    ) from e
+
+
+def _damaged(folder: object, error: Exception, remedy: str) -> InputError:
+  return InputError(
+    f'{folder}: the checkpoint is damaged '
+    f'({" ".join(str(error).split())[:200]}); {remedy}.'
+  )
+
+
+def read_best(workdir: pathlib.Path) -> tuple[dict[str, object], int]:
+  """Returns the variables of the best checkpoint, of whatever model.
+
+  Args:
+    workdir: of a training.
+
+  Returns:
+    `params` and `batch_stats`, host arrays; and the step.
+
+  Raises:
+    InputError: there is no checkpoint, or it is damaged.
+  """
+  steps = ocp.utils.checkpoint_steps(workdir / 'best')
+  if not steps:
+    raise InputError(
+      f'{workdir}: holds no best checkpoint; give the workdir of a training.'
+    )
+  step = max(steps)
+  folder = workdir / 'best' / str(step)
+  with ocp.PyTreeCheckpointer() as checkpointer:
+    try:
+      return _read_variables(checkpointer, folder / 'state'), step
+    except (OSError, ValueError, KeyError, AttributeError) as e:
+      raise _damaged(folder, e, 'give the workdir of another training') from e
+
+
+def _read_variables(
+  checkpointer: ocp.PyTreeCheckpointer, folder: pathlib.Path
+) -> dict[str, object]:
+  """Returns `params` and `batch_stats` of a saved state."""
+  folder = folder.absolute()
+  saved = checkpointer.metadata(folder).item_metadata.tree
+  wanted = {name: saved[name] for name in ('params', 'batch_stats')}
+  return checkpointer.restore(
+    folder,
+    args=ocp.args.PyTreeRestore(
+      item=wanted,
+      restore_args=jax.tree.map(
+        lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted
+      ),
+      partial_restore=True,
+    ),
+  )

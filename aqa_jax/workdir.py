@@ -1,0 +1,141 @@
+"""The folder of a run, and the config that it belongs to."""
+
+import json
+import os
+import pathlib
+import re
+from collections.abc import Mapping
+
+from aqa_jax.files import write_atomically
+from tfds_mtl_aqa.input_error import InputError
+
+# What may differ between the run that wrote a workdir and the one that goes on.
+FREE_FIELDS = (
+  'dataset.data_dir',
+  'eval_batch_size',
+  'max_corrupt_fraction',
+  'max_non_finite',
+  'mesh',
+  'meteor',
+  'profile',
+  'progress_seconds',
+  'remat',
+  'tensorboard',
+  'test_splits',
+)
+
+_CONFIG = 'config.json'
+
+
+def local_folder(flag: str, value: str | os.PathLike[str]) -> pathlib.Path:
+  """Returns the folder that a flag gives; ~ is the home folder.
+
+  Args:
+    flag: its name, for the error.
+    value: of it.
+
+  Raises:
+    InputError: it is a URL, which would become a folder of that name.
+  """
+  if re.match(r'[a-z0-9]+:/', os.fspath(value)):
+    raise InputError(
+      f'--{flag}={value}: give a local or mounted folder; docs/launch.md '
+      'mounts a bucket.'
+    )
+  return pathlib.Path(value).expanduser()
+
+
+def recorded_config(workdir: pathlib.Path) -> dict[str, object] | None:
+  """Returns the config that a workdir was begun with; None for a new one.
+
+  Raises:
+    InputError: it can't be read.
+  """
+  path = workdir / _CONFIG
+  try:
+    if not path.exists():
+      return None
+    recorded = json.loads(path.read_text())
+  except OSError as e:
+    raise _unusable(workdir, e) from e
+  except ValueError:  # Neither JSON nor even text.
+    recorded = None
+  if not recorded or not isinstance(recorded, dict):
+    raise InputError(
+      f'{path}: is damaged. Remove this file alone, and give the config that '
+      'the workdir was begun with: the checkpoints stay.'
+    )
+  return recorded
+
+
+def _unusable(workdir: pathlib.Path, error: OSError) -> InputError:
+  return InputError(
+    f'--workdir={workdir}: {error.strerror}; give a folder that can be written.'
+  )
+
+
+def check_workdir(workdir: pathlib.Path, config: Mapping[str, object]) -> None:
+  """Records the config in a new workdir; compares it in a used one.
+
+  A workdir without a checkpoint, of a start that was interrupted early, takes
+  any config.
+
+  Args:
+    workdir: of the run; made if it is not there.
+    config: of the run, plain values.
+
+  Raises:
+    InputError: the workdir is no folder, can't be written, or belongs to
+      another config.
+  """
+  try:
+    workdir.mkdir(parents=True, exist_ok=True)
+  except OSError as e:
+    raise _unusable(workdir, e) from e
+  recorded = recorded_config(workdir)
+  if not os.access(workdir, os.W_OK):
+    raise InputError(
+      f'--workdir={workdir}: can not be written; give a folder that can.'
+    )
+  if recorded is None or not _has_checkpoint(workdir):
+    import jax
+
+    if jax.process_index() == 0:
+      write_atomically(workdir / _CONFIG, json.dumps(config, indent=2) + '\n')
+    return
+  found = differences(recorded, json.loads(json.dumps(config)))
+  if found:
+    raise InputError(
+      f'--workdir={workdir} belongs to another config ('
+      + '; '.join(found)
+      + '); give another --workdir, or the config that made it.'
+    )
+
+
+def _has_checkpoint(workdir: pathlib.Path) -> bool:
+  # Orbax names what is whole by its step.
+  return any(
+    path.name.isdecimal()
+    for kind in ('checkpoints', 'best')
+    for path in (workdir / kind).glob('*')
+  )
+
+
+def differences(recorded: object, given: object, name: str = '') -> list[str]:
+  """Returns 'field: recorded there, given now' for all that matters.
+
+  Args:
+    recorded: a dict, or a value in it.
+    given: likewise.
+    name: of the field, if it is one.
+  """
+  if isinstance(recorded, dict) and isinstance(given, dict):
+    lines = []
+    for key in sorted(recorded.keys() | given.keys()):
+      field = f'{name}.{key}' if name else key
+      if field not in FREE_FIELDS:
+        lines += differences(recorded.get(key), given.get(key), field)
+    return lines
+  if recorded == given:
+    return []
+  return [f'{name}: {recorded!r} there, {given!r} now']
