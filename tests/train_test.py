@@ -173,7 +173,10 @@ def test_auto_goes_on_in_what_the_workdir_was_begun_with(
   tmp_path, tiny_overrides
 ):
   """A training begun on a GPU that goes on on this CPU, say."""
-  train.set_up(_config(tiny_overrides, compute_dtype='bfloat16'), tmp_path)
+  config = _config(tiny_overrides, compute_dtype='bfloat16')
+  begun = train.set_up(config, tmp_path)
+  with contextlib.closing(begun.checkpoints):
+    begun.checkpoints.save(begun.state)
   experiment = train.set_up(_config(tiny_overrides), tmp_path)
   state = experiment.state
   video = jnp.zeros((1, *experiment.video_input.shape))
