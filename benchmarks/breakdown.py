@@ -12,7 +12,6 @@ traces, and the one of median length counts.
 
 import argparse
 import functools
-import json
 import os
 import pathlib
 import tempfile
@@ -27,7 +26,7 @@ import ml_collections
 from aqa_jax.profiling.benchmark import Candidate, random_batch
 from aqa_jax.setup import AbstractSetup, abstract_setup
 from aqa_jax.train_state import create_train_state
-from benchmarks import machine, step_parts, trace_events, workload
+from benchmarks import machine, out_file, step_parts, trace_events, workload
 from benchmarks.breakdown_table import Breakdown, report, summary, table
 from benchmarks.step_parts import LAYERS
 from benchmarks.trace_events import IDLE, UNATTRIBUTED
@@ -306,20 +305,6 @@ def _choose_platform(asked: str | None) -> str:
   return platform
 
 
-def _prepare_out(path: pathlib.Path) -> None:
-  """Makes the folder of a file, before the time is spent.
-
-  Raises:
-    InputError: it can not be made, or the file is a folder.
-  """
-  if path.is_dir():
-    raise InputError(f'--out={path} is a folder; give a file.')
-  try:
-    path.parent.mkdir(parents=True, exist_ok=True)
-  except OSError as e:
-    raise InputError(f'--out={path}: {e.strerror}.') from e
-
-
 def run(flags: argparse.Namespace) -> None:
   """Measures what the flags ask for, prints it, and writes it as JSON.
 
@@ -341,7 +326,7 @@ def run(flags: argparse.Namespace) -> None:
     f'workdir/benchmarks/breakdown_{flags.network}_{flags.size}_{platform}_'
     f'batch{config.batch_size}_{config.compute_dtype}.json'
   )
-  _prepare_out(out)
+  out_file.prepare(out)
   try:
     found = measure(config, flags.steps)
   except jax.errors.JaxRuntimeError as e:
@@ -361,7 +346,7 @@ def run(flags: argparse.Namespace) -> None:
     'dtype': config.compute_dtype,
     'traced_steps': flags.steps,
   }
-  out.write_text(json.dumps(about | report(found), indent=2) + '\n')
+  out_file.write(out, about | report(found))
   print(f'Written to {out}.')
 
 

@@ -7,16 +7,16 @@ needs `pip install -e '.[bench]'`.
 
 import argparse
 import importlib.util
-import json
 import os
 import pathlib
 import sys
 import tempfile
 
-from benchmarks import machine, workload
+from benchmarks import machine, out_file, workload
 from benchmarks.comparison import SIDES, compare
 from benchmarks.comparison_table import table
 from benchmarks.workload import Workload
+from tfds_mtl_aqa.input_error import InputError
 
 # Of `torch.compile`.
 _COMPILE_MODES = (
@@ -131,7 +131,10 @@ def main() -> None:
     f'workdir/benchmarks/compare_{flags.network}_{flags.size}_{flags.device}'
     f'_batch{config.batch_size}.json'
   )
-  out.parent.mkdir(parents=True, exist_ok=True)
+  try:
+    out_file.prepare(out)
+  except InputError as e:
+    parser.error(str(e))
   compile_mode = flags.compile_mode
   if compile_mode == 'auto':
     compile_mode = 'default' if flags.device == 'gpu' else 'none'
@@ -179,7 +182,7 @@ def main() -> None:
       )
       report['results'][piece] = result
       report['machine']['load_after'] = round(os.getloadavg()[0], 2)
-      _write(out, report)
+      out_file.write(out, report)
       print(table(result), end='\n\n', flush=True)
   print(f'All figures are in {out}.')
   failed = [
@@ -202,13 +205,6 @@ def _render(work: Workload, num_dives: int) -> None:
   logging.set_verbosity(logging.ERROR)
   print(f'  rendering {num_dives} dives', flush=True)
   input_dives.make(work.config, pathlib.Path(work.folder), num_dives)
-
-
-def _write(path: pathlib.Path, report: dict[str, object]) -> None:
-  """Writes the file so that it is whole at any time."""
-  partial = path.with_suffix('.partial')
-  partial.write_text(json.dumps(report, indent=1) + '\n')
-  partial.replace(path)
 
 
 def _choices(

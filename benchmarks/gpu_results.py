@@ -5,7 +5,7 @@ import pathlib
 import re
 import sys
 
-from benchmarks import machine
+from benchmarks import machine, out_file
 from benchmarks.comparison_table import table
 
 # Of a part's log, for whoever has results.json alone.
@@ -39,9 +39,7 @@ def main() -> None:
   """Writes results.json, prints the tables; exits with 1 if a part is open."""
   folder = pathlib.Path(sys.argv[1])
   found = collect(folder)
-  partial = folder / 'results.partial'
-  partial.write_text(json.dumps(found, indent=1) + '\n')
-  partial.replace(folder / 'results.json')
+  out_file.write(folder / 'results.json', found)
   for name, part in found['parts'].items():
     for piece, result in part.get('figures', {}).get('results', {}).items():
       print(f'\n{name}, {piece}\n{table(result)}')

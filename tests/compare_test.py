@@ -174,6 +174,7 @@ def _compare(*flags):
     '--rounds=0',
     '--seconds=0',
     '--batch_size=two',
+    '--out=/proc/no_such/file.json',
   ],
 )
 def test_wrong_flags_are_named(flag):
