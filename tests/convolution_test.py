@@ -6,6 +6,7 @@ import pytest
 from jax import lax
 
 from aqa_jax.layers.convolution import (
+  CONV_IMPLS,
   convolution,
   convolve_stacked_2d,
   max_pool,
@@ -109,8 +110,8 @@ def test_time_shifts_refuse_other_convolutions(change):
 def test_both_forms_have_the_same_parameters_and_result(padding, dilation):
   inputs, _ = _inputs_and_kernel()
   native, shifted = (
-    convolution(4, by_shifts, jnp.float32, padding, dilation, name='conv')
-    for by_shifts in (False, True)
+    convolution(4, conv_impl, jnp.float32, padding, dilation, name='conv')
+    for conv_impl in CONV_IMPLS
   )
   variables = native.init(jax.random.key(0), inputs)
   shapes = jax.tree.map(jnp.shape, variables)
