@@ -117,11 +117,6 @@ def main() -> None:
   flags = parser.parse_args()
   pieces = _choices(parser, '--what', flags.what, workload.PIECES)
   sides = _choices(parser, '--sides', flags.sides, SIDES)
-  if set(sides) - {'ours'} and not importlib.util.find_spec('torch'):
-    parser.error(
-      "PyTorch is not installed: pip install -e '.[bench]', or give "
-      '--sides=ours.'
-    )
   if flags.seconds <= 0:
     parser.error(f'--seconds={flags.seconds:g}: give more than 0.')
   config = workload.make_config(
@@ -135,6 +130,11 @@ def main() -> None:
     out_file.prepare(out)
   except InputError as e:
     parser.error(str(e))
+  if set(sides) - {'ours'} and not importlib.util.find_spec('torch'):
+    parser.error(
+      "PyTorch is not installed: pip install -e '.[bench]', or give "
+      '--sides=ours.'
+    )
   compile_mode = flags.compile_mode
   if compile_mode == 'auto':
     compile_mode = 'default' if flags.device == 'gpu' else 'none'
