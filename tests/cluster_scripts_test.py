@@ -216,7 +216,9 @@ os.execv(sys.argv[1], sys.argv[1:])
 )
 def test_kubernetes_files_pod_goes_with_a_signal(machine, words, step, number):
   (machine.folder / 'd').mkdir()
-  waits = 'touch "$SLICE/is_waiting"; exec /bin/sleep 30'
+  # No `touch`: a shell that waits for a program when Ctrl-C comes goes on if
+  # that program ends without an error.
+  waits = ': >"$SLICE/is_waiting"; exec /bin/sleep 30'
   _kubectl(machine, f'if [[ $1 == {step} ]]; then {waits}; fi')
   copy = subprocess.Popen(
     [sys.executable, '-c', _HEEDS_CTRL_C, KUBERNETES, *words.split()],
