@@ -4,24 +4,21 @@ import contextlib
 import dataclasses
 import pathlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import ml_collections
 import numpy as np
 
-from aqa_jax import duration, sharding
-from aqa_jax.config import check_config
+from aqa_jax import sharding
 from aqa_jax.data import action_videos
 from aqa_jax.data.action_videos import ActionVideos, ClipInput
 from aqa_jax.data.corrupt_records import CorruptRecords
-from aqa_jax.evaluation import evaluate
-from aqa_jax.models import network
-from aqa_jax.models.action_classifier import ActionClassifier
-from aqa_jax.train_state import abstract_train_state, create_train_state
-from aqa_jax.training import optimizer, steps, training_loop
+from aqa_jax.data.schema import Schema
+from aqa_jax.evaluation import predict
+from aqa_jax.training import training_loop
+from aqa_jax.training.setup import choose_devices, make_setup
 from aqa_jax.training.training_loop import Training
-from aqa_jax.weights.checkpoint import Checkpoints
-from aqa_jax.workdir import check_workdir, recorded_config
+from aqa_jax.workdir import recorded_config
 from tfds_mtl_aqa.input_error import InputError
 
 _TRUNKS = ('c3d', 'dilated_c3d')
@@ -36,14 +33,12 @@ class Pretraining(Training):
     train: indices of those to train on.
     validation: indices of those to choose the checkpoint by.
     clip_input: which pixels the network sees.
-    predict_step: from `steps.make_predict_step`.
   """
 
   videos: ActionVideos
   train: np.ndarray
   validation: np.ndarray
   clip_input: ClipInput
-  predict_step: Callable
 
   measure = 'accuracy'
 
@@ -62,8 +57,8 @@ class Pretraining(Training):
 
   def validate(self) -> dict[str, float]:
     """Returns the percentage of validation videos that are recognised."""
-    outputs = evaluate.collect(
-      self.predict_step,
+    outputs = predict.collect(
+      self.setup.predict_step,
       self.state,
       action_videos.evaluation_batches(
         self.videos,
@@ -107,12 +102,7 @@ def set_up(
       f"config.tasks='actions' with config.network='{config.network}': begin "
       'with a config of actions, such as configs/pretrain_ucf101.py.'
     )
-  check_config(config)
-  mesh = sharding.make_mesh(**config.mesh)
-  config = network.with_compute_dtype(
-    config, sharding.platform(mesh), recorded_config(workdir)
-  )
-  sharding.check_batch_size(config.batch_size, config.accumulation, mesh)
+  config, mesh = choose_devices(config, recorded_config(workdir))
   if config.mesh.clip != 1:
     raise InputError(
       f'config.mesh.clip={config.mesh.clip}: an action is one clip; give 1.'
@@ -132,37 +122,20 @@ def set_up(
   train, validation = action_videos.hold_out(
     videos, config.validation.fraction, config.validation.seed
   )
-  model = ActionClassifier(
-    len(videos.class_names),
-    **network.trunk_options(config, sharding.platform(mesh)),
-    **config.model,
-  )
-  num_steps = duration.count_steps(config, len(train))
-  tx = optimizer.create_optimizer(
-    config.optimizer, num_steps, config.batch_size, len(train)
-  )
   size = (clip_input.frames, clip_input.crop, clip_input.crop, 3)
-  training_loop.check_init_from(
-    config, workdir, lambda: abstract_train_state(model, tx, size, 1)
-  )
-  # Last, so that what was refused leaves no trace.
-  check_workdir(workdir, config.to_dict())
+  schema = Schema(classes=(('action', videos.class_names),))
+  setup = make_setup(config, mesh, schema, size, len(train))
+  checkpoints, state = training_loop.begin(setup, workdir)
   return Pretraining(
-    config=config,
+    setup=setup,
     workdir=workdir,
-    mesh=mesh,
-    state=create_train_state(model, tx, config.seed, size, 1, mesh),
-    train_step=steps.make_train_step(
-      model, tx, {'actions': 1.0}, config.seed, mesh, config.accumulation
-    ),
-    num_examples=len(train),
+    state=state,
+    checkpoints=checkpoints,
     started=started,
-    checkpoints=Checkpoints(workdir),
     videos=videos,
     train=train,
     validation=validation,
     clip_input=clip_input,
-    predict_step=steps.make_predict_step(model, mesh),
   )
 
 

@@ -9,6 +9,7 @@ The mesh has three axes:
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -104,7 +105,7 @@ def batch_sharding(mesh: Mesh, name: str) -> NamedSharding:
   return NamedSharding(mesh, PartitionSpec(_EXAMPLES))
 
 
-def state_sharding(mesh: Mesh, state: object) -> object:
+def state_sharding(mesh: Mesh, state: Any) -> Any:
   """Returns the sharding of each array of a state.
 
   Args:
@@ -125,7 +126,7 @@ def state_sharding(mesh: Mesh, state: object) -> object:
   return jax.tree.map(of_array, state)
 
 
-def gathered(arrays: object, mesh: Mesh) -> object:
+def gathered(arrays: Any, mesh: Mesh) -> Any:
   """Returns arrays that every device holds whole; all processes take part."""
   return jax.jit(lambda a: a, out_shardings=replicated(mesh))(arrays)
 
@@ -208,3 +209,19 @@ def shard(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
     )
 
   return {name: place(name, rows) for name, rows in batch.items()}
+
+
+def abstract_on(arrays: Any, shardings: Any) -> Any:
+  """Returns abstract arrays, each with its sharding.
+
+  Args:
+    arrays: a tree of arrays or of their shapes.
+    shardings: a tree of the same structure.
+  """
+  return jax.tree.map(
+    lambda array, place: jax.ShapeDtypeStruct(
+      array.shape, array.dtype, sharding=place
+    ),
+    arrays,
+    shardings,
+  )

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from aqa_jax.files import write_atomically
 from tfds_mtl_aqa.input_error import InputError
@@ -13,6 +14,7 @@ from tfds_mtl_aqa.input_error import InputError
 FREE_FIELDS = (
   'dataset.data_dir',
   'eval_batch_size',
+  'evaluators',
   'max_corrupt_fraction',
   'max_non_finite',
   'mesh',
@@ -25,6 +27,9 @@ FREE_FIELDS = (
 )
 
 _CONFIG = 'config.json'
+
+# A config as JSON holds it.
+Recorded = Mapping[str, Any]
 
 
 def local_folder(flag: str, value: str | os.PathLike[str]) -> pathlib.Path:
@@ -45,7 +50,7 @@ def local_folder(flag: str, value: str | os.PathLike[str]) -> pathlib.Path:
   return pathlib.Path(value).expanduser()
 
 
-def recorded_config(workdir: pathlib.Path) -> dict[str, object] | None:
+def recorded_config(workdir: pathlib.Path) -> Recorded | None:
   """Returns the config that a workdir was begun with; None for a new one.
 
   Raises:
@@ -74,7 +79,7 @@ def _unusable(workdir: pathlib.Path, error: OSError) -> InputError:
   )
 
 
-def check_workdir(workdir: pathlib.Path, config: Mapping[str, object]) -> None:
+def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
   """Records the config in a new workdir; compares it in a used one.
 
   A workdir without a checkpoint, of a start that was interrupted early, takes
@@ -121,7 +126,7 @@ def _has_checkpoint(workdir: pathlib.Path) -> bool:
   )
 
 
-def differences(recorded: object, given: object, name: str = '') -> list[str]:
+def differences(recorded: Any, given: Any, name: str = '') -> list[str]:
   """Returns 'field: recorded there, given now' for all that matters.
 
   Args:

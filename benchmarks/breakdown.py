@@ -23,9 +23,8 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
+from aqa_jax.abstract_setup import AbstractSetup, abstract_setup
 from aqa_jax.profiling.benchmark import Candidate, random_batch
-from aqa_jax.setup import AbstractSetup, abstract_setup
-from aqa_jax.train_state import create_train_state
 from benchmarks import machine, out_file, step_parts, trace_events, workload
 from benchmarks.breakdown_table import Breakdown, report, summary, table
 from benchmarks.step_parts import LAYERS
@@ -55,7 +54,7 @@ def measure(config: ml_collections.ConfigDict, num_steps: int) -> Breakdown:
   setup = abstract_setup(config, [device])
   print(setup.describe(), flush=True)
   batch = random_batch(setup)
-  lowered = setup.train_step.lower(setup.state, batch)
+  lowered = setup.train_step.lower(setup.abstract_state(), batch)
   if device.platform == 'gpu':
     traceable = lowered.compile(compiler_options=_NO_COMMAND_BUFFERS)
     programs = [traceable, lowered.compile()]
@@ -101,14 +100,7 @@ def _candidates(
   programs: Sequence[jax.stages.Compiled],
 ) -> list[Candidate]:
   """Returns what runs a step of each program, all of one training."""
-  state = create_train_state(
-    setup.model,
-    setup.tx,
-    setup.config.seed,
-    setup.video_input.shape,
-    setup.config.model.caption_length,
-    setup.mesh,
-  )
+  state = setup.create_state()
 
   def step(program):
     nonlocal state
@@ -180,7 +172,7 @@ def count_layer_flops(setup: AbstractSetup) -> dict[str, float]:
     setup: of the training.
   """
   batch = setup.training_batch()
-  state = setup.state
+  state = setup.abstract_state()
 
   def forward(params, batch_stats, video, words):
     return setup.model.apply(

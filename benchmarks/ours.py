@@ -8,12 +8,11 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
+from aqa_jax.abstract_setup import abstract_setup
 from aqa_jax.data.corrupt_records import CorruptRecords
 from aqa_jax.data.input_pipeline import VideoInput, training_batches
-from aqa_jax.models.captioner import Captioner
+from aqa_jax.layers.captioner import Captioner
 from aqa_jax.profiling import benchmark
-from aqa_jax.setup import abstract_setup
-from aqa_jax.train_state import create_train_state
 from aqa_jax.training import steps
 from benchmarks import input_dives
 from benchmarks.runner import Runner
@@ -56,14 +55,7 @@ def _training_step(workload: Workload) -> _Prepared:
   config = workload.config
   setup = abstract_setup(config, jax.devices())
   batch = benchmark.random_batch(setup)
-  state = create_train_state(
-    setup.model,
-    setup.tx,
-    config.seed,
-    setup.video_input.shape,
-    config.model.caption_length,
-    setup.mesh,
-  )
+  state = setup.create_state()
 
   def run(count: int) -> None:
     nonlocal state
@@ -84,19 +76,11 @@ def _forward_pass(workload: Workload) -> _Prepared:
     'index': jnp.arange(size, dtype=jnp.int32),
     'is_real': jnp.ones(size, bool),
   }
-  state = create_train_state(
-    setup.model,
-    setup.tx,
-    config.seed,
-    setup.video_input.shape,
-    config.model.caption_length,
-    setup.mesh,
-  )
-  predict = steps.make_predict_step(setup.model, setup.mesh)
+  state = setup.create_state()
 
   def run(count: int) -> None:
     for _ in range(count):
-      predictions = predict(state.params, state.batch_stats, batch)
+      predictions = setup.predict_step(state.params, state.batch_stats, batch)
     jax.block_until_ready(predictions)
 
   def count_flops() -> float:
@@ -141,7 +125,7 @@ def _captions(workload: Workload) -> _Prepared:
 
 def _feature_shape(config: ml_collections.ConfigDict) -> tuple[int, int]:
   """Returns (clips, features) of what the captioner reads."""
-  params = abstract_setup(config, jax.devices()).state.params
+  params = abstract_setup(config, jax.devices()).abstract_state().params
   kernel = params['captioner']['gru']['lower_0']['inputs']['kernel']
   return config.model.get('clips', 1), kernel.shape[0]
 
@@ -150,13 +134,14 @@ def _input(workload: Workload) -> _Prepared:
   config = workload.config
   split = input_dives.open_split(workload.folder)
   video_input = VideoInput(**config.input)
+  tasks = abstract_setup(config, jax.devices()).tasks
 
   def run(count: int) -> None:
     # Anew each time: what was read ahead would count for nothing.
     batches = training_batches(
       split,
       video_input,
-      config.model.caption_length,
+      tasks,
       config.batch_size,
       (0, 1),
       config.seed,

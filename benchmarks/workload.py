@@ -43,7 +43,7 @@ def make_config(
       the platform takes.
   """
   # The side that runs PyTorch alone never comes here: it needs no JAX.
-  from aqa_jax.models.network import with_compute_dtype
+  from aqa_jax.system import with_compute_dtype
   from tfds_mtl_aqa.simulated_dives.commentary import vocabulary
 
   module = importlib.import_module(f'aqa_jax.configs.{_CONFIGS[network, size]}')

@@ -8,7 +8,7 @@ import jax
 import pytest
 from jax.profiler import ProfileData
 
-from aqa_jax.setup import abstract_setup
+from aqa_jax.abstract_setup import abstract_setup
 from benchmarks import breakdown, breakdown_table, step_parts, workload
 from benchmarks.breakdown_table import Breakdown
 from benchmarks.step_parts import BACK, FORWARD, LAYERS, Part

@@ -8,7 +8,7 @@ import seeded_weights
 
 torch = pytest.importorskip('torch', reason='PyTorch: the extra `bench`')
 
-from aqa_jax.setup import abstract_setup  # noqa: E402
+from aqa_jax.abstract_setup import abstract_setup  # noqa: E402
 from benchmarks.torch_replica import training  # noqa: E402
 from benchmarks.workload import make_config  # noqa: E402
 

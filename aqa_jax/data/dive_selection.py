@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow_datasets as tfds
 
-from aqa_jax.data.dive_split import DiveSplit, load_split
+from aqa_jax.data.dive_split import DiveSplit, dive_keys, load_split
 from tfds_mtl_aqa.input_error import InputError
 
 _SUBSET = re.compile(r'(released|clean)_(443|279|143)')
@@ -60,16 +60,17 @@ def select(
   dives = load_split(builder, whole, max_corrupt_fraction)
   subset, events, unlv = matches
   if subset:
-    chosen = _column(dives, name, name)
+    chosen = _column(dives, f'subsets/{name}', name)
   elif events:
     listed = [int(event) for event in events[2].split('_')[1:]]
-    missing = set(listed) - set(dives.labels['event'].tolist())
+    events_of_dives, _ = dive_keys(dives.labels)
+    missing = set(listed) - set(events_of_dives)
     if missing:
       raise InputError(
         f'split {name!r}: {builder.info.full_name} has no event '
         f'{", ".join(map(str, sorted(missing)))}.'
       )
-    chosen = np.isin(dives.labels['event'], listed) ^ bool(events[1])
+    chosen = np.isin(events_of_dives, listed) ^ bool(events[1])
   else:
     parts = _column(dives, 'unlv_dive', name)
     names = builder.info.features['unlv_dive'].names
@@ -89,13 +90,7 @@ def are_in(split: DiveSplit, *others: DiveSplit) -> np.ndarray:
 
 
 def _keys(split: DiveSplit) -> list[tuple[int, int]]:
-  return list(
-    zip(
-      split.labels['event'].tolist(),
-      split.labels['sample'].tolist(),
-      strict=True,
-    )
-  )
+  return list(zip(*dive_keys(split.labels), strict=True))
 
 
 def _column(dives: DiveSplit, feature: str, name: str) -> np.ndarray:
@@ -113,10 +108,10 @@ def _proportional(
       f'split {name!r}: give 1 to {len(train)}, as many as train has.'
     )
   rng = np.random.default_rng(seed)
-  events = rng.permutation(np.unique(train.labels['event']))
+  events = np.array(dive_keys(train.labels)[0])
   order = np.empty(len(train))
-  for event in events:
-    dives = np.flatnonzero(train.labels['event'] == event)
+  for event in rng.permutation(np.unique(events)):
+    dives = np.flatnonzero(events == event)
     # Evenly spread over [0, 1), so that a first part has its share of each.
     order[rng.permutation(dives)] = (
       np.arange(len(dives)) + rng.random()

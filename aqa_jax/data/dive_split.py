@@ -10,24 +10,10 @@ import tensorflow_datasets as tfds
 
 import tfds_mtl_aqa
 from aqa_jax.data.corrupt_records import CorruptRecords
-from aqa_jax.data.vocabulary import Vocabulary
+from aqa_jax.data.schema import label_columns, label_row, schema_of
 from tfds_mtl_aqa import label_file
 from tfds_mtl_aqa.dive_dataset_builder import DiveDatasetBuilder
 from tfds_mtl_aqa.input_error import InputError
-from tfds_mtl_aqa.labels import CLASS_NAMES
-
-_LABELS = (
-  'event',
-  'sample',
-  'dive_number',
-  'start_frame',
-  'end_frame',
-  'final_score',
-  'difficulty',
-  'judge_scores',
-  'caption_ids',
-  *CLASS_NAMES,
-)
 
 
 class EncodedFrames(tfds.decode.SkipDecoding):
@@ -100,8 +86,8 @@ class DiveSplit:
   """Some of the dives of a split.
 
   Attributes:
-    labels: feature name -> array [dives]; caption_ids is a list of arrays. And
-      unlv_dive, released_443 and so on, where the dataset has them.
+    labels: feature name -> array [dives]; caption_ids is a list of arrays. A
+      feature within another is there as 'subsets/released_443'.
   """
 
   def __init__(
@@ -133,19 +119,7 @@ class DiveSplit:
     else:
       rows = [rows[index] for index in indices]
     self._indices = np.asarray(indices, np.int64)
-    self.labels = {
-      name: np.array([row[name] for row in rows])
-      for name in _LABELS
-      if name not in ('caption_ids', 'dive_number')
-    }
-    self.labels['dive_number'] = np.array(
-      [_text(row['dive_number']) for row in rows]
-    )
-    self.labels['caption_ids'] = [row['caption_ids'] for row in rows]
-    if 'unlv_dive' in rows[0]:
-      self.labels['unlv_dive'] = np.array([row['unlv_dive'] for row in rows])
-      for name in rows[0]['subsets']:
-        self.labels[name] = np.array([row['subsets'][name] for row in rows])
+    self.labels = label_columns([label_row(row) for row in rows])
 
   def __len__(self) -> int:
     return len(self._indices)
@@ -213,10 +187,6 @@ def _damage(name: str, record: int, error: RuntimeError) -> tuple[str, str]:
   """
   reason = ' '.join(str(error).split())
   return f'{name}, record {record}', f'is damaged ({reason}).'
-
-
-def _text(value: str | bytes) -> str:
-  return value.decode() if isinstance(value, bytes) else value
 
 
 def open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
@@ -314,20 +284,28 @@ def load_split(
     corrupt,
     label_file.read(builder.data_path, builder.info, split),
   )
-  vocabulary = load_vocabulary(builder)
-  for event, sample, ids in zip(
-    dives.labels['event'],
-    dives.labels['sample'],
-    dives.labels['caption_ids'],
-    strict=True,
-  ):
-    vocabulary.check_ids(ids, f'the caption of dive ({event}, {sample})')
+  vocabulary = schema_of(builder.info).vocabulary
+  if vocabulary is not None:
+    keys = zip(*dive_keys(dives.labels), strict=True)
+    ids = dives.labels['caption_ids']
+    for key, words in zip(keys, ids, strict=True):
+      vocabulary.check_ids(words, f'the caption of dive {key}')
   return dives
 
 
-def load_vocabulary(builder: tfds.core.DatasetBuilder) -> Vocabulary:
-  """Returns the vocabulary of a dataset's captions."""
-  return Vocabulary(builder.info.metadata['vocabulary'])
+def dive_keys(
+  labels: Mapping[str, np.ndarray | list[np.ndarray]],
+) -> tuple[list[int], list[int]]:
+  """Returns the events of dives, 0 where there are none, and their samples.
+
+  Together they name a dive of a dataset.
+
+  Args:
+    labels: of a `DiveSplit`.
+  """
+  samples = np.asarray(labels['sample'])
+  events = np.asarray(labels.get('event', np.zeros_like(samples)))
+  return events.tolist(), samples.tolist()
 
 
 def hold_out(
@@ -353,7 +331,7 @@ def hold_out(
   """
   if fraction == 0:
     return split, split
-  events = split.labels['event']
+  events = np.array(dive_keys(split.labels)[0])
   rng = np.random.default_rng(seed)
   held_out = np.zeros(len(split), bool)
   if whole_events:

@@ -4,28 +4,26 @@ A batch is a dict of arrays, one part of its rows:
   video: uint8 [batch, frames, crop, crop, 3], RGB.
   flip: bool [batch], whether to mirror the video.
   dive_id: int32 [batch, 2], the dive's event and its sample in it.
+With the labels of the tasks, as `Task.label_specs` tells, such as
   score: float32 [batch], points.
-  difficulty: float32 [batch].
-  position, armstand, rotation_type, somersaults, twists: int32 [batch].
-  words: int32 [batch, caption_length], caption ids, padded with <eos>.
-  word_mask: float32 [batch, caption_length], 1 through the first <eos>.
+  words: int32 [batch, length], caption ids, padded with <eos>.
 Evaluation adds what `batches.in_order` does.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import cv2
 import jax
 import numpy as np
+from numpy.typing import DTypeLike
 from PIL import Image
 
 from aqa_jax.data import batches
 from aqa_jax.data.corrupt_records import CorruptRecords
 from aqa_jax.data.dive_split import DecodeError, DiveSplit, decode_frame
-from aqa_jax.data.vocabulary import pad_caption
 from tfds_mtl_aqa.input_error import InputError
-from tfds_mtl_aqa.labels import CLASS_NAMES
 
 # What the official code draws from, for each frame.
 _RANDOM_FILTERS = (
@@ -34,6 +32,16 @@ _RANDOM_FILTERS = (
   Image.Resampling.BICUBIC,
   Image.Resampling.LANCZOS,
 )
+
+
+class LabelReader(Protocol):
+  """What a batch needs to know of a `Task`."""
+
+  def label_specs(self) -> dict[str, tuple[tuple[int, ...], DTypeLike]]:
+    """Returns shape and dtype of each label in a row of a batch."""
+
+  def labels(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Returns an example's labels for a batch."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,9 +146,9 @@ def crop_offset(size: int, crop: int) -> int:
 
 
 def make_inputs(
-  example: Mapping[str, object],
+  example: Mapping[str, Any],
   video_input: VideoInput,
-  caption_length: int,
+  tasks: Sequence[LabelReader],
   rng: np.random.Generator | None,
 ) -> dict[str, np.ndarray]:
   """Returns one row of a batch.
@@ -148,7 +156,7 @@ def make_inputs(
   Args:
     example: a dive, `video` still JPEG.
     video_input: which pixels to take.
-    caption_length: tokens to pad or cut the caption to.
+    tasks: whose labels the row has.
     rng: draws the augmentation, once for the whole dive; None for none.
 
   Raises:
@@ -156,7 +164,7 @@ def make_inputs(
   """
   encoded = example['video']
   margin = (len(encoded) - video_input.window_frames) // 2
-  head, tail = (int(count) for count in example['padded_frames'])
+  head, tail = (int(count) for count in example.get('padded_frames', (0, 0)))
   shift, flip = 0, False
   if rng is not None:
     # Frames that only repeat their neighbour are no augmentation.
@@ -164,7 +172,6 @@ def make_inputs(
     high = min(video_input.max_shift, max(margin - tail, 0))
     shift = int(rng.integers(low, high + 1))
     flip = bool(rng.random() < 0.5) and video_input.flip
-  caption, word_mask = pad_caption(example['caption_ids'], caption_length)
   inputs = {
     'video': _decode_frames(
       [encoded[margin + shift + offset] for offset in video_input.offsets()],
@@ -173,35 +180,35 @@ def make_inputs(
       rng,
     ),
     'flip': np.bool_(flip),
-    'dive_id': np.array([example['event'], example['sample']], np.int32),
-    'score': np.float32(example['final_score']),
-    'difficulty': np.float32(example['difficulty']),
-    'words': caption,
-    'word_mask': word_mask,
+    'dive_id': np.array(_dive_key(example), np.int32),
   }
-  return inputs | {task: np.int32(example[task]) for task in CLASS_NAMES}
+  for task in tasks:
+    inputs |= task.labels(example)
+  return inputs
+
+
+def _dive_key(example: Mapping[str, Any]) -> tuple[int, int]:
+  """Returns the dive's event, 0 where there are none, and its sample."""
+  return int(example.get('event', 0)), int(example['sample'])
 
 
 def abstract_batch(
-  video_input: VideoInput, caption_length: int, batch_size: int
+  video_input: VideoInput, tasks: Sequence[LabelReader], batch_size: int
 ) -> dict[str, jax.ShapeDtypeStruct]:
   """Returns the shapes and dtypes of a whole batch of `make_inputs`.
 
   Args:
     video_input: which pixels to take.
-    caption_length: tokens of a padded caption.
+    tasks: whose labels the batch has.
     batch_size: rows.
   """
   rows = {
     'video': (video_input.shape, np.uint8),
     'flip': ((), np.bool_),
     'dive_id': ((2,), np.int32),
-    'score': ((), np.float32),
-    'difficulty': ((), np.float32),
-    'words': ((caption_length,), np.int32),
-    'word_mask': ((caption_length,), np.float32),
   }
-  rows |= dict.fromkeys(CLASS_NAMES, ((), np.int32))
+  for task in tasks:
+    rows |= task.label_specs()
   return {
     name: jax.ShapeDtypeStruct((batch_size, *shape), dtype)
     for name, (shape, dtype) in rows.items()
@@ -211,18 +218,18 @@ def abstract_batch(
 def _decode_frames(
   encoded: list[bytes],
   video_input: VideoInput,
-  example: Mapping[str, object],
+  example: Mapping[str, Any],
   rng: np.random.Generator | None,
 ) -> np.ndarray:
   """Returns the centred crops, uint8 [frames, crop, crop, 3]."""
-  dive = f'dive ({example["event"]}, {example["sample"]})'
+  dive = f'dive {_dive_key(example)}'
   crop = video_input.crop
   is_resized = video_input.resize and (
     rng is not None or video_input.resize_evaluation
   )
   if rng is None:
     # Random filters in the test, too, but the same ones every time.
-    rng = np.random.default_rng([example['event'], example['sample']])
+    rng = np.random.default_rng(_dive_key(example))
   frames = np.empty((len(encoded), crop, crop, 3), np.uint8)
   for index, data in enumerate(encoded):
     frame = decode_frame(data, dive)
@@ -253,7 +260,7 @@ def _resized(
 def training_batches(
   split: DiveSplit,
   video_input: VideoInput,
-  caption_length: int,
+  tasks: Sequence[LabelReader],
   batch_size: int,
   part: tuple[int, int],
   seed: int,
@@ -265,7 +272,7 @@ def training_batches(
   Args:
     split: to train on.
     video_input: which pixels to take.
-    caption_length: tokens of a padded caption.
+    tasks: whose labels the batch has.
     batch_size: rows of the whole batch.
     part: which part of a batch, and of how many.
     seed: of shuffling and augmentation.
@@ -277,7 +284,7 @@ def training_batches(
   def make_row(example, rng):
     while True:
       try:
-        return make_inputs(example, video_input, caption_length, rng)
+        return make_inputs(example, video_input, tasks, rng)
       except DecodeError as e:
         corrupt.leave_out(e.name, e.reason)
         example = split[rng.integers(len(split))]
@@ -295,7 +302,7 @@ def training_batches(
 def evaluation_batches(
   split: DiveSplit,
   video_input: VideoInput,
-  caption_length: int,
+  tasks: Sequence[LabelReader],
   batch_size: int,
   part: tuple[int, int],
 ) -> Iterator[dict[str, np.ndarray]]:
@@ -304,13 +311,13 @@ def evaluation_batches(
   Args:
     split: to evaluate on.
     video_input: which pixels to take.
-    caption_length: tokens of a padded caption.
+    tasks: whose labels the batch has.
     batch_size: rows of the whole batch.
     part: which part of a batch, and of how many.
   """
   return batches.in_order(
     split,
-    lambda example: make_inputs(example, video_input, caption_length, rng=None),
+    lambda example: make_inputs(example, video_input, tasks, rng=None),
     batch_size,
     part,
   )

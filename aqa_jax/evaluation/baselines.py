@@ -5,17 +5,21 @@ MTL-AQA's test split the event and the dive's class alone give a Spearman of
 0.69, so a result that does not stand beside these numbers says little.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from aqa_jax.evaluation import metrics
-from tfds_mtl_aqa import labels as label_names
+from aqa_jax.evaluation.evaluator import Evaluator
+from aqa_jax.predictions import Predictions
 
 Labels = Mapping[str, ArrayLike]
+# Classification -> the names of its classes.
+ClassNames = Mapping[str, Sequence[str]]
 
-# Each baseline's name says what it is given; 'class' is all five labels.
+# Each baseline's name says what it is given; 'class' is all classifications.
 RIDGE_BASELINES = {
   'difficulty': ('difficulty',),
   'class': ('class',),
@@ -30,22 +34,48 @@ _RIDGE_STRENGTH = 1.0
 _PREDICTION_DECIMALS = 6
 
 
+class Baselines(Evaluator):
+  """The baselines of the score and of the classes."""
+
+  def evaluate(self, predictions: Predictions) -> dict[str, Any]:
+    """Returns baselines and majority_accuracy.
+
+    Args:
+      predictions: of at least one dive.
+
+    Returns:
+      baselines: baseline -> its measures; see `compute_baselines`.
+      majority_accuracy: classification -> percent; see `majority_accuracies`.
+    """
+    names = predictions.schema.class_names
+    return {
+      'baselines': compute_baselines(
+        self.train_labels, predictions.labels, names
+      ),
+      'majority_accuracy': majority_accuracies(
+        self.train_labels, predictions.labels, names
+      ),
+    }
+
+
 def compute_baselines(
-  train_labels: Labels, eval_labels: Labels
+  train_labels: Labels, eval_labels: Labels, class_names: ClassNames
 ) -> dict[str, dict[str, float]]:
   """Fits every baseline on one split and measures it on another.
 
   The baselines are 'mean' and 'median' (the training split's, a constant) and
   ridge regressions of strength 1 with a free intercept on raw, unscaled
   inputs: the difficulty, one-hot classes, the one-hot event and the clip's
-  length in frames (end_frame - start_frame).
+  length in frames (end_frame - start_frame). Those whose labels the dataset
+  lacks are left out.
 
   Args:
-    train_labels: feature name -> [dives], of the training split: final_score,
-      difficulty, event, start_frame, end_frame and the five class labels, as
-      in `tfds_mtl_aqa.features`.
+    train_labels: feature name -> [dives], of the training split: final_score;
+      difficulty, event, start_frame, end_frame and the classes, as far as the
+      dataset has them.
     eval_labels: the same of the evaluated dives. An event that the training
       split lacks counts as none; where all lack, 'event' is a constant.
+    class_names: of each classification.
 
   Returns:
     baseline -> `metrics.score_metrics`; its `spearman` is NaN for a constant.
@@ -64,12 +94,18 @@ def compute_baselines(
       np.full_like(true, np.median(train_true)), true
     ),
   }
-  events = np.unique(_column(train_labels, 'event'))
+  known = {'class': set(class_names), 'length': {'start_frame', 'end_frame'}}
   for name, parts in RIDGE_BASELINES.items():
-    weights, intercept = fit_ridge(
-      _inputs(train_labels, parts, events), train_true, _RIDGE_STRENGTH
+    needed = set().union(*(known.get(part, {part}) for part in parts))
+    if needed - set(train_labels) or ('class' in parts and not class_names):
+      continue
+    events = np.unique(train_labels.get('event', 0))
+    inputs, eval_inputs = (
+      _inputs(labels, parts, events, class_names)
+      for labels in (train_labels, eval_labels)
     )
-    predicted = _inputs(eval_labels, parts, events) @ weights + intercept
+    weights, intercept = fit_ridge(inputs, train_true, _RIDGE_STRENGTH)
+    predicted = eval_inputs @ weights + intercept
     baselines[name] = metrics.score_metrics(
       np.round(predicted, _PREDICTION_DECIMALS), true
     )
@@ -77,13 +113,14 @@ def compute_baselines(
 
 
 def majority_accuracies(
-  train_labels: Labels, eval_labels: Labels
+  train_labels: Labels, eval_labels: Labels, class_names: ClassNames
 ) -> dict[str, float]:
   """Returns what always naming the training split's commonest class gives.
 
   Args:
-    train_labels: feature name -> int [dives], with the five class labels.
+    train_labels: feature name -> int [dives], with the class labels.
     eval_labels: the same of the evaluated dives.
+    class_names: of each classification.
 
   Returns:
     task -> percent (0 to 100) of the evaluated dives. Among equally common
@@ -93,9 +130,9 @@ def majority_accuracies(
     ValueError: a label is missing or empty, or a class id is out of range.
   """
   predicted, true = {}, {}
-  for task, class_names in label_names.CLASS_NAMES.items():
-    train_ids = _class_ids(train_labels, task, len(class_names))
-    true[task] = _class_ids(eval_labels, task, len(class_names))
+  for task, names in class_names.items():
+    train_ids = _class_ids(train_labels, task, len(names))
+    true[task] = _class_ids(eval_labels, task, len(names))
     predicted[task] = np.full_like(true[task], np.bincount(train_ids).argmax())
   return metrics.class_accuracies(predicted, true)
 
@@ -158,15 +195,18 @@ def _class_ids(labels: Labels, task: str, num_classes: int) -> np.ndarray:
 
 
 def _inputs(
-  labels: Labels, parts: tuple[str, ...], events: np.ndarray
+  labels: Labels,
+  parts: tuple[str, ...],
+  events: np.ndarray,
+  class_names: ClassNames,
 ) -> np.ndarray:
   """Returns the regression's inputs, float64 [dives, features]."""
   columns = []
   for part in parts:
     if part == 'class':
       columns += [
-        np.eye(len(class_names))[_class_ids(labels, task, len(class_names))]
-        for task, class_names in label_names.CLASS_NAMES.items()
+        np.eye(len(names))[_class_ids(labels, task, len(names))]
+        for task, names in class_names.items()
       ]
     elif part == 'event':
       columns.append(_column(labels, 'event')[:, None] == events)

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 
 from aqa_jax.layers.normalize import normalize
-from aqa_jax.tasks import losses
 
 
 def make_importance_step(
@@ -37,7 +36,8 @@ def make_importance_step(
   Args:
     model: with a score among its tasks.
   """
-  scorer = model.clone(tasks=('score',))
+  (task,) = (task for task in model.tasks if task.name == 'score')
+  scorer = model.clone(tasks=(task,))
 
   def importance_step(params, batch_stats, video):
     normalized = normalize(video, jnp.zeros(len(video), bool))
@@ -47,7 +47,7 @@ def make_importance_step(
         {'params': params, 'batch_stats': batch_stats}, normalized
       )
       # In evaluation mode no dive's score depends on another dive.
-      return outputs['score'].sum() * losses.SCORE_UNIT
+      return task.predict(outputs[task.name])['score'].sum()
 
     gradient = jax.grad(points)(normalized)
     return (gradient * normalized).sum(axis=(2, 3, 4))

@@ -105,7 +105,7 @@ class Run:
       InputError: the dataset that the run was trained on is not there.
     """
     split, video_input = self._test_split
-    inputs = make_inputs(split[index], video_input, caption_length=2, rng=None)
+    inputs = make_inputs(split[index], video_input, (), rng=None)
     return filmstrip.make_picture(inputs['video'])
 
   @functools.cached_property

@@ -11,7 +11,7 @@ import numpy as np
 
 from aqa_jax import files
 from aqa_jax.evaluation import caption_metrics, row_comparison
-from aqa_jax.evaluation.evaluation_files import dive_words
+from aqa_jax.evaluation.dive_words import dive_words
 from aqa_jax.paper.experiment_run import Run
 from aqa_jax.report import filmstrip
 from tfds_mtl_aqa.labels import CLASS_NAMES

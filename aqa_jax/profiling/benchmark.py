@@ -12,10 +12,9 @@ import numpy as np
 from jax import lax
 
 from aqa_jax import sharding
+from aqa_jax.abstract_setup import AbstractSetup, abstract_setup
 from aqa_jax.config import check_config
 from aqa_jax.layers.precision import precision_of
-from aqa_jax.setup import AbstractSetup, abstract_setup
-from aqa_jax.train_state import create_train_state
 from aqa_jax.training import steps
 from tfds_mtl_aqa.input_error import InputError
 
@@ -148,7 +147,7 @@ def lower_plain_step(
     config.seed,
     setup.mesh,
   )
-  return train_step.lower(setup.state, setup.training_batch())
+  return train_step.lower(setup.abstract_state(), setup.training_batch())
 
 
 def _prepare(
@@ -161,15 +160,8 @@ def _prepare(
   print(setup.describe(), flush=True)
   started = time.perf_counter()
   batch = random_batch(setup)
-  compiled = setup.train_step.lower(setup.state, batch).compile()
-  state = create_train_state(
-    setup.model,
-    setup.tx,
-    config.seed,
-    setup.video_input.shape,
-    config.model.caption_length,
-    setup.mesh,
-  )
+  compiled = setup.train_step.lower(setup.abstract_state(), batch).compile()
+  state = setup.create_state()
 
   def step():
     nonlocal state
@@ -198,7 +190,7 @@ def random_batch(setup: AbstractSetup) -> Mapping[str, jax.Array]:
     if name == 'video':
       return rng.integers(0, 256, array.shape, np.uint8)
     if name == 'words':
-      size = setup.vocabulary_size
+      size = max(task.num_words for task in setup.tasks)
       return rng.integers(0, size, array.shape, np.int32)
     # The least that every field can be: class 0, a score of 0, a whole caption.
     fill = 1 if name == 'word_mask' else 0

@@ -1,14 +1,14 @@
 """Whether a config compiles for a topology, and what it takes; no data."""
 
 import time
+from typing import Any
 
 import jax
 import ml_collections
 
 from aqa_jax import sharding
+from aqa_jax.abstract_setup import abstract_setup
 from aqa_jax.profiling import collectives, scaling_model, topology
-from aqa_jax.setup import abstract_setup, on_mesh
-from aqa_jax.training import steps
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -24,7 +24,7 @@ def run(config: ml_collections.ConfigDict, topology_name: str) -> None:
       or the memory of its devices.
   """
   setup = abstract_setup(config, topology.find_devices(topology_name))
-  mesh, state = setup.mesh, setup.state
+  mesh, state = setup.mesh, setup.abstract_state()
   print(setup.describe())
   compiled = _compile(
     setup.train_step, 'training', state, setup.training_batch()
@@ -50,16 +50,16 @@ def run(config: ml_collections.ConfigDict, topology_name: str) -> None:
   # Evaluation gathers the parameters first.
   whole = jax.tree.map(lambda _: sharding.replicated(mesh), state.params)
   _compile(
-    steps.make_predict_step(setup.model, mesh),
+    setup.predict_step,
     'prediction',
-    on_mesh(state.params, whole),
+    sharding.abstract_on(state.params, whole),
     state.batch_stats,
     setup.evaluation_batch(),
   )
 
 
 def _compile(
-  step: object, name: str, *arguments: object
+  step: jax.stages.Wrapped, name: str, *arguments: Any
 ) -> jax.stages.Compiled:
   """Compiles a step, and prints the memory that it takes on each device.
 

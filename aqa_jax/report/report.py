@@ -13,32 +13,24 @@ from typing import Any
 
 import jinja2
 import numpy as np
-from markupsafe import Markup
 
 from aqa_jax import files
 from aqa_jax.evaluation import evaluation_files
-from aqa_jax.evaluation.evaluation_files import Predictions
+from aqa_jax.evaluation.dive_words import class_words
+from aqa_jax.predictions import Predictions
 from aqa_jax.report import report_charts, report_tables
 from aqa_jax.report.filmstrip import Segment
-from aqa_jax.report.report_tables import GroupError, is_number, number, signed
-from aqa_jax.tasks import losses
-from tfds_mtl_aqa.labels import CLASS_NAMES
+from aqa_jax.report.named_chart import named_chart
+from aqa_jax.report.report_tables import is_number, number, signed
+from aqa_jax.report.score_sections import score_errors
+from aqa_jax.task import Section, Task
 
 # What `write_report` asks for the segments of a dive's filmstrip.
 Filmstrips = Callable[[int], Sequence[Segment]]
 
 _SHOWN_OF_A_KIND = 3
-# Charts of several validation figures each; any other has one of its own.
-_VALIDATION_CHARTS = {
-  'rank correlation': (
-    'spearman',
-    'kendall_tau',
-    'execution_spearman',
-    'spearman_within_events',
-  ),
-  'accuracy, percent': tuple(f'accuracy_{task}' for task in CLASS_NAMES),
-  'captions': (*(f'bleu_{n}' for n in range(1, 5)), 'meteor', 'rouge_l'),
-}
+# Of the sections of a dive, those before it are above its pictures.
+_PLACE_OF_PICTURES = 50
 _MEASURE_NAMES = {
   measure.key: measure.name
   for measure in (
@@ -59,9 +51,9 @@ def dives_to_show(predictions: Predictions) -> dict[str, list[int]]:
     predictions, three of each; fewer where there are fewer dives, since none
     is shown twice. Empty for a model without the score.
   """
-  if predictions.scores is None:
+  if 'score' not in predictions.outputs:
     return {}
-  order = np.argsort(np.abs(_errors(predictions)), kind='stable')
+  order = np.argsort(np.abs(score_errors(predictions)), kind='stable')
   best, worst, typical = (
     min((len(order) + spare) // 3, _SHOWN_OF_A_KIND) for spare in (2, 1, 0)
   )
@@ -77,6 +69,7 @@ def dives_to_show(predictions: Predictions) -> dict[str, list[int]]:
 
 def write_report(
   folder: str | os.PathLike[str],
+  tasks: Sequence[Task],
   evaluation: Mapping[str, Any],
   predictions: Predictions,
   filmstrips: Filmstrips,
@@ -87,8 +80,9 @@ def write_report(
   Args:
     folder: of the run; the training curves are those of its metrics.jsonl, if
       there is one.
-    evaluation: of `evaluation_files.evaluate`, with `split`, and whatever else
-      the caller adds. What is absent or NaN is left out or shown as a dash.
+    tasks: of the model.
+    evaluation: of the predictions, with `split` and num_dives. What is absent
+      or NaN is left out or shown as a dash.
     predictions: that were evaluated, of at least one dive.
     filmstrips: given a dive's place in the predictions, returns its segments
       (`filmstrip.make_filmstrip`); asked for the shown dives only.
@@ -99,7 +93,7 @@ def write_report(
   """
   folder = pathlib.Path(folder)
   shown = dives_to_show(predictions)
-  rows = evaluation_files.prediction_rows(predictions)
+  rows = evaluation_files.prediction_rows(tasks, predictions)
   step = evaluation.get('step')
   environment = jinja2.Environment(
     loader=jinja2.PackageLoader('aqa_jax.report'),
@@ -113,33 +107,19 @@ def write_report(
     num_dives=evaluation['num_dives'],
     facts={'checkpoint': f'step {step}' if step is not None else ''} | facts,
     warnings=_warnings(evaluation),
-    headline=report_tables.headline(evaluation),
-    baselines=report_tables.baseline_table(evaluation),
-    scatters=_scatters(predictions, shown),
-    events=_events(predictions, evaluation),
-    class_errors=_class_errors(predictions),
-    confusions=report_tables.confusion_tables(predictions, evaluation),
-    captions=report_tables.caption_table(evaluation),
-    caption_notes=evaluation.get('caption_notes') or [],
+    sections=_sections(tasks, predictions, evaluation, shown),
     dives=[
-      _dive(kind, rank, index, rows[index], predictions, filmstrips(index))
+      _dive(kind, rank, tasks, rows[index], predictions, index, filmstrips)
       for kind, indices in shown.items()
       for rank, index in enumerate(indices, 1)
     ],
-    curves=_curves(folder / 'metrics.jsonl', step),
+    curves=_curves(folder / 'metrics.jsonl', tasks, step),
   )
   path = evaluation_files.split_path(
     folder, 'report', evaluation['split'], '.html'
   )
   files.write_atomically(path, text)
   return path
-
-
-def _errors(predictions: Predictions) -> np.ndarray:
-  """Returns predicted minus true scores, float64 [dives], points."""
-  return np.asarray(predictions.scores, np.float64) - np.asarray(
-    predictions.labels['final_score'], np.float64
-  )
 
 
 def _warnings(evaluation: Mapping[str, Any]) -> list[str]:
@@ -157,132 +137,49 @@ def _warnings(evaluation: Mapping[str, Any]) -> list[str]:
   return warnings
 
 
-def _scatters(
-  predictions: Predictions, shown: Mapping[str, Sequence[int]]
-) -> list[dict[str, Any]]:
-  """Returns the charts of predicted against true scores and executions."""
-  if predictions.scores is None:
-    return []
-  marked = {
-    kind: {index: f'#{kind}-{rank}' for rank, index in enumerate(indices, 1)}
-    for kind, indices in shown.items()
-    if indices
-  }
-  true = np.asarray(predictions.labels['final_score'], np.float64)
-  predicted = np.asarray(predictions.scores, np.float64)
-  difficulty = np.asarray(predictions.labels['difficulty'], np.float64)
-  return [
-    _chart(
-      'Score', report_charts.scatter_chart(true, predicted, 'score', marked)
-    ),
-    _chart(
-      'Execution: score / difficulty',
-      report_charts.scatter_chart(
-        true / difficulty, predicted / difficulty, 'execution', marked
-      ),
-    ),
+def _sections(
+  tasks: Sequence[Task],
+  predictions: Predictions,
+  evaluation: Mapping[str, Any],
+  shown: Mapping[str, Sequence[int]],
+) -> list[Section]:
+  """Returns the tasks' parts of the page, in order."""
+  sections = [
+    section
+    for task in tasks
+    for section in task.sections(predictions, evaluation, shown)
   ]
-
-
-def _chart(name: str, svg: str) -> dict[str, Any]:
-  # Markup: Matplotlib has escaped the texts in it.
-  return {'name': name, 'svg': Markup(svg)}
-
-
-def _events(
-  predictions: Predictions, evaluation: Mapping[str, Any]
-) -> dict[str, Any] | None:
-  """Returns the chart and the table of the errors by event."""
-  if predictions.scores is None:
-    return None
-  ids = np.asarray(predictions.labels['event'])
-  names = {int(event): str(int(event)) for event in np.unique(ids)}
-  groups = report_tables.group_errors(_errors(predictions), ids, names)
-  by_bias = sorted(groups, key=lambda group: group.bias)
-  rows = report_tables.error_rows(groups)
-  # The keys of the evaluation are text once it has been in a file.
-  found = {str(k): v for k, v in (evaluation.get('events') or {}).items()}
-  for row in rows:
-    row['spearman'] = number(found.get(row['name'], {}).get('spearman'), 2)
-  return {
-    'chart': _chart(
-      'Error by event',
-      report_charts.event_chart(
-        [int(group.name) for group in by_bias],
-        np.array([group.bias for group in by_bias]),
-        np.array([group.mae for group in by_bias]),
-      ),
-    ),
-    'rows': rows,
-    'has_spearman': bool(found),
-  }
-
-
-def _class_errors(predictions: Predictions) -> list[dict[str, Any]]:
-  """Returns for each task the table of the errors by true class."""
-  if predictions.scores is None:
-    return []
-  errors = _errors(predictions)
-  groups: dict[str, list[GroupError]] = {
-    task: report_tables.group_errors(
-      errors, np.asarray(predictions.labels[task]), dict(enumerate(names))
-    )
-    for task, names in CLASS_NAMES.items()
-  }
-  return [
-    {'name': task.replace('_', ' '), 'rows': report_tables.error_rows(own)}
-    for task, own in groups.items()
-  ]
+  return sorted(sections, key=lambda section: section.place)
 
 
 def _dive(
   kind: str,
   rank: int,
-  index: int,
+  tasks: Sequence[Task],
   row: Mapping[str, Any],
   predictions: Predictions,
-  segments: Sequence[Segment],
+  index: int,
+  filmstrips: Filmstrips,
 ) -> dict[str, Any]:
   """Returns what the template shows of a dive."""
-  classes = []
-  for task, class_names in CLASS_NAMES.items():
-    if task not in predictions.classes:
-      continue
-    true, guess = row[f'true_{task}'], row[f'predicted_{task}']
-    shares = predictions.class_probabilities.get(task)
-    percent = {}
-    if shares is not None:
-      percent = {
-        name: f'{100 * float(share):.0f} %'
-        for name, share in zip(class_names, shares[index], strict=True)
-      }
-    classes.append(
-      {
-        'task': task.replace('_', ' '),
-        'true': true,
-        'true_percent': percent.get(true, ''),
-        'predicted': guess,
-        'predicted_percent': percent.get(guess, ''),
-        'is_right': true == guess,
-      }
-    )
+  classes = {
+    name: row[f'true_{name}'] for name in predictions.schema.class_names
+  }
+  facts = [class_words(classes)] if classes else []
+  if 'difficulty' in row:
+    facts.append(f'difficulty {row["difficulty"]:g}')
+  found = [task.dive_section(predictions, index) for task in tasks]
+  sections = sorted(filter(None, found), key=lambda section: section.place)
+  segments = filmstrips(index)
   largest = max(np.abs(segment.importances).max() for segment in segments)
   return {
     'id': f'{kind}-{rank}',
     'kind': kind,
-    'event': row['event'],
-    'sample': row['sample'],
+    'name': evaluation_files.dive_name(row),
     'number': row['dive_number'],
-    'difficulty': f'{row["difficulty"]:g}',
-    'true_score': number(row['true_score'], 2),
-    'predicted_score': number(row['predicted_score'], 2),
-    'error': signed(row['predicted_score'] - row['true_score'], 2),
-    'words': evaluation_files.dive_words(
-      {task: row[f'true_{task}'] for task in CLASS_NAMES}
-    ),
-    'classes': classes,
-    'true_caption': row.get('true_caption'),
-    'predicted_caption': row.get('predicted_caption'),
+    'facts': ', '.join(facts),
+    'above': [s for s in sections if s.place < _PLACE_OF_PICTURES],
+    'below': [s for s in sections if s.place >= _PLACE_OF_PICTURES],
     'largest': number(largest, 2),
     'segments': [_segment(segment, largest) for segment in segments],
   }
@@ -319,15 +216,40 @@ class _Curve:
     return np.array(self.steps, float), np.array(self.values, float)
 
 
-def _curves(path: pathlib.Path, step: int | None) -> list[dict[str, Any]]:
+def _curves(
+  path: pathlib.Path, tasks: Sequence[Task], step: int | None
+) -> list[dict[str, Any]]:
   """Returns the charts of the training, none where nothing was recorded."""
   curves = _read_curves(path)
+  losses = ['loss', *(task.name for task in tasks)]
+  of_tasks = {
+    title: tuple(measures)
+    for task in tasks
+    for title, measures in task.curves().items()
+  }
+  order = [f'train/{name}' for name in losses]
+  order += [
+    f'validation/{measure}'
+    for measure in itertools.chain(*of_tasks.values(), _MEASURE_NAMES)
+  ]
   charts: dict[str, dict[str, str]] = {}
-  for name in sorted(curves, key=_place_of_curve):
-    title, label = _title_and_label(*name.split('/', 1))
+  for name in sorted(
+    curves,
+    # Unknown ones by name, at the end.
+    key=lambda n: (order.index(n) if n in order else len(order), n),
+  ):
+    group, measure = name.split('/', 1)
+    label = _MEASURE_NAMES.get(
+      measure, measure.removeprefix('accuracy_').replace('_', ' ')
+    )
+    if group == 'train':
+      title = f'training: {label}' + ' loss' * (measure in losses[1:])
+    else:
+      chart = [c for c, measures in of_tasks.items() if measure in measures]
+      title = f'validation: {(chart or [label])[0]}'
     charts.setdefault(title, {})[label] = name
   return [
-    _chart(
+    named_chart(
       title,
       report_charts.curve_chart(
         title,
@@ -337,29 +259,6 @@ def _curves(path: pathlib.Path, step: int | None) -> list[dict[str, Any]]:
     )
     for title, names in charts.items()
   ]
-
-
-def _title_and_label(group: str, measure: str) -> tuple[str, str]:
-  """Returns the chart that a curve belongs to, and its name there."""
-  label = _MEASURE_NAMES.get(
-    measure, measure.removeprefix('accuracy_').replace('_', ' ')
-  )
-  if group == 'train':
-    return f'training: {label}' + ' loss' * (measure in losses.TASKS), label
-  for chart, measures in _VALIDATION_CHARTS.items():
-    if measure in measures:
-      return f'validation: {chart}', label
-  return f'validation: {label}', label
-
-
-def _place_of_curve(name: str) -> tuple[int, str]:
-  """Returns what to sort the curves by; unknown ones by name, at the end."""
-  known = [f'train/{term}' for term in ('loss', *losses.TASKS)]
-  known += [
-    f'validation/{measure}'
-    for measure in itertools.chain(*_VALIDATION_CHARTS.values(), _MEASURE_NAMES)
-  ]
-  return (known.index(name) if name in known else len(known)), name
 
 
 def _read_curves(path: pathlib.Path) -> dict[str, _Curve]:

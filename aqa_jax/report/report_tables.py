@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from aqa_jax.evaluation import caption_metrics, metrics
-from aqa_jax.evaluation.evaluation_files import Predictions
-from tfds_mtl_aqa.labels import CLASS_NAMES
+from aqa_jax.predictions import Predictions
 
 Evaluation = Mapping[str, Any]
 
@@ -253,7 +252,7 @@ def error_rows(groups: Sequence[GroupError]) -> list[dict[str, Any]]:
 def confusion_tables(
   predictions: Predictions, evaluation: Evaluation
 ) -> list[dict[str, Any]]:
-  """Returns the confusion matrix of each predicted task.
+  """Returns the confusion matrix of each classification.
 
   Args:
     predictions: of a split.
@@ -267,11 +266,11 @@ def confusion_tables(
     `absent`.
   """
   tables = []
-  for task, class_names in CLASS_NAMES.items():
-    if task not in predictions.classes:
-      continue
+  for task, class_names in predictions.schema.class_names.items():
     counts = metrics.confusion_matrix(
-      predictions.classes[task], predictions.labels[task], len(class_names)
+      predictions.outputs['classes'][task],
+      predictions.label(task),
+      len(class_names),
     )
     recalls = metrics.recall(counts)
     present = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
@@ -308,3 +307,40 @@ def confusion_tables(
       }
     )
   return tables
+
+
+def class_rows(
+  row: Mapping[str, str], predictions: Predictions, index: int
+) -> list[dict[str, Any]]:
+  """Returns true and predicted classes of a dive.
+
+  Args:
+    row: with true_<name> and predicted_<name>, names of classes.
+    predictions: of a split.
+    index: of the dive.
+
+  Returns:
+    Rows: task, true, true_percent, predicted, predicted_percent ('' where there
+    are no probabilities) and is_right.
+  """
+  shares = predictions.outputs.get('class_probabilities', {})
+  rows = []
+  for task, class_names in predictions.schema.class_names.items():
+    true, guess = row[f'true_{task}'], row[f'predicted_{task}']
+    percent = {}
+    if task in shares:
+      percent = {
+        name: f'{100 * float(share):.0f} %'
+        for name, share in zip(class_names, shares[task][index], strict=True)
+      }
+    rows.append(
+      {
+        'task': task.replace('_', ' '),
+        'true': true,
+        'true_percent': percent.get(true, ''),
+        'predicted': guess,
+        'predicted_percent': percent.get(guess, ''),
+        'is_right': true == guess,
+      }
+    )
+  return rows

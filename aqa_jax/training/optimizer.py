@@ -1,6 +1,8 @@
 """The optimizer: Adam, as in the paper, or Muon, for training from scratch."""
 
+import functools
 import math
+from collections.abc import Collection
 
 import jax
 import ml_collections
@@ -9,19 +11,6 @@ from optax import contrib
 
 from aqa_jax import duration
 from tfds_mtl_aqa.input_error import InputError
-from tfds_mtl_aqa.labels import CLASS_NAMES
-
-# Embeddings and the layers that give the outputs are not for Muon (Jordan et
-# al., 2024); neither are biases and BatchNorm's scales.
-_ADAM_LAYERS = (
-  'embed',
-  'out',
-  'final_score',
-  'conv3',
-  'actions',
-  *CLASS_NAMES,
-  *(f'conv3_{task}' for task in CLASS_NAMES),
-)
 
 
 def scaled(
@@ -89,6 +78,7 @@ def create_optimizer(
   num_steps: int,
   batch_size: int,
   num_examples: int,
+  output_layers: Collection[tuple[str, ...]] = (),
 ) -> optax.GradientTransformation:
   """Returns the optimizer of `config.optimizer`.
 
@@ -105,6 +95,8 @@ def create_optimizer(
     num_steps: steps of the whole training.
     batch_size: examples of a step.
     num_examples: examples of an epoch.
+    output_layers: paths of the modules that Muon leaves to Adam: those that
+      give the network's outputs, and embeddings.
 
   Raises:
     InputError: an unknown name, schedule or rule, or no duration.
@@ -131,7 +123,9 @@ def create_optimizer(
         weight_decay=config.weight_decay,
         adam_learning_rate=schedule,
         adam_weight_decay=config.weight_decay,
-        muon_weight_dimension_numbers=muon_dimensions,
+        muon_weight_dimension_numbers=functools.partial(
+          muon_dimensions, output_layers=frozenset(output_layers)
+        ),
       )
     )
   else:
@@ -141,16 +135,22 @@ def create_optimizer(
   return optax.chain(*transforms)
 
 
-def muon_dimensions(params: optax.Params) -> optax.Params:
+def muon_dimensions(
+  params: optax.Params, output_layers: Collection[tuple[str, ...]]
+) -> optax.Params:
   """Returns how Muon is to see each parameter as a matrix; None for Adam.
+
+  Embeddings and the layers that give the outputs are not for Muon (Jordan et
+  al., 2024); neither are biases and BatchNorm's scales.
 
   Args:
     params: of a model of this package.
+    output_layers: see `create_optimizer`.
   """
 
   def dimensions(path, parameter):
     modules = [key.key for key in path]
-    if modules[-1] != 'kernel' or modules[-2] in _ADAM_LAYERS:
+    if modules[-1] != 'kernel' or tuple(modules[:-1]) in output_layers:
       return None
     *reduced, output = range(parameter.ndim)
     if 'gru' in modules:  # [inputs, gate, hidden]: each gate for itself.

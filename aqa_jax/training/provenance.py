@@ -3,12 +3,12 @@
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from aqa_jax.data.dive_split import DiveSplit
-from aqa_jax.data.vocabulary import Vocabulary
 
 _PACKAGES = (
   'aqa_jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy',
@@ -17,18 +17,18 @@ _PACKAGES = (
 
 
 def describe(
-  config: Mapping[str, object],
+  config: Mapping[str, Any],
   dataset: str,
   train: DiveSplit,
-  vocabulary: Vocabulary,
-) -> dict[str, object]:
+  words: Sequence[str],
+) -> dict[str, Any]:
   """Returns what a checkpoint says of its origin, fit for JSON.
 
   Args:
     config: of the training, plain values.
     dataset: name, config and version of the dataset.
     train: dives that are trained on.
-    vocabulary: of the dataset.
+    words: the dataset's vocabulary; empty without captions.
 
   Returns:
     config; vocabulary, all words; versions of the packages; and dataset, which
@@ -37,14 +37,14 @@ def describe(
   """
   return {
     'config': dict(config),
-    'vocabulary': list(vocabulary.words),
+    'vocabulary': list(words),
     'versions': {'python': platform.python_version()}
     | {name: _version(name) for name in _PACKAGES},
     'dataset': {
       'name': dataset,
       'training dives': len(train),
       'labels': _fingerprint(train),
-      'words': hashlib.sha256('\n'.join(vocabulary.words).encode()).hexdigest(),
+      'words': hashlib.sha256('\n'.join(words).encode()).hexdigest(),
     },
   }
 
@@ -59,7 +59,14 @@ def _version(package: str) -> str:
 
 def _fingerprint(dives: DiveSplit) -> str:
   digest = hashlib.sha256()
-  for name, values in sorted(dives.labels.items()):
+  # A label within another feature does not count, unless it chooses dives.
+  counted = {
+    name.removeprefix('subsets/'): values
+    for name, values in dives.labels.items()
+  }
+  for name, values in sorted(counted.items()):
+    if '/' in name:
+      continue
     digest.update(name.encode())
     for value in values:
       digest.update(np.ascontiguousarray(value).tobytes())

@@ -1,6 +1,7 @@
 """One step of training, and one of evaluation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -11,10 +12,33 @@ from jax.sharding import Mesh
 
 from aqa_jax import sharding
 from aqa_jax.layers.normalize import normalize
-from aqa_jax.tasks import losses
+from aqa_jax.task import Batch, Task
 from aqa_jax.train_state import TrainState
 
-Batch = Mapping[str, jax.Array]
+
+def task_losses(
+  tasks: Sequence[Task], outputs: Mapping[str, Any], batch: Batch
+) -> dict[str, jax.Array]:
+  """Returns the loss of each task, by its name.
+
+  Args:
+    tasks: of the network.
+    outputs: of the network, by task, teacher-forced.
+    batch: with the labels; see `input_pipeline`.
+  """
+  return {task.name: task.loss(outputs[task.name], batch) for task in tasks}
+
+
+def total_loss(
+  losses: Mapping[str, jax.Array], weights: Mapping[str, float]
+) -> jax.Array:
+  """Returns the weighted sum (eq. 4 of the paper; there 1, 1 and 0.01).
+
+  Args:
+    losses: by task.
+    weights: likewise.
+  """
+  return sum(weights[task] * loss for task, loss in losses.items())
 
 
 def make_train_step(
@@ -35,7 +59,7 @@ def make_train_step(
   'dive_id', whole.
 
   Args:
-    model: that is trained.
+    model: that is trained; it knows its tasks.
     optimizer: of its parameters.
     loss_weights: by task.
     seed: of dropout.
@@ -59,8 +83,8 @@ def make_train_step(
       mutable=['batch_stats'],
     )
     with jax.named_scope('losses'):
-      by_task = losses.task_losses(outputs, batch)
-      loss = losses.total_loss(by_task, loss_weights)
+      by_task = task_losses(model.tasks, outputs, batch)
+      loss = total_loss(by_task, loss_weights)
     scalars = {'loss': loss, **by_task}
     return loss, (scalars, updated.get('batch_stats', {}))
 
@@ -144,15 +168,13 @@ def make_train_step(
 
 def make_predict_step(
   model: nn.Module, mesh: Mesh
-) -> Callable[[dict, dict, Batch], dict[str, object]]:
+) -> Callable[[dict, dict, Batch], dict[str, Any]]:
   """Returns the jitted prediction step.
 
   The step takes params, batch_stats and a batch as
   `input_pipeline.evaluation_batches` makes it, and returns, on every process
-  whole: index int32 [batch] and is_real bool [batch], as given; and for each of
-  the model's tasks score float32 [batch] in points, classes int32 [batch] and
-  class_probabilities float32 [batch, classes], both by task, captions int32
-  [batch, length - 1], actions int32 [batch].
+  whole: index int32 [batch] and is_real bool [batch], as given; and what
+  `Task.predict` gives for each of the model's tasks.
 
   Args:
     model: that predicts.
@@ -165,20 +187,8 @@ def make_predict_step(
       normalize(batch['video'], batch['flip']),
     )
     predictions = {'index': batch['index'], 'is_real': batch['is_real']}
-    if 'score' in outputs:
-      predictions['score'] = outputs['score'] * losses.SCORE_UNIT
-    if 'classes' in outputs:
-      predictions['classes'] = {
-        task: logits.argmax(axis=-1)
-        for task, logits in outputs['classes'].items()
-      }
-      predictions['class_probabilities'] = jax.tree.map(
-        nn.softmax, outputs['classes']
-      )
-    if 'captions' in outputs:
-      predictions['captions'] = outputs['captions']
-    if 'actions' in outputs:
-      predictions['actions'] = outputs['actions'].argmax(axis=-1)
+    for task in model.tasks:
+      predictions |= task.predict(outputs[task.name])
     return predictions
 
   return jax.jit(predict_step, out_shardings=sharding.replicated(mesh))

@@ -4,24 +4,27 @@ import contextlib
 import dataclasses
 import pathlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import jax
 import ml_collections
 import numpy as np
 from jax.sharding import Mesh
 
-from aqa_jax import duration, sharding
+from aqa_jax import sharding
 from aqa_jax.train_state import TrainState
 from aqa_jax.training import preemption
 from aqa_jax.training.goodput import Goodput
 from aqa_jax.training.metrics_writer import MetricsWriter
 from aqa_jax.training.preemption import PreemptedError
 from aqa_jax.training.progress import ProgressLine
+from aqa_jax.training.setup import Setup
 from aqa_jax.training.step_log import StepLog
 from aqa_jax.training.trace import Trace
 from aqa_jax.weights import pretrained
 from aqa_jax.weights.checkpoint import Checkpoints
+from aqa_jax.workdir import check_workdir
 from tfds_mtl_aqa.file_lock import file_lock
 
 
@@ -30,22 +33,16 @@ class Training:
   """What the loop needs to know of a training; subclasses know their data.
 
   Attributes:
-    config: one of `configs/`.
+    setup: network, optimizer and steps.
     workdir: folder of the run.
-    mesh: of devices.
-    state: as it is now.
-    train_step: from `steps.make_train_step`.
-    num_examples: to train on, those of an epoch.
+    state: as it is now; abstract until a checkpoint is restored.
     checkpoints: of the workdir.
     started: `time.monotonic()` when the program was started.
   """
 
-  config: ml_collections.ConfigDict
+  setup: Setup
   workdir: pathlib.Path
-  mesh: Mesh
   state: TrainState
-  train_step: Callable
-  num_examples: int
   checkpoints: Checkpoints
   started: float
 
@@ -53,15 +50,19 @@ class Training:
   measure = ''
 
   @property
+  def config(self) -> ml_collections.ConfigDict:
+    """One of `configs/`."""
+    return self.setup.config
+
+  @property
+  def mesh(self) -> Mesh:
+    """The devices."""
+    return self.setup.mesh
+
+  @property
   def num_steps(self) -> int:
     """Steps of the whole training."""
-    return self.steps_of('duration')
-
-  def steps_of(self, field: str) -> int:
-    """Returns a duration of the config in steps."""
-    return duration.to_steps(
-      self.config[field], field, self.config.batch_size, self.num_examples
-    )
+    return self.setup.num_steps
 
   def batches(self, first_step: int) -> Iterator[Mapping[str, np.ndarray]]:
     """Yields this process's share of the batch of each step from one on."""
@@ -137,46 +138,57 @@ def _run(training: Training) -> None:
     _train(training, first_step, is_validated, writer, step_log)
 
 
-def check_init_from(
-  config: ml_collections.ConfigDict,
-  workdir: pathlib.Path,
-  abstract_state: Callable[[], TrainState],
-) -> None:
-  """Reads what a new training is to begin with, before it leaves a trace.
+def begin(
+  setup: Setup, workdir: pathlib.Path, origin: Mapping[str, Any] | None = None
+) -> tuple[Checkpoints, TrainState]:
+  """Claims the workdir, and returns its checkpoints and a state.
+
+  What is refused leaves no trace in the workdir.
 
   Args:
-    config: one of `configs/`.
+    setup: of the training.
     workdir: of the run.
-    abstract_state: see `train_state.abstract_train_state`; called only where
-      there is something to read.
+    origin: what checkpoints say of their origin; see `provenance`.
+
+  Returns:
+    The checkpoints; and the state before the first step, or, where there is a
+    checkpoint to restore, an abstract one: to compute one would take long.
 
   Raises:
-    InputError: `config.init_from` can't be read, or does not fit.
+    InputError: `config.init_from` can't be read, or does not fit, or the
+      workdir belongs to another config.
   """
-  if config.init_from and not (workdir / 'config.json').exists():
-    state = abstract_state()
-    pretrained.initialize(
-      {'params': state.params, 'batch_stats': state.batch_stats},
-      config.init_from,
-      config.init_scope,
-    )
+  if setup.config.init_from and not (workdir / 'config.json').exists():
+    _pretrained_variables(setup, setup.abstract_state())
+  check_workdir(workdir, setup.config.to_dict())
+  checkpoints = Checkpoints(workdir, origin)
+  if checkpoints.is_begun():
+    return checkpoints, setup.abstract_state()
+  return checkpoints, setup.create_state()
 
 
 def begin_with_pretrained(training: Training) -> None:
   """Loads what `config.init_from` names, and says what was loaded."""
-  config, state = training.config, training.state
-  if not config.init_from:
+  if not training.config.init_from:
     return
-  variables, table = pretrained.initialize(
-    {'params': state.params, 'batch_stats': state.batch_stats},
-    config.init_from,
-    config.init_scope,
-  )
+  variables, table = _pretrained_variables(training.setup, training.state)
   print(table)
-  training.state = state.replace(
+  training.state = training.state.replace(
     **jax.device_put(
       variables, sharding.state_sharding(training.mesh, variables)
     )
+  )
+
+
+def _pretrained_variables(
+  setup: Setup, state: TrainState
+) -> tuple[dict[str, Any], str]:
+  """Returns variables of `config.init_from`, and a table of them."""
+  return pretrained.initialize(
+    {'params': state.params, 'batch_stats': state.batch_stats},
+    setup.config.init_from,
+    setup.config.init_scope,
+    setup.system.official_names,
   )
 
 
@@ -195,7 +207,7 @@ def _train(
   config, num_steps = training.config, training.num_steps
   if first_step == num_steps and is_validated:
     return
-  checkpoint_every = max(training.steps_of('checkpoint_every'), 1)
+  checkpoint_every = max(training.setup.steps_of('checkpoint_every'), 1)
   progress = ProgressLine(
     num_steps, config.batch_size, seconds=config.progress_seconds
   )
@@ -213,7 +225,9 @@ def _train(
       begun = time.monotonic()
       with jax.profiler.StepTraceAnnotation('train', step_num=step):
         batch = sharding.shard(next(batches), training.mesh)
-        training.state, scalars = training.train_step(training.state, batch)
+        training.state, scalars = training.setup.train_step(
+          training.state, batch
+        )
       step_log.add(step, scalars)
       at_checkpoint = step % checkpoint_every == 0 or step == num_steps
       is_logged = at_checkpoint or step % config.log_steps == 0

@@ -39,10 +39,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Heavy, and of use here alone.
     import jax
 
+    from aqa_jax.systems.chosen_system import chosen_system
     from aqa_jax.weights.pretrained import export
+    from aqa_jax.workdir import recorded_config
 
+    config = recorded_config(chosen.workdir)
+    if config is None:
+      raise InputError(
+        f'--workdir={chosen.workdir}: holds no training; give the one of a '
+        'training.'
+      )
     jax.config.update('jax_platforms', 'cpu')
-    for file in export(chosen.workdir, chosen.to):
+    names = chosen_system(config['network']).official_names
+    for file in export(chosen.workdir, chosen.to, names):
       print(file)
 
 

@@ -55,6 +55,10 @@ class Checkpoints:
     """Returns the step of the best checkpoint; None where there is none."""
     return self._best.latest_step()
 
+  def is_begun(self) -> bool:
+    """Returns whether there is a checkpoint, of either kind."""
+    return self.latest_step() is not None or self.best_step() is not None
+
   def best_value(self) -> float | None:
     """Returns what the best checkpoint was chosen for; higher is better."""
     step = self.best_step()

@@ -3,32 +3,25 @@
 import pathlib
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from flax import traverse_util
 
-from aqa_jax.weights.checkpoint import read_best
-from aqa_jax.weights.official_names import (
-  MODULES,
+from aqa_jax.official_names import (
+  OfficialNames,
   Path,
   from_official,
-  official_name,
   to_official,
 )
+from aqa_jax.weights.checkpoint import read_best
 from aqa_jax.weights.torch_file import read_torch_file, write_torch_file
 from tfds_mtl_aqa.input_error import InputError
 
 SCOPES = ('everything', 'backbone')
 _BACKBONE = 'c3d'
-_OFFICIAL_FILE = re.compile(rf'({"|".join(MODULES)})(_\d+)?\.pth')
 # PyTorch counts BatchNorm's batches since 0.4.1, and does not use the count.
 _OPTIONAL = 'num_batches_tracked'
-# What tells a file of a module, whatever it is called: how a name begins.
-_ONLY_IN = {
-  'model_score_regressor': ('fc_final_score',),
-  'model_dive_classifier': ('fc_position', 'head_conv3_position'),
-  'model_caption': ('rnn1',),
-}
 _C3D_LAYERS = ('1', '2', '3a', '3b', '4a', '4b', '5a', '5b')
 # How many of all that does not fit are told.
 _PROBLEMS = 8
@@ -38,8 +31,11 @@ _Found = dict[Path, tuple[np.ndarray, str]]
 
 
 def initialize(
-  variables: Mapping[str, object], sources: str, scope: str
-) -> tuple[dict[str, object], str]:
+  variables: Mapping[str, Any],
+  sources: str,
+  scope: str,
+  names: OfficialNames,
+) -> tuple[dict[str, Any], str]:
   """Returns variables that begin with weights from elsewhere.
 
   Args:
@@ -48,6 +44,7 @@ def initialize(
       folder of them, a backbone (c3d.pickle, C3D_small_PyTorch_Trained_12.pth)
       or the workdir of a training.
     scope: 'everything' that the sources have, or the 'backbone' alone.
+    names: of the variables in the official code.
 
   Returns:
     The variables, host arrays where they were loaded, and a table of what was
@@ -75,8 +72,8 @@ def initialize(
     else:
       part = {}
       try:
-        for file in _official_files(path):
-          part |= _from_official_file(file, ours, problems)
+        for file in _official_files(path, names):
+          part |= _from_official_file(file, ours, names, problems)
       except InputError as e:
         raise InputError(f'config.init_from: {e}') from e
     problems += [
@@ -88,7 +85,8 @@ def initialize(
   if not found and not problems:
     problems.append(
       f'{sources}: holds nothing that this network has; official files are '
-      f'named {", ".join(MODULES)}, and C3D has layers conv1 to conv5b'
+      f'named {", ".join(names.module_names())}, and C3D has layers conv1 to '
+      'conv5b'
     )
   if problems:
     more = len(problems) - _PROBLEMS
@@ -102,11 +100,14 @@ def initialize(
   return empty | traverse_util.unflatten_dict(merged), _table(merged, found)
 
 
-def _official_files(path: pathlib.Path) -> list[pathlib.Path]:
+def _official_files(
+  path: pathlib.Path, names: OfficialNames
+) -> list[pathlib.Path]:
   """Returns the file itself, or the official files in a folder."""
   if not path.is_dir():
     return [path]
-  files = sorted(f for f in path.iterdir() if _OFFICIAL_FILE.fullmatch(f.name))
+  pattern = re.compile(rf'({"|".join(names.module_names())})(_\d+)?\.pth')
+  files = sorted(f for f in path.iterdir() if pattern.fullmatch(f.name))
   if not files:
     raise InputError(
       f'{path}: holds neither a training nor files such as model_CNN_94.pth; '
@@ -116,7 +117,10 @@ def _official_files(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _from_official_file(
-  file: pathlib.Path, ours: Mapping[Path, object], problems: list[str]
+  file: pathlib.Path,
+  ours: Mapping[Path, Any],
+  names: OfficialNames,
+  problems: list[str],
 ) -> _Found:
   """Returns what a PyTorch file has for us; lists what does not fit."""
   modules: dict[str, dict[str, np.ndarray]] = {}
@@ -124,7 +128,7 @@ def _from_official_file(
     name.removeprefix('module.'): array
     for name, array in read_torch_file(file).items()
   }
-  of_file = _module_of_file(file.name, entries)
+  of_file = _module_of_file(file.name, entries, names)
   for name, array in _with_names_of_layers(entries).items():
     module, entry = (of_file, name) if of_file else _official_place(name)
     if module is not None:
@@ -134,7 +138,7 @@ def _from_official_file(
     expected = {
       name[1]: path
       for path in ours
-      if (name := official_name(path)) and name[0] == module
+      if (name := names.official_name(path)) and name[0] == module
     }
     if not expected:
       continue  # A task or a layer that this network does not have.
@@ -164,17 +168,17 @@ def _from_official_file(
 
 
 def _module_of_file(
-  file_name: str, entries: Mapping[str, np.ndarray]
+  file_name: str, entries: Mapping[str, np.ndarray], names: OfficialNames
 ) -> str | None:
   """Returns the official module that a file is of; None: of no single one.
 
   Its name tells, or, where that was changed, what it holds.
   """
-  named = [module for module in MODULES if module in file_name]
+  named = [module for module in names.module_names() if module in file_name]
   if named:
     return named[0]
   held = [
-    module for module, prefix in _ONLY_IN.items()
+    module for module, prefix in names.only_in.items()
     if any(name.startswith(prefix) for name in entries)
   ]  # fmt: skip
   return held[0] if len(held) == 1 else None
@@ -220,7 +224,7 @@ def _official_place(name: str) -> tuple[str | None, str]:
 
 
 def _from_checkpoint(
-  workdir: pathlib.Path, ours: Mapping[Path, object], problems: list[str]
+  workdir: pathlib.Path, ours: Mapping[Path, Any], problems: list[str]
 ) -> _Found:
   """Returns the best checkpoint of a training; lists what does not fit."""
   variables, _ = read_best(workdir)
@@ -247,7 +251,7 @@ def _from_checkpoint(
   return found
 
 
-def _table(variables: Mapping[Path, object], found: _Found) -> str:
+def _table(variables: Mapping[Path, Any], found: _Found) -> str:
   """Returns one row a module: arrays, parameters, and where they are from."""
   rows = [f'{"module":<18} {"arrays":>6} {"numbers":>12}  from']
   for module in dict.fromkeys(path[1] for path in variables):
@@ -261,12 +265,15 @@ def _table(variables: Mapping[Path, object], found: _Found) -> str:
   return '\n'.join(rows)
 
 
-def export(workdir: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:
+def export(
+  workdir: pathlib.Path, folder: pathlib.Path, names: OfficialNames
+) -> list[pathlib.Path]:
   """Writes the best checkpoint of a training as official files.
 
   Args:
     workdir: of the training.
     folder: for model_CNN_<step>.pth and so on; made if it is not there.
+    names: of the variables in the official code.
 
   Returns:
     The files.
@@ -278,7 +285,7 @@ def export(workdir: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:
   variables, step = read_best(workdir)
   modules: dict[str, dict[str, np.ndarray]] = {}
   for path, array in traverse_util.flatten_dict(variables).items():
-    name = official_name(path)
+    name = names.official_name(path)
     if name is None:
       raise InputError(
         f'{workdir}: the official networks have no {".".join(path[1:])}; '

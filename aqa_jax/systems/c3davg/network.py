@@ -2,32 +2,32 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
+from aqa_jax.layers.captioner import Captioner
 from aqa_jax.layers.initializers import dense
+from aqa_jax.layers.output_layers import OutputLayers
 from aqa_jax.layers.precision import at_least_float32
-from aqa_jax.models.c3d import C3D
-from aqa_jax.models.captioner import Captioner
-from aqa_jax.models.heads import DiveClassifier, ScoreRegressor
+from aqa_jax.task import Task
+from aqa_jax.trunks.c3d import C3D
 
 
 class C3DAVG(nn.Module):
   """C3D on each clip, the element-wise average, and a head for each task.
 
   Attributes:
-    tasks: which of 'score', 'classes' and 'captions' it learns. A task that is
-      not named has no parameters.
-    vocabulary_size: words of the captions, <eos> and <sos> included.
+    tasks: what it learns. A task that is not there has no parameters.
     clips: clips a video is cut into; 6 in the paper.
     width: channels of C3D's first convolution; 64 in the paper.
     fc6: units of the fully connected layer; 4096 in the paper.
     batch_norm: BatchNorm in the trunk and on the features above it. The paper's
       network has none, and starts from a trained C3D; a toy that is trained
       from scratch needs it.
-    initial_score: see `ScoreRegressor`.
     conv_impl: how to run the convolutions; see `convolution`.
     caption_length: longest caption in tokens, specials included.
     caption_hidden: units of the caption GRUs.
@@ -42,13 +42,11 @@ class C3DAVG(nn.Module):
     remat: see `C3D`.
   """
 
-  tasks: Sequence[str]
-  vocabulary_size: int
+  tasks: Sequence[Task]
   clips: int = 6
   width: int = 64
   fc6: int = 4096
   batch_norm: bool = False
-  initial_score: float = 0.0
   conv_impl: str = 'direct'
   caption_length: int = 100
   caption_hidden: int = 512
@@ -56,7 +54,7 @@ class C3DAVG(nn.Module):
   caption_dropout: float = 0.2
   example_shards: int = 1
   clip_shards: int = 1
-  dtype: object = jnp.float32
+  dtype: DTypeLike = jnp.float32
   remat: bool = False
 
   @nn.compact
@@ -65,7 +63,7 @@ class C3DAVG(nn.Module):
     video: jax.Array,
     words: jax.Array | None = None,
     train: bool = False,
-  ) -> dict[str, object]:
+  ) -> dict[str, Any]:
     """Returns what the network says of each video.
 
     Args:
@@ -76,12 +74,12 @@ class C3DAVG(nn.Module):
       train: apply dropout, and the batch's own statistics in BatchNorm.
 
     Returns:
-      A dict with, for each task in `tasks`, and with float64 for float32 where
-      the trunk is float64:
-        score: float32 [batch], in units of `losses.SCORE_UNIT` points.
-        classes: by task, float32 [batch, classes] logits.
-        captions: float32 [batch, caption_length - 1, vocabulary_size] logits,
-          given `words`; or int32 [batch, caption_length - 1] word ids.
+      By name of each task, what its `output` makes of its output layers; with
+      float64 for float32 where the trunk is float64:
+        score: float32 [batch], in units of 17 points.
+        classes: by classification, float32 [batch, classes] logits.
+        captions: float32 [batch, caption_length - 1, words] logits, given
+          `words`; or int32 [batch, caption_length - 1] word ids.
     """
     batch, time, height, width, channels = video.shape
     # A single dive is on one device.
@@ -114,50 +112,58 @@ class C3DAVG(nn.Module):
       batch, self.clips, -1
     )
     head_dtype = at_least_float32(self.dtype)
-    outputs: dict[str, object] = {}
-    if 'score' in self.tasks or 'classes' in self.tasks:
+    outputs: dict[str, Any] = {}
+    layer_tasks = [task for task in self.tasks if not task.num_words]
+    if layer_tasks:
       average = clip_features.mean(axis=1)
       if self.batch_norm:
-        average = nn.BatchNorm(
-          use_running_average=not train,
-          momentum=0.9,
-          dtype=self.dtype,
-          name='bn_average',
-        )(average)
+        average = self._normalized(average, train, 'bn_average')
       fc6 = nn.relu(
         dense(self.fc6, average.shape[-1], dtype=self.dtype, name='fc6')(
           average
         )
       )
-      if 'score' in self.tasks:
-        outputs['score'] = ScoreRegressor(
-          self.initial_score, head_dtype, name='score_regressor'
-        )(fc6)
-      if 'classes' in self.tasks:
-        outputs['classes'] = DiveClassifier(head_dtype, name='dive_classifier')(
-          fc6
+      for task in layer_tasks:
+        layers = OutputLayers(
+          tuple(task.layers.items()), task.initial, head_dtype, name=task.head
         )
-    if 'captions' in self.tasks:
+        outputs[task.name] = task.output(layers(fc6))
+    for task in self.tasks:
+      if not task.num_words:
+        continue
       if self.batch_norm:
-        clip_features = nn.BatchNorm(
-          use_running_average=not train,
-          momentum=0.9,
-          dtype=self.dtype,
-          name='bn_clips',
-        )(clip_features)
+        clip_features = self._normalized(clip_features, train, 'bn_clips')
       captioner = Captioner(
-        self.vocabulary_size,
+        task.num_words,
         max_length=self.caption_length,
         hidden=self.caption_hidden,
         embedding=self.caption_embedding,
         dropout=self.caption_dropout,
         dtype=head_dtype,
-        name='captioner',
+        name=task.head,
       )
       if words is None:
-        outputs['captions'] = captioner.greedy(clip_features)
+        outputs[task.name] = captioner.greedy(clip_features)
       else:
-        outputs['captions'] = captioner.teacher_forced(
+        outputs[task.name] = captioner.teacher_forced(
           clip_features, words, train
         )
     return outputs
+
+  def _normalized(
+    self, features: jax.Array, train: bool, name: str
+  ) -> jax.Array:
+    return nn.BatchNorm(
+      use_running_average=not train,
+      momentum=0.9,
+      dtype=self.dtype,
+      name=name,
+    )(features)
+
+  def output_layers(self) -> set[tuple[str, ...]]:
+    """Returns the paths of the modules that give the outputs."""
+    return {
+      (task.head, layer)
+      for task in self.tasks
+      for layer in task.layers or Captioner.OUTER_LAYERS
+    }

@@ -1,6 +1,7 @@
-"""Predictions of a trained model for every dive of a split."""
+"""Predictions of a trained model for every dive of a split, and measures."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -9,8 +10,9 @@ from jax.sharding import Mesh
 from aqa_jax import sharding
 from aqa_jax.data.dive_split import DiveSplit
 from aqa_jax.data.input_pipeline import VideoInput, evaluation_batches
-from aqa_jax.data.vocabulary import Vocabulary
-from aqa_jax.evaluation.evaluation_files import Predictions
+from aqa_jax.data.schema import Schema
+from aqa_jax.predictions import Columns, Predictions
+from aqa_jax.task import Task
 from aqa_jax.train_state import TrainState
 
 
@@ -20,7 +22,7 @@ def collect(
   batches: Iterable[Mapping[str, np.ndarray]],
   count: int,
   mesh: Mesh,
-) -> dict[str, object]:
+) -> dict[str, Any]:
   """Returns what a model says about every example, in their order.
 
   Args:
@@ -54,8 +56,8 @@ def predict(
   state: TrainState,
   split: DiveSplit,
   video_input: VideoInput,
-  vocabulary: Vocabulary,
-  caption_length: int,
+  schema: Schema,
+  tasks: Sequence[Task],
   batch_size: int,
   mesh: Mesh,
 ) -> Predictions:
@@ -66,8 +68,8 @@ def predict(
     state: with the parameters to use.
     split: to predict for.
     video_input: which pixels the model sees.
-    vocabulary: of its captions.
-    caption_length: tokens of a padded caption.
+    schema: of the dataset.
+    tasks: of the model.
     batch_size: dives at once; rounded up to a multiple of the devices.
     mesh: of devices.
 
@@ -77,7 +79,7 @@ def predict(
   batches = evaluation_batches(
     split,
     video_input,
-    caption_length,
+    tasks,
     sharding.rounded_up(batch_size, mesh),
     sharding.batch_part(mesh),
   )
@@ -89,19 +91,35 @@ def predict(
       f'finite at step {int(state.step)}; the checkpoint before it is kept. A '
       'lower config.optimizer.learning_rate may help.'
     )
-  captions = references = None
-  if 'captions' in outputs:
-    captions = [vocabulary.decode(ids) for ids in outputs['captions']]
-    references = [vocabulary.decode(ids) for ids in split.labels['caption_ids']]
-  return Predictions(
-    labels={
-      name: values
-      for name, values in split.labels.items()
-      if name != 'caption_ids'
-    },
-    scores=outputs.get('score'),
-    classes=outputs.get('classes', {}),
-    captions=captions,
-    reference_captions=references,
-    class_probabilities=outputs.get('class_probabilities', {}),
-  )
+  for task in tasks:
+    outputs |= task.decode(outputs, schema)
+  return Predictions(with_caption_words(split.labels, schema), outputs, schema)
+
+
+def with_caption_words(labels: Columns, schema: Schema) -> Columns:
+  """Returns labels with caption_words, the captions as lists of words.
+
+  Args:
+    labels: of a `DiveSplit`.
+    schema: of the dataset; without captions the labels are returned as given.
+  """
+  if schema.vocabulary is None:
+    return labels
+  words = [schema.vocabulary.decode(ids) for ids in labels['caption_ids']]
+  return {**labels, 'caption_words': words}
+
+
+def measure(tasks: Sequence[Task], predictions: Predictions) -> dict[str, Any]:
+  """Returns the measures of each validation.
+
+  Args:
+    tasks: of the model.
+    predictions: of at least one dive.
+
+  Returns:
+    num_dives, and what each task's `measure` gives.
+  """
+  measured: dict[str, Any] = {'num_dives': len(predictions)}
+  for task in tasks:
+    measured |= task.measure(predictions)
+  return measured

@@ -6,16 +6,17 @@ in three dimensions.
 """
 
 import functools
+from collections.abc import Iterable
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from aqa_jax.layers.batch_norm import BatchNorm, convolution_block
 from aqa_jax.layers.convolution import convolution, max_pool
 from aqa_jax.layers.initializers import pytorch_uniform
 from aqa_jax.layers.precision import precision_of
-from tfds_mtl_aqa.labels import CLASS_NAMES
 
 # Of conv1 to conv5: channels, as multiples of the head's, and dilation.
 _CONTEXT_LAYERS = ((2, 1), (2, 1), (4, 2), (8, 4), (8, 1))
@@ -24,7 +25,7 @@ _CONTEXT_PADDING = sum(dilation for _, dilation in _CONTEXT_LAYERS)
 
 
 def _pointwise(
-  channels: int, fan_in: int, padding: int, dtype: object, name: str
+  channels: int, fan_in: int, padding: int, dtype: DTypeLike, name: str
 ) -> nn.Conv:
   """Returns a 1 x 1 x 1 convolution."""
   uniform = pytorch_uniform(fan_in)
@@ -51,7 +52,7 @@ class ContextNet(nn.Module):
 
   statistics_groups: int = 1
   conv_impl: str = 'direct'
-  dtype: object = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, features: jax.Array, train: bool) -> jax.Array:
@@ -101,7 +102,7 @@ class HeadFeatures(nn.Module):
   channels: int = 12
   statistics_groups: int = 1
   conv_impl: str = 'direct'
-  dtype: object = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, features: jax.Array, train: bool) -> jax.Array:
@@ -155,7 +156,7 @@ class _Head(nn.Module):
   channels: int = 12
   statistics_groups: int = 1
   conv_impl: str = 'direct'
-  dtype: object = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   def _features(self, features: jax.Array, train: bool) -> jax.Array:
     """Returns `dtype` [batch, time', height', width', self.channels]."""
@@ -190,51 +191,45 @@ class _Head(nn.Module):
     )(features)
 
 
-class ScoreHead(_Head):
-  """Trunk features to the score.
+def layer_names(units: Iterable[str]) -> list[str]:
+  """Returns what the modules of output layers are called.
+
+  Args:
+    units: names of the layers.
+  """
+  names = list(units)
+  return ['conv3'] if len(names) == 1 else [f'conv3_{name}' for name in names]
+
+
+class OutputHead(_Head):
+  """Trunk features to a task's outputs: the mean over time and space of each.
 
   Attributes:
-    initial_score: as of `heads.ScoreRegressor`.
+    units: (name, number of outputs) of each layer.
+    initial: what the biases begin about.
   """
 
-  initial_score: float = 0.0
-
-  @nn.compact
-  def __call__(self, features: jax.Array, train: bool) -> jax.Array:
-    """Returns the score in units of `losses.SCORE_UNIT` points.
-
-    Args:
-      features: float [batch, time, height, width, channels], of the trunk.
-      train: use the batch's own statistics in BatchNorm.
-
-    Returns:
-      `dtype` [batch].
-    """
-    features = self._features(features, train)
-    scores = self._convolve(features, 1, 'conv3', self.initial_score)
-    return scores.mean(axis=(1, 2, 3, 4))
-
-
-class ClassHead(_Head):
-  """Trunk features to the five classes."""
+  units: tuple[tuple[str, int], ...] = ()
+  initial: float = 0.0
 
   @nn.compact
   def __call__(self, features: jax.Array, train: bool) -> dict[str, jax.Array]:
-    """Returns the logits of each task.
+    """Returns the outputs of each layer.
 
     Args:
       features: float [batch, time, height, width, channels], of the trunk.
       train: use the batch's own statistics in BatchNorm.
 
     Returns:
-      By task, `dtype` [batch, classes].
+      By layer, `dtype` [batch, units].
     """
     features = self._features(features, train)
+    names = layer_names(dict(self.units))
     return {
-      task: self._convolve(features, len(names), f'conv3_{task}').mean(
+      layer: self._convolve(features, units, name, self.initial).mean(
         axis=(1, 2, 3)
       )
-      for task, names in CLASS_NAMES.items()
+      for (layer, units), name in zip(self.units, names, strict=True)
     }
 
 

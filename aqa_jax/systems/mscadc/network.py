@@ -1,28 +1,28 @@
 """MSCADC-MTL: the paper's lighter network (Parmar & Morris, section 4.2)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
+from aqa_jax.layers.captioner import Captioner
 from aqa_jax.layers.precision import at_least_float32
-from aqa_jax.models.captioner import Captioner
-from aqa_jax.models.dilated_c3d import DilatedC3D
-from aqa_jax.models.mscadc_heads import CaptionHead, ClassHead, ScoreHead
+from aqa_jax.systems.mscadc.heads import CaptionHead, OutputHead, layer_names
+from aqa_jax.task import Task
+from aqa_jax.trunks.dilated_c3d import DilatedC3D
 
 
 class MSCADC(nn.Module):
   """A dilated C3D on a few frames of the dive, and a context net a task.
 
   Attributes:
-    tasks: which of 'score', 'classes' and 'captions' it learns. A task that is
-      not named has no parameters.
-    vocabulary_size: words of the captions, <eos> and <sos> included.
+    tasks: what it learns. A task that is not there has no parameters.
     width: channels of the trunk's first convolution; 32 in the paper.
     head_channels: of the heads' features; 12 in the paper.
     dropout: of the trunk's features; 0.5 in the paper.
-    initial_score: see `heads.ScoreRegressor`.
     statistics_groups: parts of the batch that BatchNorm treats apart; see
       `BatchNorm`.
     conv_impl: how to run the convolutions; see `convolution`.
@@ -35,19 +35,17 @@ class MSCADC(nn.Module):
     remat: see `DilatedC3D`.
   """
 
-  tasks: Sequence[str]
-  vocabulary_size: int
+  tasks: Sequence[Task]
   width: int = 32
   head_channels: int = 12
   dropout: float = 0.5
-  initial_score: float = 0.0
   statistics_groups: int = 1
   conv_impl: str = 'direct'
   caption_length: int = 100
   caption_hidden: int = 512
   caption_embedding: int = 512
   caption_dropout: float = 0.2
-  dtype: object = jnp.float32
+  dtype: DTypeLike = jnp.float32
   remat: bool = False
 
   @nn.compact
@@ -56,7 +54,7 @@ class MSCADC(nn.Module):
     video: jax.Array,
     words: jax.Array | None = None,
     train: bool = False,
-  ) -> dict[str, object]:
+  ) -> dict[str, Any]:
     """Returns what the network says of each video.
 
     Args:
@@ -68,11 +66,7 @@ class MSCADC(nn.Module):
       train: apply dropout, and the batch's own statistics in BatchNorm.
 
     Returns:
-      As `C3DAVG`: a dict with, for each task in `tasks`:
-        score: float32 [batch], in units of `losses.SCORE_UNIT` points.
-        classes: by task, float32 [batch, classes] logits.
-        captions: float32 [batch, caption_length - 1, vocabulary_size] logits,
-          given `words`; or int32 [batch, caption_length - 1] word ids.
+      As `C3DAVG`.
 
     Raises:
       ValueError: the video is too small.
@@ -94,28 +88,39 @@ class MSCADC(nn.Module):
       'conv_impl': self.conv_impl,
       'dtype': head_dtype,
     }
-    outputs: dict[str, object] = {}
-    if 'score' in self.tasks:
-      outputs['score'] = ScoreHead(
-        **options, initial_score=self.initial_score, name='score_regressor'
-      )(features, train)
-    if 'classes' in self.tasks:
-      outputs['classes'] = ClassHead(**options, name='dive_classifier')(
-        features, train
-      )
-    if 'captions' in self.tasks:
+    outputs: dict[str, Any] = {}
+    for task in self.tasks:
+      if not task.num_words:
+        layers = OutputHead(
+          **options,
+          units=tuple(task.layers.items()),
+          initial=task.initial,
+          name=task.head,
+        )
+        outputs[task.name] = task.output(layers(features, train))
+        continue
       watched = CaptionHead(**options, name='caption_head')(features, train)
       captioner = Captioner(
-        self.vocabulary_size,
+        task.num_words,
         max_length=self.caption_length,
         hidden=self.caption_hidden,
         embedding=self.caption_embedding,
         dropout=self.caption_dropout,
         dtype=head_dtype,
-        name='captioner',
+        name=task.head,
       )
       if words is None:
-        outputs['captions'] = captioner.greedy(watched)
+        outputs[task.name] = captioner.greedy(watched)
       else:
-        outputs['captions'] = captioner.teacher_forced(watched, words, train)
+        outputs[task.name] = captioner.teacher_forced(watched, words, train)
     return outputs
+
+  def output_layers(self) -> set[tuple[str, ...]]:
+    """Returns the paths of the modules that give the outputs."""
+    return {
+      (task.head, layer)
+      for task in self.tasks
+      for layer in (
+        layer_names(task.layers) if task.layers else Captioner.OUTER_LAYERS
+      )
+    }

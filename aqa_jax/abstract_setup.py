@@ -1,23 +1,19 @@
 """A training's steps from its config alone: no data, and no devices needed."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
-import flax.linen as nn
 import jax
 import ml_collections
 import numpy as np
-import optax
 import tensorflow_datasets as tfds
-from jax.sharding import Mesh
 
-from aqa_jax import duration, sharding
-from aqa_jax.config import check_config
+from aqa_jax import sharding
 from aqa_jax.data import dive_split, input_pipeline
 from aqa_jax.data.input_pipeline import VideoInput
-from aqa_jax.models import network
-from aqa_jax.train_state import TrainState, abstract_train_state
-from aqa_jax.training import optimizer, steps
+from aqa_jax.data.schema import Schema, has_captions, schema_of
+from aqa_jax.data.vocabulary import EOS, SOS
+from aqa_jax.training.setup import Setup, choose_devices, make_setup
 from tfds_mtl_aqa.input_error import InputError
 
 # What MTL-AQA has, where the dataset is not prepared.
@@ -25,28 +21,14 @@ _WORDS, _TRAINING_DIVES = 5781, 1059
 
 
 @dataclasses.dataclass
-class AbstractSetup:
+class AbstractSetup(Setup):
   """A training of dives without its data.
 
   Attributes:
-    config: one of `configs/`.
-    mesh: of devices, which may be of another machine.
-    vocabulary_size: words of the dataset, or MTL-AQA's.
     video_input: which pixels the network sees.
-    model: the network.
-    tx: its optimizer.
-    state: before the first step, abstract, with its sharding.
-    train_step: from `steps.make_train_step`.
   """
 
-  config: ml_collections.ConfigDict
-  mesh: Mesh
-  vocabulary_size: int
   video_input: VideoInput
-  model: nn.Module
-  tx: optax.GradientTransformation
-  state: TrainState
-  train_step: Callable
 
   def training_batch(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns a batch of training, abstract, with its sharding."""
@@ -64,10 +46,8 @@ class AbstractSetup:
     return batch | {'index': index, 'is_real': is_real}
 
   def _batch(self, size: int) -> dict[str, jax.ShapeDtypeStruct]:
-    batch = input_pipeline.abstract_batch(
-      self.video_input, self.config.model.caption_length, size
-    )
-    return on_mesh(
+    batch = input_pipeline.abstract_batch(self.video_input, self.tasks, size)
+    return sharding.abstract_on(
       batch, {name: sharding.batch_sharding(self.mesh, name) for name in batch}
     )
 
@@ -75,13 +55,15 @@ class AbstractSetup:
     """Returns what runs on what, as a sentence."""
     config, mesh = self.config, self.mesh
     axes = ', '.join(f'{name} {size}' for name, size in mesh.shape.items())
-    count = sum(leaf.size for leaf in jax.tree.leaves(self.state.params))
+    params = self.abstract_state().params
+    count = sum(leaf.size for leaf in jax.tree.leaves(params))
     shards = sharding.num_example_shards(mesh)
-    options = network.trunk_options(config, sharding.platform(mesh))
+    words = max(task.num_words for task in self.tasks)
     return (
       f'{mesh.size} x {mesh.devices.flat[0].device_kind} ({axes}): '
-      f'{config.network}, {count:,} parameters, {self.vocabulary_size} words, '
-      f'{options["dtype"].name}{", remat" * config.remat}; batch '
+      f'{config.network}, {count:,} parameters, '
+      f'{f"{words} words, " if words else ""}'
+      f'{config.compute_dtype}{", remat" * config.remat}; batch '
       f'{config.batch_size}, {config.batch_size / shards:g} a device.'
     )
 
@@ -103,39 +85,34 @@ def abstract_setup(
       '--mode=compile and --mode=benchmark take configs of dives, not of '
       'actions.'
     )
-  check_config(config)
-  mesh = sharding.make_mesh(**config.mesh, devices=devices)
-  sharding.check_batch_size(config.batch_size, config.accumulation, mesh)
+  config, mesh = choose_devices(config, devices=devices)
   builder = dive_split.find_builder(
     config.dataset.name, config.dataset.data_dir
   )
   num_frames, height, width, _ = builder.info.features['video'].shape
   video_input = VideoInput(**config.input)
   video_input.check(num_frames, height, width)
-  vocabulary_size = len(builder.info.metadata.get('vocabulary', ())) or _WORDS
-  model = network.create_model(config, vocabulary_size, mesh)
-  num_examples = _num_training_dives(builder, config.dataset.train_split)
-  tx = optimizer.create_optimizer(
-    config.optimizer,
-    duration.count_steps(config, num_examples),
-    config.batch_size,
-    num_examples,
+  setup = make_setup(
+    config,
+    mesh,
+    _schema(builder),
+    video_input.shape,
+    _num_training_dives(builder, config.dataset.train_split),
   )
-  state = abstract_train_state(
-    model, tx, video_input.shape, config.model.caption_length
-  )
-  return AbstractSetup(
-    config=config,
-    mesh=mesh,
-    vocabulary_size=vocabulary_size,
-    video_input=video_input,
-    model=model,
-    tx=tx,
-    state=on_mesh(state, sharding.state_sharding(mesh, state)),
-    train_step=steps.make_train_step(
-      model, tx, config.loss_weights, config.seed, mesh, config.accumulation
-    ),
-  )
+  fields = {
+    field.name: getattr(setup, field.name)
+    for field in dataclasses.fields(setup)
+  }
+  return AbstractSetup(**fields, video_input=video_input)
+
+
+def _schema(builder: tfds.core.DatasetBuilder) -> Schema:
+  """Returns the labels; without its data a dataset has MTL-AQA's words."""
+  schema = schema_of(builder.info)
+  if schema.words or not has_captions(builder.info):
+    return schema
+  words = (EOS, SOS, *(f'word {i}' for i in range(2, _WORDS)))
+  return dataclasses.replace(schema, words=words)
 
 
 def _num_training_dives(builder: tfds.core.DatasetBuilder, split: str) -> int:
@@ -143,14 +120,3 @@ def _num_training_dives(builder: tfds.core.DatasetBuilder, split: str) -> int:
   if split in builder.info.splits:
     return builder.info.splits[split].num_examples
   return _TRAINING_DIVES
-
-
-def on_mesh(arrays: object, shardings: Mapping[str, object] | object) -> object:
-  """Returns abstract arrays, each with its sharding."""
-  return jax.tree.map(
-    lambda array, place: jax.ShapeDtypeStruct(
-      array.shape, array.dtype, sharding=place
-    ),
-    arrays,
-    shardings,
-  )

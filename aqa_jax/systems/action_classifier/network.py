@@ -1,13 +1,17 @@
 """A trunk as a classifier of actions, to be trained before it sees dives."""
 
+from collections.abc import Sequence
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from aqa_jax.layers.initializers import dense
 from aqa_jax.layers.precision import at_least_float32
-from aqa_jax.models.c3d import C3D
-from aqa_jax.models.dilated_c3d import DilatedC3D
+from aqa_jax.task import Task
+from aqa_jax.trunks.c3d import C3D
+from aqa_jax.trunks.dilated_c3d import DilatedC3D
 
 
 class ActionClassifier(nn.Module):
@@ -17,7 +21,7 @@ class ActionClassifier(nn.Module):
   behind the dilated trunk, the average over time and space.
 
   Attributes:
-    num_classes: of actions.
+    tasks: the one, of actions.
     trunk: 'c3d' or 'dilated_c3d'.
     width: channels of the trunk's first convolution.
     fc6: units of fc6 and fc7; of no use behind the dilated trunk.
@@ -27,13 +31,13 @@ class ActionClassifier(nn.Module):
     remat: see the trunks.
   """
 
-  num_classes: int
+  tasks: Sequence[Task]
   trunk: str = 'c3d'
   width: int = 64
   fc6: int = 4096
   dropout: float = 0.5
   conv_impl: str = 'direct'
-  dtype: object = jnp.float32
+  dtype: DTypeLike = jnp.float32
   remat: bool = False
 
   @nn.compact
@@ -48,8 +52,7 @@ class ActionClassifier(nn.Module):
       train: apply dropout, and the batch's own statistics in BatchNorm.
 
     Returns:
-      actions: float32 [batch, num_classes] logits; float64 with a trunk of
-        float64.
+      actions: float32 [batch, classes] logits; float64 with a trunk of float64.
     """
     del words
     if self.trunk == 'c3d':
@@ -79,5 +82,11 @@ class ActionClassifier(nn.Module):
       features = features.mean(axis=(1, 2, 3))
     dtype = at_least_float32(self.dtype)
     features = features.astype(dtype)
-    layer = dense(self.num_classes, features.shape[-1], dtype, name='actions')
-    return {'actions': layer(features)}
+    (task,) = self.tasks
+    ((name, units),) = task.layers.items()
+    layer = dense(units, features.shape[-1], dtype, name=name)
+    return {task.name: task.output({name: layer(features)})}
+
+  def output_layers(self) -> set[tuple[str, ...]]:
+    """Returns the paths of the modules that give the outputs."""
+    return {(name,) for task in self.tasks for name in task.layers}

@@ -6,9 +6,12 @@ the upper pair reads the lower's output together with the last word. While
 watching, the words are zeros; while speaking, the clip features are zeros.
 """
 
+from typing import ClassVar
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from aqa_jax.data.vocabulary import SOS_ID
 from aqa_jax.layers.gru import GRULayer
@@ -23,7 +26,7 @@ class _Layers(nn.Module):
 
   hidden: int
   dropout: float
-  dtype: object
+  dtype: DTypeLike
 
   def setup(self) -> None:
     self.lower_0 = GRULayer(self.hidden, self.dtype)
@@ -104,7 +107,10 @@ class Captioner(nn.Module):
   hidden: int = 512
   embedding: int = 512
   dropout: float = 0.2
-  dtype: object = jnp.float32
+  dtype: DTypeLike = jnp.float32
+
+  # The modules that read and choose words.
+  OUTER_LAYERS: ClassVar[tuple[str, ...]] = ('embed', 'out')
 
   def setup(self) -> None:
     """Makes the embedding, the GRUs and the layer that chooses words."""

@@ -1,0 +1,125 @@
+"""Which labels the examples of a dataset have."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from aqa_jax.data.vocabulary import Vocabulary
+from tfds_mtl_aqa.input_error import InputError
+
+# Class labels that tell where an example belongs, not what is in it.
+_PARTITIONS = ('unlv_dive',)
+# Not labels: the frames, and texts that other features say in numbers.
+_NO_LABELS = ('video', 'padded_frames', 'poses', 'caption')
+
+
+@dataclasses.dataclass(frozen=True)
+class Schema:
+  """The labels of a dataset; every example has `final_score` and `sample`.
+
+  Attributes:
+    classes: (name, class names) of each classification, in order; empty for a
+      dataset without classes.
+    words: the vocabulary of the captions; empty for a dataset without.
+    features: names of all features.
+  """
+
+  classes: tuple[tuple[str, tuple[str, ...]], ...] = ()
+  words: tuple[str, ...] = ()
+  features: tuple[str, ...] = ()
+
+  @functools.cached_property
+  def class_names(self) -> dict[str, tuple[str, ...]]:
+    """The class names of each classification."""
+    return dict(self.classes)
+
+  @functools.cached_property
+  def vocabulary(self) -> Vocabulary | None:
+    """The words of the captions; None for a dataset without."""
+    return Vocabulary(self.words) if self.words else None
+
+
+def schema_of(info: tfds.core.DatasetInfo) -> Schema:
+  """Returns the labels of a dataset from its features and its metadata.
+
+  Every scalar `ClassLabel` is a classification, unless the metadata's
+  `classes` names those that are. The metadata's `vocabulary` are the words.
+
+  Args:
+    info: of the dataset.
+
+  Raises:
+    InputError: the dataset lacks `final_score` or `sample`, or the vocabulary
+      does not begin with <eos> and <sos>.
+  """
+  metadata: Mapping[str, Any] = info.metadata or {}
+  if missing := {'final_score', 'sample'} - set(info.features):
+    raise InputError(
+      f'{info.full_name}: its features lack {" and ".join(sorted(missing))}; '
+      'docs/datasets.md tells what a dataset needs.'
+    )
+  labels = {
+    name: tuple(feature.names)
+    for name, feature in info.features.items()
+    if isinstance(feature, tfds.features.ClassLabel) and name not in _PARTITIONS
+  }
+  names = metadata.get('classes', labels)
+  words = metadata.get('vocabulary', ()) if has_captions(info) else ()
+  schema = Schema(
+    classes=tuple((name, labels[name]) for name in names),
+    words=tuple(words),
+    features=tuple(info.features),
+  )
+  # A vocabulary that is wrong is told here.
+  _ = schema.vocabulary
+  return schema
+
+
+def has_captions(info: tfds.core.DatasetInfo) -> bool:
+  """Returns whether the examples of a dataset have captions."""
+  return 'caption_ids' in info.features
+
+
+def label_row(example: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns the labels of an example, those in a part under 'part/name'."""
+  row: dict[str, Any] = {}
+  for name, value in example.items():
+    if name in _NO_LABELS:
+      continue
+    if isinstance(value, Mapping):
+      row |= {f'{name}/{part}': v for part, v in value.items()}
+    else:
+      row[name] = value
+  return row
+
+
+def label_columns(
+  rows: list[dict[str, Any]],
+) -> dict[str, np.ndarray | list[np.ndarray]]:
+  """Returns the labels of several examples, feature by feature.
+
+  Args:
+    rows: of `label_row`, at least one.
+
+  Returns:
+    Arrays [examples, ...]; texts are decoded; caption_ids, whose lengths
+    differ, is a list of arrays.
+  """
+  columns: dict[str, np.ndarray | list[np.ndarray]] = {}
+  for name in rows[0]:
+    values = [row[name] for row in rows]
+    if name == 'caption_ids':
+      columns[name] = values
+      continue
+    values = [_text(value) for value in values]
+    has_one_shape = len({np.shape(value) for value in values}) == 1
+    columns[name] = np.array(values) if has_one_shape else values
+  return columns
+
+
+def _text(value: Any) -> Any:
+  return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,127 @@
+"""A training on dives: its splits, batches, validation and predictions."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from aqa_jax import sharding
+from aqa_jax.data.corrupt_records import CorruptRecords
+from aqa_jax.data.dive_split import DiveSplit
+from aqa_jax.data.input_pipeline import (
+  VideoInput,
+  make_inputs,
+  training_batches,
+)
+from aqa_jax.evaluation import frame_importance, predict
+from aqa_jax.predictions import Columns, Predictions
+from aqa_jax.report import filmstrip
+from aqa_jax.training.training_loop import Training
+
+
+@dataclasses.dataclass
+class DiveTraining(Training):
+  """A training on dives.
+
+  Attributes:
+    train: dives to train on.
+    validation: dives to choose the checkpoint by.
+    tests: dives to evaluate on, by split.
+    video_input: which pixels the network sees.
+  """
+
+  train: DiveSplit
+  validation: DiveSplit
+  tests: dict[str, DiveSplit]
+  video_input: VideoInput
+
+  measure = 'spearman'
+
+  def batches(self, first_step: int) -> Iterator[dict[str, np.ndarray]]:
+    """Yields the batches of training; see `input_pipeline`."""
+    return training_batches(
+      self.train,
+      self.video_input,
+      self.setup.tasks,
+      self.config.batch_size,
+      sharding.batch_part(self.mesh),
+      self.config.seed,
+      first_step,
+      CorruptRecords(len(self.train), self.config.max_corrupt_fraction),
+    )
+
+  def validate(self) -> dict[str, float]:
+    """Returns the measures of the validation split."""
+    measured = predict.measure(
+      self.setup.tasks, self.predictions(self.validation)
+    )
+    figures = {k: v for k, v in measured.items() if isinstance(v, float)}
+    for kind, values in measured.items():
+      if isinstance(values, dict):
+        figures |= {f'{kind}_{name}': value for name, value in values.items()}
+    return figures
+
+  def summary(self) -> str:
+    """Returns the sizes of the splits."""
+    others = 'others'
+    if self.config.select_on == 'test':
+      others = 'of the test split'
+    return (
+      f'{len(self.train)} dives, choosing by {len(self.validation)} {others}'
+    )
+
+  def train_labels(self) -> Columns:
+    """Returns the labels that are trained on, with the captions' words."""
+    return predict.with_caption_words(self.train.labels, self.setup.schema)
+
+  def predictions(self, split: DiveSplit) -> Predictions:
+    """Returns what the present state says about a split."""
+    return predict.predict(
+      self.setup.predict_step,
+      self.state,
+      split,
+      self.video_input,
+      self.setup.schema,
+      self.setup.tasks,
+      self.config.eval_batch_size,
+      self.mesh,
+    )
+
+  @functools.cached_property
+  def _importance_step(self) -> Callable:
+    return frame_importance.make_importance_step(self.setup.model)
+
+  def make_filmstrip(
+    self, split: DiveSplit, index: int
+  ) -> list[filmstrip.Segment]:
+    """Returns a dive of a split as pictures, with what moved its score.
+
+    It computes on one device of this process: the others need not take part.
+
+    Args:
+      split: that it is in.
+      index: of the dive.
+    """
+    inputs = make_inputs(split[index], self.video_input, (), rng=None)
+    params, batch_stats = jax.tree.map(
+      # Whole: see `train.evaluate_best`.
+      lambda leaf: leaf.addressable_data(0),
+      (self.state.params, self.state.batch_stats),
+    )
+    importances = self._importance_step(
+      params, batch_stats, inputs['video'][None]
+    )
+    return filmstrip.make_filmstrip(
+      inputs['video'], self.video_input.offsets(), np.asarray(importances[0])
+    )
+
+  def facts(self) -> dict[str, Any]:
+    """Returns what a report says about the model, as texts by name."""
+    return {
+      'dataset': self.config.dataset.name,
+      'network': self.config.network,
+      'tasks': ', '.join(task.name for task in self.setup.tasks),
+    }

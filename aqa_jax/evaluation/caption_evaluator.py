@@ -1,0 +1,67 @@
+"""All measures of captions, beside what can be had without the video."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from aqa_jax.evaluation import caption_metrics
+from aqa_jax.evaluation.caption_metrics import Captions
+from aqa_jax.evaluation.evaluator import Evaluator
+from aqa_jax.predictions import Predictions
+
+# Of the captions that are drawn.
+_SEED = 0
+
+
+class CaptionEvaluator(Evaluator):
+  """The measures that take too long for every validation, and baselines."""
+
+  def evaluate(self, predictions: Predictions) -> dict[str, Any]:
+    """Measures the captions.
+
+    Args:
+      predictions: of at least one dive.
+
+    Returns:
+      bleu_1 to bleu_4, meteor, rouge_l, cider: as far as this machine can take
+        them; see `caption_metrics.caption_metrics`.
+      caption_notes: what it can not take and why.
+      caption_baselines: 'random training caption' and 'central training
+        caption' -> the same measures.
+    """
+    if 'captions' not in predictions.outputs:
+      return {}
+    with_meteor = self.config.get('meteor', True)
+    references = predictions.labels['caption_words']
+    measured: dict[str, Any] = dict(
+      caption_metrics.caption_metrics(
+        predictions.outputs['captions'], references, with_meteor
+      )
+    )
+    baselines = {
+      'random training caption': caption_metrics.random_captions(
+        self._train_captions, len(references), _SEED
+      ),
+      'central training caption': [self._central_caption] * len(references),
+    }
+    measured['caption_baselines'] = {
+      name: caption_metrics.caption_metrics(captions, references, with_meteor)
+      for name, captions in baselines.items()
+    }
+    missing: dict[str, list[str]] = {}
+    for measure, reason in caption_metrics.unavailable_metrics().items():
+      missing.setdefault(reason, []).append(caption_metrics.NAMES[measure])
+    measured['caption_notes'] = [
+      f'Not measured: {", ".join(names)}; {reason}.'
+      for reason, names in missing.items()
+    ]
+    return measured
+
+  @property
+  def _train_captions(self) -> Captions:
+    return self.train_labels['caption_words']
+
+  @functools.cached_property
+  def _central_caption(self) -> Sequence[str]:
+    # Of thousands of captions it takes seconds; it is the same for all splits.
+    return caption_metrics.central_caption(self._train_captions, _SEED)

@@ -1,0 +1,102 @@
+"""What an evaluator is, and those that a config chooses."""
+
+import abc
+import importlib
+from typing import Any
+
+import ml_collections
+
+from aqa_jax.predictions import Columns, Predictions
+from aqa_jax.task import Task
+from tfds_mtl_aqa.input_error import InputError
+
+# Those of a config that does not choose, such as one of an earlier version.
+DEFAULT = 'baselines,intervals,ceilings,events,confusion,captions'
+_BUILT_IN = {
+  'baselines': 'aqa_jax.evaluation.baselines:Baselines',
+  'intervals': 'aqa_jax.evaluation.intervals:Intervals',
+  'ceilings': 'aqa_jax.evaluation.ceilings:JudgeCeilings',
+  'events': 'aqa_jax.evaluation.events:Events',
+  'confusion': 'aqa_jax.evaluation.confusion:Confusion',
+  'captions': 'aqa_jax.evaluation.caption_evaluator:CaptionEvaluator',
+}
+
+
+class Evaluator(abc.ABC):
+  """Measures the predictions of a final evaluation."""
+
+  def __init__(
+    self,
+    config: ml_collections.ConfigDict,
+    tasks: tuple[Task, ...],
+    train_labels: Columns,
+  ):
+    """Keeps what it measures with.
+
+    Args:
+      config: of the training.
+      tasks: of the network.
+      train_labels: of the training split, as `DiveSplit.labels`, and
+        caption_words where the dataset has captions.
+    """
+    self.config = config
+    self.tasks = tasks
+    self.train_labels = train_labels
+
+  @abc.abstractmethod
+  def evaluate(self, predictions: Predictions) -> dict[str, Any]:
+    """Returns measures by name; nothing where the labels for it are missing.
+
+    Args:
+      predictions: of at least one dive.
+    """
+
+
+def chosen_evaluators(
+  config: ml_collections.ConfigDict,
+  tasks: tuple[Task, ...],
+  train_labels: Columns,
+) -> list[Evaluator]:
+  """Returns the evaluators of `config.evaluators`, in that order.
+
+  Args:
+    config: see `Evaluator`.
+    tasks: likewise.
+    train_labels: likewise.
+
+  Raises:
+    InputError: one is unknown.
+  """
+  return [cls(config, tasks, train_labels) for cls in evaluator_classes(config)]
+
+
+def evaluator_classes(
+  config: ml_collections.ConfigDict,
+) -> list[type[Evaluator]]:
+  """Returns the classes of `config.evaluators`.
+
+  Args:
+    config: evaluators has names with commas between, and
+      'package.module:Class' for those from elsewhere.
+
+  Raises:
+    InputError: one is unknown.
+  """
+  text = config.get('evaluators', DEFAULT)
+  classes = []
+  for name in filter(None, (part.strip() for part in text.split(','))):
+    module, _, attribute = _BUILT_IN.get(name, name).partition(':')
+    try:
+      cls = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as e:
+      raise InputError(
+        f"config.evaluators='{text}': {name} is none ({e}); give "
+        f'{", ".join(_BUILT_IN)}, or package.module:Class.'
+      ) from e
+    if not (isinstance(cls, type) and issubclass(cls, Evaluator)):
+      raise InputError(
+        f"config.evaluators='{text}': {name} is no subclass of "
+        'aqa_jax.evaluation.evaluator.Evaluator.'
+      )
+    classes.append(cls)
+  return classes

@@ -1,0 +1,39 @@
+"""The lines of a plain text table."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+
+def cell(value: float | None, decimals: int) -> str:
+  """Returns a number for the table, '-' for NaN and None.
+
+  Args:
+    value: to write.
+    decimals: of it.
+  """
+  if value is None or np.isnan(value):
+    return '-'
+  return f'{value:.{decimals}f}'
+
+
+def interval(ends: Sequence[float | None], decimals: int) -> str:
+  """Returns an interval for the table, such as '0.71-0.80'.
+
+  Args:
+    ends: low and high.
+    decimals: of both.
+  """
+  return '-'.join(cell(end, decimals) for end in ends)
+
+
+def line(name: str, cells: Iterable[str], width: int = 14) -> str:
+  """Returns one line of the table.
+
+  Args:
+    name: of the line.
+    cells: of the line.
+    width: of a column, the blank before it included.
+  """
+  # A cell that is too wide still has a space before it.
+  return f'{name:<38}' + ''.join(f' {text:>{width - 1}}' for text in cells)

@@ -1,0 +1,41 @@
+"""The output layers of a task on one vector."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from aqa_jax.layers.initializers import dense
+
+
+class OutputLayers(nn.Module):
+  """A linear layer for each output of a task.
+
+  Attributes:
+    units: (name, number of outputs) of each layer.
+    initial: what the biases begin with; 0: as PyTorch initialises them.
+    dtype: of the computation.
+  """
+
+  units: tuple[tuple[str, int], ...]
+  initial: float = 0.0
+  dtype: DTypeLike = jnp.float32
+
+  @nn.compact
+  def __call__(self, features: jax.Array) -> dict[str, jax.Array]:
+    """Returns the outputs of each layer.
+
+    Args:
+      features: float [batch, features].
+
+    Returns:
+      By layer, `dtype` [batch, units].
+    """
+    features = features.astype(self.dtype)
+    options = {'dtype': self.dtype}
+    if self.initial:
+      options['bias_init'] = nn.initializers.constant(self.initial)
+    return {
+      name: dense(units, features.shape[-1], name=name, **options)(features)
+      for name, units in self.units
+    }

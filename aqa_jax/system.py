@@ -1,0 +1,137 @@
+"""What a system is: how a network is built, what it learns, how it is fitted.
+
+The built-in ones are in `aqa_jax/systems`, a folder each.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import ml_collections
+from jax.sharding import Mesh
+
+from aqa_jax import sharding
+from aqa_jax.data.schema import Schema
+from aqa_jax.official_names import OfficialNames
+from aqa_jax.task import Task
+from tfds_mtl_aqa.input_error import InputError
+
+# Fields of `config.model` that tasks read, not networks.
+_OF_TASKS = ('initial_score',)
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+  """A way to assess actions.
+
+  Attributes:
+    name: in `config.network`.
+    network: its Flax module. Its fields are those of `config.model`; `tasks`,
+      conv_impl, dtype and remat; and, if its rows can be laid out by device,
+      example_shards and clip_shards. It has `output_layers`.
+    choose_tasks: returns the tasks, given a config and the dataset's schema.
+    official_names: of its variables in the official code.
+    fitting: how it is fitted: 'gradients', by the training loop.
+  """
+
+  name: str
+  network: type[nn.Module]
+  choose_tasks: Callable[[ml_collections.ConfigDict, Schema], tuple[Task, ...]]
+  official_names: OfficialNames
+  fitting: str = 'gradients'
+
+  def create_network(
+    self,
+    config: ml_collections.ConfigDict,
+    tasks: tuple[Task, ...],
+    mesh: Mesh | None = None,
+  ) -> nn.Module:
+    """Returns the network of `config.model`.
+
+    Args:
+      config: one of `configs/`, of this system.
+      tasks: what it learns.
+      mesh: of devices; None for one of JAX's default kind.
+
+    Raises:
+      InputError: the config is of another system, or the video can't be cut
+        into the clips asked for, or the clips can't be spread over the devices.
+    """
+    clips = config.model.get('clips', 1)
+    if config.input.frames % clips:
+      raise InputError(
+        f'config.input.frames={config.input.frames} can not be cut into '
+        f'config.model.clips={clips} clips.'
+      )
+    fields = {field.name for field in dataclasses.fields(self.network)}
+    options = {k: v for k, v in config.model.items() if k not in _OF_TASKS}
+    if unknown := sorted(set(options) - fields):
+      raise InputError(
+        f"config.network='{config.network}' has no config.model."
+        f'{", ".join(unknown)}: begin with a config of that network, such as '
+        f'configs/{config.network}.py.'
+      )
+    platform = sharding.platform(mesh) if mesh else jax.default_backend()
+    options |= trunk_options(config, platform)
+    if mesh is not None:
+      if clips % mesh.shape['clip']:
+        raise InputError(
+          f'config.mesh.clip={mesh.shape["clip"]}: a video of {clips} clip(s) '
+          'can not be spread over so many devices; give a divisor of it.'
+        )
+      if 'example_shards' in fields:
+        options['example_shards'] = sharding.num_example_shards(mesh)
+        options['clip_shards'] = mesh.shape['clip']
+    return self.network(tasks=tasks, **options)
+
+
+def with_compute_dtype(
+  config: ml_collections.ConfigDict,
+  platform: str,
+  recorded: Mapping[str, Any] | None,
+) -> ml_collections.ConfigDict:
+  """Returns the config with what its compute_dtype 'auto' stands for.
+
+  A training goes on as it was begun, on whatever device: were it to change from
+  float32 to bfloat16 on the way, it would be neither of them.
+
+  Args:
+    config: one of `configs/`.
+    platform: 'cpu', 'gpu' or 'tpu'.
+    recorded: the config that the workdir was begun with; None for a new one.
+  """
+  if config.compute_dtype != 'auto':
+    return config
+  config = config.copy_and_resolve_references()
+  if recorded:
+    config.compute_dtype = recorded.get('compute_dtype', 'auto')
+  else:
+    config.compute_dtype = _compute_dtype(config, platform)
+  return config
+
+
+def _compute_dtype(config: ml_collections.ConfigDict, platform: str) -> str:
+  """Returns 'float32' or 'bfloat16', which TPU's and GPU's units are for."""
+  if config.compute_dtype != 'auto':
+    return config.compute_dtype
+  return 'bfloat16' if platform in ('gpu', 'tpu') else 'float32'
+
+
+def trunk_options(
+  config: ml_collections.ConfigDict, platform: str
+) -> dict[str, Any]:
+  """Returns how a trunk is computed: conv_impl, dtype and remat.
+
+  Args:
+    config: with compute_dtype and remat.
+    platform: 'cpu', 'gpu' or 'tpu'.
+  """
+  return {
+    # XLA has fast 3D convolutions for TPU alone.
+    'conv_impl': 'direct' if platform == 'tpu' else 'stacked_2d',
+    'dtype': jnp.dtype(_compute_dtype(config, platform)),
+    'remat': config.remat,
+  }

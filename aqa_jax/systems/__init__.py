@@ -1,0 +1,1 @@
+"""The systems: a folder each, with its network and its official names."""

@@ -1,0 +1,210 @@
+"""What a task is: one thing that a network learns to say about a video.
+
+Everything that belongs to a task is in its class: its labels, output layers,
+loss, prediction, measures, columns and its part of the report. The built-in
+ones are in `aqa_jax/tasks`; `config.tasks` also takes 'package.module:Class'.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import jax
+import ml_collections
+import numpy as np
+from numpy.typing import DTypeLike
+
+from aqa_jax.data.schema import Schema
+from aqa_jax.predictions import Columns, Predictions
+
+Batch = Mapping[str, jax.Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+  """A part of the report.
+
+  Attributes:
+    id: of the HTML element; the page's navigation leads to it.
+    title: heading, and the word in the navigation.
+    template: of `aqa_jax/report/templates`, which shows `content`; or, for a
+      task from outside, '' with HTML as the content.
+    content: what the template shows.
+    place: sections stand in the order of their places.
+  """
+
+  id: str
+  title: str
+  template: str
+  content: Any
+  place: float = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Task(abc.ABC):
+  """One thing that a network learns.
+
+  A subclass has to give `name`, `head`, `create`, `label_specs`, `labels`,
+  `loss` and `predict`, and `layers` unless it says words. Its instances are
+  attributes of Flax modules: frozen, hashable, without arrays.
+  """
+
+  # In `config.tasks`, `config.loss_weights`, outputs and metrics.
+  name: ClassVar[str]
+  # The module of its output layers in a network's parameters.
+  head: ClassVar[str]
+
+  @classmethod
+  @abc.abstractmethod
+  def create(cls, config: ml_collections.ConfigDict, schema: Schema) -> 'Task':
+    """Returns the task for a dataset.
+
+    Args:
+      config: one of `configs/`.
+      schema: which labels the dataset has.
+
+    Raises:
+      InputError: the dataset lacks what the task needs.
+    """
+
+  @property
+  def layers(self) -> dict[str, int]:
+    """Units of each output layer."""
+    return {}
+
+  @property
+  def initial(self) -> float:
+    """What the output layers' biases begin with; 0: as PyTorch begins."""
+    return 0.0
+
+  @property
+  def num_words(self) -> int:
+    """Words that a decoder chooses from; 0 for a task of output layers."""
+    return 0
+
+  def output(self, layers: dict[str, jax.Array]) -> Any:
+    """Returns the network's output for the task.
+
+    Args:
+      layers: of each output layer, float [batch, units].
+    """
+    return layers
+
+  @abc.abstractmethod
+  def label_specs(self) -> dict[str, tuple[tuple[int, ...], DTypeLike]]:
+    """Returns shape and dtype of each label in a row of a batch."""
+
+  @abc.abstractmethod
+  def labels(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Returns an example's labels for a batch, as `label_specs` tells.
+
+    Args:
+      example: of the dataset.
+    """
+
+  @abc.abstractmethod
+  def loss(self, output: Any, batch: Batch) -> jax.Array:
+    """Returns the loss, a scalar: the mean over the batch.
+
+    Args:
+      output: of the network, in training.
+      batch: with the labels.
+    """
+
+  @abc.abstractmethod
+  def predict(self, output: Any) -> dict[str, Any]:
+    """Returns the prediction for each video, by name, [batch, ...] each.
+
+    It runs on the devices. The names are those in `Predictions.outputs`.
+
+    Args:
+      output: of the network, in evaluation.
+    """
+
+  def decode(self, outputs: Columns, schema: Schema) -> dict[str, Any]:
+    """Returns predictions that replace or add to those of the devices.
+
+    Args:
+      outputs: what `predict` gave, on the host, [dives, ...] each.
+      schema: of the dataset.
+    """
+    del outputs, schema
+    return {}
+
+  def measure(self, predictions: Predictions) -> dict[str, Any]:
+    """Returns the measures of each validation, by name.
+
+    Floats, or for several of a kind a dict of floats. NaN: not defined.
+
+    Args:
+      predictions: of at least one dive.
+    """
+    del predictions
+    return {}
+
+  def resampled(
+    self, predictions: Predictions, dives: np.ndarray
+  ) -> dict[str, float]:
+    """Returns the measures that have intervals, of some of the dives.
+
+    Args:
+      predictions: of at least one dive.
+      dives: int [drawn], with repetition.
+    """
+    del predictions, dives
+    return {}
+
+  def columns(self, predictions: Predictions, index: int) -> dict[str, Any]:
+    """Returns truth and prediction of a dive, for predictions_<split>.csv.
+
+    Args:
+      predictions: of a split.
+      index: of the dive.
+    """
+    del predictions, index
+    return {}
+
+  def table(self, evaluation: Mapping[str, Any]) -> list[str]:
+    """Returns the lines of the table on the terminal.
+
+    Args:
+      evaluation: with what `measure` and the evaluators gave.
+    """
+    del evaluation
+    return []
+
+  def sections(
+    self,
+    predictions: Predictions,
+    evaluation: Mapping[str, Any],
+    shown: Mapping[str, Sequence[int]],
+  ) -> list[Section]:
+    """Returns the task's parts of the report.
+
+    Args:
+      predictions: that were evaluated.
+      evaluation: as for `table`.
+      shown: 'best', 'typical', 'worst' -> the dives that the report shows.
+    """
+    del predictions, evaluation, shown
+    return []
+
+  def dive_section(
+    self, predictions: Predictions, index: int
+  ) -> Section | None:
+    """Returns what the report shows of one dive; None for nothing.
+
+    Args:
+      predictions: that were evaluated.
+      index: of the dive.
+    """
+    del predictions, index
+    return None
+
+  def curves(self) -> dict[str, Sequence[str]]:
+    """Returns the charts of validation measures: title -> measures.
+
+    A measure that no task names has a chart of its own.
+    """
+    return {}

@@ -1,0 +1,160 @@
+"""The commentary: words, one after the other (paper, equation 3)."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+import optax
+from numpy.typing import DTypeLike
+
+from aqa_jax.data.schema import Schema
+from aqa_jax.data.vocabulary import pad_caption
+from aqa_jax.evaluation import caption_metrics
+from aqa_jax.evaluation.text_table import cell, line
+from aqa_jax.predictions import Columns, Predictions
+from aqa_jax.task import Batch, Section, Task
+from tfds_mtl_aqa.input_error import InputError
+
+
+def caption_loss(
+  logits: jax.Array, words: jax.Array, mask: jax.Array
+) -> jax.Array:
+  """Returns the negative log-likelihood of the captions (eq. 3).
+
+  Summed over the words of a caption, averaged over the batch.
+
+  Args:
+    logits: float [batch, length - 1, vocabulary].
+    words: int [batch, length], beginning with <sos>.
+    mask: float [batch, length], 1 for <sos> through the first <eos>.
+  """
+  losses = optax.softmax_cross_entropy_with_integer_labels(logits, words[:, 1:])
+  return jnp.sum(losses * mask[:, 1:]) / words.shape[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class CaptionsTask(Task):
+  """The commentary.
+
+  Attributes:
+    vocabulary_size: words that the network knows, <eos> and <sos> included.
+    length: longest caption in tokens, <sos> and <eos> included.
+  """
+
+  vocabulary_size: int
+  length: int
+
+  name = 'captions'
+  head = 'captioner'
+
+  @classmethod
+  def create(
+    cls, config: ml_collections.ConfigDict, schema: Schema
+  ) -> 'CaptionsTask':
+    """Returns the task.
+
+    Raises:
+      InputError: the dataset has no captions.
+    """
+    if not schema.words:
+      raise InputError(
+        f"config.tasks='{config.tasks}': {config.dataset.name} has no "
+        'captions; leave captions out.'
+      )
+    vocabulary_size = config.dataset.vocabulary_size or len(schema.words)
+    return cls(vocabulary_size, config.model.caption_length)
+
+  @property
+  def num_words(self) -> int:
+    """Words that the decoder chooses from."""
+    return self.vocabulary_size
+
+  def label_specs(self) -> dict[str, tuple[tuple[int, ...], DTypeLike]]:
+    """Returns shape and dtype of each label in a row of a batch."""
+    return {
+      'words': ((self.length,), np.int32),
+      'word_mask': ((self.length,), np.float32),
+    }
+
+  def labels(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Returns the caption and which of its words count; see `pad_caption`."""
+    words, mask = pad_caption(example['caption_ids'], self.length)
+    return {'words': words, 'word_mask': mask}
+
+  def loss(self, output: jax.Array, batch: Batch) -> jax.Array:
+    """Returns `caption_loss`."""
+    return caption_loss(output, batch['words'], batch['word_mask'])
+
+  def predict(self, output: jax.Array) -> dict[str, jax.Array]:
+    """Returns captions, int32 [batch, length - 1] word ids."""
+    return {'captions': output}
+
+  def decode(self, outputs: Columns, schema: Schema) -> dict[str, Any]:
+    """Returns captions: a list of words for each dive."""
+    vocabulary = schema.vocabulary
+    return {'captions': [vocabulary.decode(ids) for ids in outputs['captions']]}
+
+  def measure(self, predictions: Predictions) -> dict[str, float]:
+    """Returns bleu_1 to bleu_4; see `caption_metrics.caption_bleu`."""
+    return caption_metrics.caption_bleu(
+      predictions.outputs['captions'], true_captions(predictions)
+    )
+
+  def columns(self, predictions: Predictions, index: int) -> dict[str, Any]:
+    """Returns true_caption and predicted_caption."""
+    return {
+      'true_caption': ' '.join(true_captions(predictions)[index]),
+      'predicted_caption': ' '.join(predictions.outputs['captions'][index]),
+    }
+
+  def table(self, evaluation: Mapping[str, Any]) -> list[str]:
+    """Returns the measures beside those of the baselines."""
+    names = {k: n for k, n in caption_metrics.NAMES.items() if k in evaluation}
+    rows = {'model': evaluation}
+    baselines = evaluation.get('caption_baselines', {})
+    rows |= {f'baseline: {name}': row for name, row in baselines.items()}
+    lines = ['', line('caption', names.values(), 9)]
+    lines += [
+      line(name, [cell(row[key], 4) for key in names], 9)
+      for name, row in rows.items()
+    ]
+    return lines + [f'  {n}' for n in evaluation.get('caption_notes', ())]
+
+  def sections(
+    self,
+    predictions: Predictions,
+    evaluation: Mapping[str, Any],
+    shown: Mapping[str, Sequence[int]],
+  ) -> list[Section]:
+    """Returns the measures beside those of the baselines."""
+    from aqa_jax.report import report_tables
+
+    del predictions, shown
+    content = {
+      'table': report_tables.caption_table(evaluation),
+      'notes': evaluation.get('caption_notes') or [],
+    }
+    return [Section('captions', 'Captions', 'captions.html', content, 40)]
+
+  def dive_section(self, predictions: Predictions, index: int) -> Section:
+    """Returns the generated caption and the true one."""
+    row = self.columns(predictions, index)
+    return Section('', '', 'dive_captions.html', row, 70)
+
+  def curves(self) -> dict[str, Sequence[str]]:
+    """Returns the chart of the measures between 0 and 1."""
+    bleu = (f'bleu_{order}' for order in range(1, 5))
+    return {'captions': (*bleu, 'meteor', 'rouge_l')}
+
+
+def true_captions(predictions: Predictions) -> list[list[str]]:
+  """Returns the words of the true captions.
+
+  Args:
+    predictions: with `caption_words` among the labels.
+  """
+  return predictions.labels['caption_words']

@@ -1,0 +1,176 @@
+"""The score of a dive: a regression in points (paper, equation 1)."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from numpy.typing import DTypeLike
+
+from aqa_jax.data.schema import Schema
+from aqa_jax.evaluation import metrics
+from aqa_jax.evaluation.number_text import shortest
+from aqa_jax.evaluation.text_table import cell, interval, line
+from aqa_jax.predictions import Predictions
+from aqa_jax.task import Batch, Section, Task
+
+# The score is regressed in units of 17 points: about its standard deviation
+# over MTL-AQA, as in the official code. No mean is subtracted.
+SCORE_UNIT = 17.0
+
+_DECIMALS = {'spearman': 4, 'relative_l2': 3, 'mae': 2}
+
+
+def score_loss(predicted: jax.Array, points: jax.Array) -> jax.Array:
+  """Returns squared plus absolute error, the mean over the batch (eq. 1).
+
+  Args:
+    predicted: float [batch], in units of SCORE_UNIT points.
+    points: float [batch], the true score in points.
+  """
+  error = predicted - points / SCORE_UNIT
+  return jnp.mean(error**2) + jnp.mean(jnp.abs(error))
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreTask(Task):
+  """The final score, in points.
+
+  Attributes:
+    initial_score: that an untrained network begins with, in units of
+      SCORE_UNIT points; 0 for PyTorch's initialisation of the bias.
+  """
+
+  initial_score: float = 0.0
+
+  name = 'score'
+  head = 'score_regressor'
+
+  @classmethod
+  def create(
+    cls, config: ml_collections.ConfigDict, schema: Schema
+  ) -> 'ScoreTask':
+    """Returns the task; every dataset has scores."""
+    del schema
+    return cls(config.model.get('initial_score', 0.0))
+
+  @property
+  def layers(self) -> dict[str, int]:
+    """Units of each output layer."""
+    return {'final_score': 1}
+
+  @property
+  def initial(self) -> float:
+    """What the output layer's bias begins with."""
+    return self.initial_score
+
+  def output(self, layers: dict[str, jax.Array]) -> jax.Array:
+    """Returns the score, float [batch], in units of SCORE_UNIT points."""
+    return layers['final_score'][:, 0]
+
+  def label_specs(self) -> dict[str, tuple[tuple[int, ...], DTypeLike]]:
+    """Returns shape and dtype of each label in a row of a batch."""
+    return {'score': ((), np.float32)}
+
+  def labels(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Returns the score in points."""
+    return {'score': np.float32(example['final_score'])}
+
+  def loss(self, output: jax.Array, batch: Batch) -> jax.Array:
+    """Returns `score_loss`."""
+    return score_loss(output, batch['score'])
+
+  def predict(self, output: jax.Array) -> dict[str, jax.Array]:
+    """Returns score, float [batch], in points."""
+    return {'score': output * SCORE_UNIT}
+
+  def measure(self, predictions: Predictions) -> dict[str, float]:
+    """Returns `metrics.score_metrics`, and execution_spearman.
+
+    Without difficulties there is no execution.
+    """
+    return self._measure(predictions, np.arange(len(predictions)))
+
+  def _measure(
+    self, predictions: Predictions, dives: np.ndarray
+  ) -> dict[str, float]:
+    scores = predictions.outputs['score'][dives]
+    true = predictions.label('final_score')[dives]
+    measured = metrics.score_metrics(scores, true)
+    if 'difficulty' in predictions.labels:
+      measured['execution_spearman'] = metrics.execution_spearman(
+        scores, true, predictions.label('difficulty')[dives]
+      )
+    return measured
+
+  def resampled(
+    self, predictions: Predictions, dives: np.ndarray
+  ) -> dict[str, float]:
+    """Returns the measures of drawn dives."""
+    measured = self._measure(predictions, dives)
+    # Relative to the scores of the split: two dives alone can change the range.
+    spread = float(np.ptp(predictions.label('final_score')))
+    if spread:
+      measured['relative_l2'] = 100 * measured['mse'] / spread**2
+    return measured
+
+  def columns(self, predictions: Predictions, index: int) -> dict[str, Any]:
+    """Returns true_score and predicted_score, points."""
+    return {
+      'true_score': shortest(predictions.label('final_score')[index]),
+      'predicted_score': shortest(predictions.outputs['score'][index]),
+    }
+
+  def table(self, evaluation: Mapping[str, Any]) -> list[str]:
+    """Returns the model above the baselines and the ceilings."""
+    intervals = evaluation.get('intervals', {})
+    rows = {'model': evaluation}
+    for kind in ('baseline', 'ceiling'):
+      found = evaluation.get(f'{kind}s', {})
+      rows |= {f'{kind}: {name}': figures for name, figures in found.items()}
+    lines = ['', line('score', ['Spearman', 'rel. L2', 'MAE'])]
+    for name, figures in rows.items():
+      cells = [cell(figures[key], n) for key, n in _DECIMALS.items()]
+      lines.append(line(name, cells))
+      if name == 'model' and 'spearman' in intervals:
+        ends = [interval(intervals[key], n) for key, n in _DECIMALS.items()]
+        lines.append(line('  95 % interval', ends))
+    for name, key in (
+      ('model, execution alone', 'execution_spearman'),
+      ('model, within an event', 'spearman_within_events'),
+    ):
+      if key in evaluation:
+        lines.append(line(name, [cell(evaluation[key], 4)]))
+    return lines
+
+  def sections(
+    self,
+    predictions: Predictions,
+    evaluation: Mapping[str, Any],
+    shown: Mapping[str, Sequence[int]],
+  ) -> list[Section]:
+    """Returns the headline, the scatter plots and the errors."""
+    # It draws, by Matplotlib, which only a report needs.
+    from aqa_jax.report import score_sections
+
+    return score_sections.sections(predictions, evaluation, shown)
+
+  def dive_section(self, predictions: Predictions, index: int) -> Section:
+    """Returns true and predicted score and the error between."""
+    from aqa_jax.report import score_sections
+
+    return score_sections.dive_section(predictions, index)
+
+  def curves(self) -> dict[str, Sequence[str]]:
+    """Returns the chart of the rank correlations."""
+    return {
+      'rank correlation': (
+        'spearman',
+        'kendall_tau',
+        'execution_spearman',
+        'spearman_within_events',
+      )
+    }

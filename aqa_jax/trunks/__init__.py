@@ -1,0 +1,1 @@
+"""Trunks: video to features, for several systems."""
