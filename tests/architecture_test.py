@@ -44,7 +44,7 @@ def test_dependencies_between_packages_run_one_way():
   dependencies = _dependencies()
   # The test sees what there is: the command is above everything.
   assert 'aqa_jax.train' in dependencies['aqa_jax.main']
-  assert 'aqa_jax.layers' in dependencies['aqa_jax.models']
+  assert 'aqa_jax.layers' in dependencies['aqa_jax.systems']
   try:
     graphlib.TopologicalSorter(dependencies).prepare()
   except graphlib.CycleError as e:

@@ -81,7 +81,7 @@ def made_labels(num_dives, seed=0, events=(1, 2, 3)):
 def test_baselines_of_the_real_annotations():
   train, test = released_labels('train'), released_labels('test')
   assert (len(train['event']), len(test['event'])) == (1059, 353)
-  found = baselines.compute_baselines(train, test)
+  found = baselines.compute_baselines(train, test, labels.CLASS_NAMES)
   expected = {
     'difficulty': 0.5595,
     'class': 0.585,
@@ -100,7 +100,7 @@ def test_baselines_of_the_real_annotations():
   assert both['relative_l2'] == pytest.approx(1.984, abs=1e-3)
   assert both['mse'] == pytest.approx(216.7, abs=0.1)
   assert every['relative_l2'] == pytest.approx(1.644, abs=1e-3)
-  accuracies = baselines.majority_accuracies(train, test)
+  accuracies = baselines.majority_accuracies(train, test, labels.CLASS_NAMES)
   assert accuracies == pytest.approx(
     {
       'position': 48.73,
@@ -152,7 +152,7 @@ def test_baselines_of_four_dives_by_hand():
     'difficulty': np.array([1.0, 2.0, 3.0, 4.0]),
     'final_score': np.array([60.0, 100.0, 160.0, 140.0]),
   }
-  found = baselines.compute_baselines(train, evaluated)
+  found = baselines.compute_baselines(train, evaluated, labels.CLASS_NAMES)
   # Slope 120 / (2 + 1) = 40, so 60, 100, 140, 180 are predicted.
   assert found['difficulty'] == pytest.approx(
     {
@@ -172,7 +172,7 @@ def test_mean_and_median_differ_where_the_scores_are_skewed():
   train, evaluated = made_labels(3), made_labels(2, seed=1)
   train['final_score'] = np.array([0.0, 80.0, 100.0])
   evaluated['final_score'] = np.array([60.0, 70.0])
-  found = baselines.compute_baselines(train, evaluated)
+  found = baselines.compute_baselines(train, evaluated, labels.CLASS_NAMES)
   assert found['mean']['mae'] == pytest.approx(5)
   assert found['median']['mae'] == pytest.approx(15)
 
@@ -189,7 +189,7 @@ def test_all_inputs_against_sklearn():
     columns.append(np.concatenate(hot, 1).astype(float))
   model = linear_model.Ridge().fit(columns[0], train['final_score'])
   error = model.predict(columns[1]) - evaluated['final_score']
-  found = baselines.compute_baselines(train, evaluated)
+  found = baselines.compute_baselines(train, evaluated, labels.CLASS_NAMES)
   assert found['difficulty+class+event+length']['mse'] == pytest.approx(
     np.mean(error**2)
   )
@@ -198,7 +198,7 @@ def test_all_inputs_against_sklearn():
 def test_events_that_training_lacks_give_a_constant():
   train = made_labels(100)
   evaluated = made_labels(30, seed=1, events=(8, 9))
-  found = baselines.compute_baselines(train, evaluated)
+  found = baselines.compute_baselines(train, evaluated, labels.CLASS_NAMES)
   assert math.isnan(found['event']['spearman'])
   assert math.isfinite(found['event']['mse'])
   assert math.isfinite(found['difficulty+class+event']['spearman'])
@@ -218,7 +218,9 @@ def test_rounding_does_not_rank_the_dives():
     evaluated = {name: np.repeat(v[:1], 40) for name, v in once.items()}
     evaluated['position'] = np.tile([0, 1], 20)
     evaluated['final_score'] = rng.normal(67, 17, 40)
-    for name, found in baselines.compute_baselines(train, evaluated).items():
+    for name, found in baselines.compute_baselines(
+      train, evaluated, labels.CLASS_NAMES
+    ).items():
       assert math.isnan(found['spearman']), (seed, name)
 
 
@@ -229,7 +231,7 @@ def test_majority_accuracies_by_hand():
   # 3 and 5 are equally common: the lower id is taken.
   train['twists'] = np.array([5, 5, 3, 3, 0])
   evaluated['twists'] = np.array([3, 3, 3, 5])
-  found = baselines.majority_accuracies(train, evaluated)
+  found = baselines.majority_accuracies(train, evaluated, labels.CLASS_NAMES)
   assert set(found) == set(labels.CLASS_NAMES)
   assert found['armstand'] == 25
   assert found['twists'] == 75
@@ -239,14 +241,31 @@ def test_labels_that_do_not_fit_are_refused():
   whole = made_labels(5)
   with pytest.raises(ValueError, match="feature 'difficulty'"):
     baselines.compute_baselines(
-      {k: v for k, v in whole.items() if k != 'difficulty'}, whole
+      whole,
+      {k: v for k, v in whole.items() if k != 'difficulty'},
+      labels.CLASS_NAMES,
     )
   with pytest.raises(ValueError, match="'position' must be 0 to 2"):
     baselines.compute_baselines(
-      whole, whole | {'position': np.array([0, 1, 2, 3, 0])}
+      whole,
+      whole | {'position': np.array([0, 1, 2, 3, 0])},
+      labels.CLASS_NAMES,
     )
   empty = {name: values[:0] for name, values in whole.items()}
   with pytest.raises(ValueError, match='at least one training dive'):
-    baselines.compute_baselines(empty, whole)
+    baselines.compute_baselines(empty, whole, labels.CLASS_NAMES)
   with pytest.raises(ValueError, match='not empty'):
-    baselines.compute_baselines(whole, empty)
+    baselines.compute_baselines(whole, empty, labels.CLASS_NAMES)
+
+
+def test_what_the_dataset_lacks_is_left_out():
+  whole = made_labels(5)
+  scores = {'final_score': whole['final_score']}
+  assert set(baselines.compute_baselines(scores, scores, {})) == {
+    'mean', 'median'
+  }  # fmt: skip
+  known = scores | {'difficulty': whole['difficulty'], 'event': whole['event']}
+  assert set(baselines.compute_baselines(known, known, {})) == {
+    'mean', 'median', 'difficulty', 'event'
+  }  # fmt: skip
+  assert baselines.majority_accuracies(scores, scores, {}) == {}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aqa_jax.layers.convolution import CONV_IMPLS
-from aqa_jax.models.c3d import C3D
+from aqa_jax.trunks.c3d import C3D
 
 # name -> (input, output channels) of the published network.
 _CHANNELS = {

@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from dive_tasks import dive_tasks
 
-from aqa_jax.models.c3davg import C3DAVG
-from aqa_jax.tasks import losses
+from aqa_jax.systems.c3davg.network import C3DAVG
+from aqa_jax.training import steps
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 _ALL = ('score', 'classes', 'captions')
@@ -19,8 +20,7 @@ _OFFICIAL_PARAMETERS = 86_139_311
 def _tiny(tasks=_ALL, **changes):
   return C3DAVG(
     **{
-      'tasks': tasks,
-      'vocabulary_size': 11,
+      'tasks': dive_tasks(tasks, words=11),
       'clips': 3,
       'width': 2,
       'fc6': 8,
@@ -58,7 +58,7 @@ def _sizes(params):
 
 
 def test_full_size_has_as_many_parameters_as_the_official_network():
-  model = C3DAVG(tasks=_ALL, vocabulary_size=5779)
+  model = C3DAVG(dive_tasks(words=5779))
   outputs, variables = jax.eval_shape(
     lambda key: model.init_with_output(
       key, jnp.zeros((2, 96, 112, 112, 3)), jnp.zeros((2, 100), jnp.int32)
@@ -113,8 +113,8 @@ def test_every_parameter_gets_a_gradient(batch_norm):
       rngs={'dropout': jax.random.key(1)},
       mutable=['batch_stats'],
     )
-    return losses.total_loss(
-      losses.task_losses(outputs, batch), dict.fromkeys(_ALL, 1.0)
+    return steps.total_loss(
+      steps.task_losses(model.tasks, outputs, batch), dict.fromkeys(_ALL, 1.0)
     )
 
   gradients = jax.jit(jax.grad(loss))(variables['params'])

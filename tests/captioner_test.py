@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from aqa_jax.data.vocabulary import SOS_ID
+from aqa_jax.layers.captioner import Captioner
 from aqa_jax.layers.gru import GRULayer
-from aqa_jax.models.captioner import Captioner
 
 _HIDDEN, _WORDS, _LENGTH, _FEATURES = 7, 13, 9, 6
 

@@ -4,6 +4,7 @@ import re
 
 import jax
 import pytest
+from dive_tasks import dive_tasks
 
 from aqa_jax.data import input_pipeline
 from aqa_jax.data.dive_split import load_split, open_builder
@@ -85,10 +86,11 @@ def test_the_devices_that_are_here():
 def test_an_abstract_batch_is_as_a_batch(tiny_config, tiny_dives):
   video_input = VideoInput(**tiny_config.input)
   dives = load_split(open_builder('simulated_dives/tiny', tiny_dives), 'test')
+  tasks = dive_tasks(length=9)
   batch = next(
-    input_pipeline.evaluation_batches(dives, video_input, 9, 4, (0, 1))
+    input_pipeline.evaluation_batches(dives, video_input, tasks, 4, (0, 1))
   )
-  abstract = input_pipeline.abstract_batch(video_input, 9, 4)
+  abstract = input_pipeline.abstract_batch(video_input, tasks, 4)
   assert abstract.keys() == batch.keys() - {'index', 'is_real'}
   for name, rows in abstract.items():
     assert (rows.shape, rows.dtype) == (batch[name].shape, batch[name].dtype)

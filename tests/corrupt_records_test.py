@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from dive_tasks import dive_tasks
 
 from aqa_jax.data.corrupt_records import CorruptRecords
 from aqa_jax.data.dive_split import DecodeError, load_split, open_builder
@@ -45,7 +46,9 @@ def fixture_older(builder):
 
 def _train(dives, max_fraction, steps=8):
   corrupt = CorruptRecords(len(dives), max_fraction)
-  batches = training_batches(dives, _VIDEO_INPUT, 24, 8, (0, 1), 0, 0, corrupt)
+  batches = training_batches(
+    dives, _VIDEO_INPUT, dive_tasks(length=24), 8, (0, 1), 0, 0, corrupt
+  )
   return [next(batches) for _ in range(steps)]
 
 
@@ -97,7 +100,9 @@ def test_training_leaves_damaged_records_out_up_to_a_share(builder, capsys):
 def test_evaluation_leaves_nothing_out(builder):
   dives = load_split(builder, 'train', max_corrupt_fraction=0.2)
   with pytest.raises(InputError, match=r'train, record \d+: is damaged'):
-    list(evaluation_batches(dives, _VIDEO_INPUT, 24, 8, (0, 1)))
+    list(
+      evaluation_batches(dives, _VIDEO_INPUT, dive_tasks(length=24), 8, (0, 1))
+    )
 
 
 def test_labels_are_read_from_damaged_records_no_more(builder, tiny_dives):

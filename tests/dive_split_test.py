@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from aqa_jax.data import dive_split
 from aqa_jax.data.dive_split import (
   DiveSplit,
   hold_out,
   load_split,
   open_builder,
 )
+from aqa_jax.data.schema import schema_of
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
@@ -130,7 +130,7 @@ def test_opening_a_prepared_dataset(tiny_dives):
   video = split[0]['video']
   assert len(video) == 24
   assert {frame[:2] for frame in video} == {b'\xff\xd8'}
-  words = dive_split.load_vocabulary(builder)
+  words = schema_of(builder.info).vocabulary
   assert (
     ' '.join(words.decode(split.labels['caption_ids'][3]))
     == examples[3]['caption'].decode()

@@ -2,13 +2,21 @@ import csv
 import json
 import math
 
+import dive_tasks
 import numpy as np
 import pytest
 
 from aqa_jax.evaluation import evaluation_files, metrics
+from aqa_jax.evaluation.dive_words import dive_words
 from tfds_mtl_aqa import labels
 
 SCORE_KEYS = {'spearman', 'kendall_tau', 'relative_l2', 'mse', 'mae'}
+
+
+def _format_table(evaluation):
+  return evaluation_files.format_table(
+    dive_tasks.tasks_of(evaluation), evaluation
+  )
 
 
 def made_labels(num_dives=6, seed=0):
@@ -21,7 +29,7 @@ def made_labels(num_dives=6, seed=0):
   return made | {
     'event': np.full(num_dives, 7),
     'sample': np.arange(1, num_dives + 1),
-    'dive_number': np.array([b'5253B'] * num_dives, object),
+    'dive_number': np.array(['5253B'] * num_dives),
     'difficulty': difficulty.astype(np.float32),
     'start_frame': np.full(num_dives, 1),
     'end_frame': rng.integers(54, 273, num_dives),
@@ -42,7 +50,7 @@ def made_predictions(num_dives=6):
   }
   rng = np.random.default_rng(1)
   reference = [['a', 'good', 'dive', ',', 'well'] for _ in range(num_dives)]
-  return evaluation_files.Predictions(
+  return dive_tasks.predictions(
     labels=truth,
     scores=truth['final_score'] + rng.normal(0, 9, num_dives).astype('f4'),
     classes={task: truth[task].copy() for task in labels.CLASS_NAMES},
@@ -53,14 +61,14 @@ def made_predictions(num_dives=6):
 
 def test_evaluate_holds_every_measure():
   predictions = made_predictions()
-  found = evaluation_files.evaluate(predictions, made_labels(40, seed=2))
+  found = dive_tasks.evaluate(predictions, made_labels(40, seed=2))
   assert found['num_dives'] == 6
   expected = metrics.score_metrics(
-    predictions.scores, predictions.labels['final_score']
+    predictions.outputs['score'], predictions.labels['final_score']
   )
   assert {key: found[key] for key in SCORE_KEYS} == expected
   assert found['execution_spearman'] == metrics.execution_spearman(
-    predictions.scores,
+    predictions.outputs['score'],
     predictions.labels['final_score'],
     predictions.labels['difficulty'],
   )
@@ -77,15 +85,19 @@ def test_evaluate_holds_every_measure():
 
 def test_a_score_only_model_has_no_other_rows():
   whole = made_predictions()
-  predictions = evaluation_files.Predictions(whole.labels, scores=whole.scores)
-  found = evaluation_files.evaluate(predictions, made_labels(40, seed=2))
+  predictions = dive_tasks.predictions(
+    whole.labels, scores=whole.outputs['score']
+  )
+  found = dive_tasks.evaluate(predictions, made_labels(40, seed=2))
   assert 'accuracy' not in found
   assert 'bleu_1' not in found
-  table = evaluation_files.format_table(found)
+  table = _format_table(found)
   assert 'Spearman' in table
   assert 'BLEU' not in table
   assert 'majority' not in table
-  (row, *_) = evaluation_files.prediction_rows(predictions)
+  (row, *_) = evaluation_files.prediction_rows(
+    dive_tasks.tasks_of(predictions), predictions
+  )
   assert 'true_twists' in row
   assert 'predicted_twists' not in row
   assert 'predicted_caption' not in row
@@ -93,31 +105,34 @@ def test_a_score_only_model_has_no_other_rows():
 
 def test_a_class_only_model_has_no_score_rows():
   whole = made_predictions()
-  classes = {'twists': whole.classes['twists']}
-  predictions = evaluation_files.Predictions(whole.labels, classes=classes)
-  found = evaluation_files.evaluate(predictions, made_labels(40, seed=2))
+  classes = {'twists': whole.outputs['classes']['twists']}
+  predictions = dive_tasks.predictions(whole.labels, classes=classes)
+  found = dive_tasks.evaluate(predictions, made_labels(40, seed=2))
   assert not SCORE_KEYS & set(found)
   assert found['accuracy'] == {'twists': 100.0}
-  table = evaluation_files.format_table(found)
+  table = _format_table(found)
   assert 'Spearman' not in table
   assert 'armstand' not in table
   sample = evaluation_files.format_samples(
-    evaluation_files.prediction_rows(predictions), 1
+    evaluation_files.prediction_rows(
+      dive_tasks.tasks_of(predictions), predictions
+    ),
+    1,
   )
   assert sample.splitlines()[-1].split() == ['predicted', 'no', 'twist']
 
 
 def test_predictions_of_different_sizes_are_refused():
   truth = made_labels(6)
-  with pytest.raises(ValueError, match="'scores': 5"):
-    evaluation_files.Predictions(truth, scores=np.zeros(5))
-  with pytest.raises(ValueError, match="Unknown tasks: \\['splash'\\]"):
-    evaluation_files.Predictions(truth, classes={'splash': np.zeros(6, int)})
+  with pytest.raises(ValueError, match=r"'outputs'\]\['score'\]\S+ 5"):
+    dive_tasks.predictions(truth, scores=np.zeros(5))
 
 
 def test_the_csv_reads_back(tmp_path):
   predictions = made_predictions()
-  rows = evaluation_files.prediction_rows(predictions)
+  rows = evaluation_files.prediction_rows(
+    dive_tasks.tasks_of(predictions), predictions
+  )
   path = evaluation_files.write_predictions(tmp_path, 'test', rows)
   assert path == tmp_path / 'predictions_test.csv'
   with open(path, encoding='utf-8', newline='') as file:
@@ -142,7 +157,7 @@ def test_the_csv_reads_back(tmp_path):
   assert first['true_caption'] == 'a good dive , well'
   assert last['predicted_caption'] == ''
   scores = np.array([row['predicted_score'] for row in found], np.float32)
-  np.testing.assert_array_equal(scores, predictions.scores)
+  np.testing.assert_array_equal(scores, predictions.outputs['score'])
 
 
 def test_float32_numbers_are_written_as_they_read():
@@ -152,15 +167,18 @@ def test_float32_numbers_are_written_as_they_read():
     'final_score': np.float32([84.15]),
   }
   del truth['dive_number']
-  (row,) = evaluation_files.prediction_rows(evaluation_files.Predictions(truth))
+  predictions = dive_tasks.predictions(truth, truth['final_score'])
+  (row,) = evaluation_files.prediction_rows(
+    dive_tasks.tasks_of(predictions), predictions
+  )
   assert (row['difficulty'], row['true_score']) == (3.2, 84.15)
   assert row['dive_number'] == ''
 
 
 def test_the_json_is_strict(tmp_path):
   truth = made_predictions()
-  constant = evaluation_files.Predictions(truth.labels, scores=np.full(6, 67.4))
-  evaluation = evaluation_files.evaluate(constant, made_labels(40, seed=2))
+  constant = dive_tasks.predictions(truth.labels, scores=np.full(6, 67.4))
+  evaluation = dive_tasks.evaluate(constant, made_labels(40, seed=2))
   path = evaluation_files.write_evaluation(
     tmp_path, 'test[:50%]/a', evaluation | {'step': np.int32(7)}
   )
@@ -175,8 +193,10 @@ def test_the_json_is_strict(tmp_path):
   assert found['mae'] == evaluation['mae']
   assert found['step'] == 7
   # The table reads the file's null as it reads NaN.
-  table = evaluation_files.format_table(found)
-  assert table == evaluation_files.format_table(evaluation)
+  table = _format_table(found)
+  assert table == evaluation_files.format_table(
+    dive_tasks.tasks_of(evaluation), evaluation
+  )
 
 
 def test_writing_no_rows_is_refused(tmp_path):
@@ -203,7 +223,9 @@ def test_format_table():
     },
     'majority_accuracy': {'position': 48.725, 'twists': 73.371},
   }
-  lines = evaluation_files.format_table(evaluation).splitlines()
+  lines = evaluation_files.format_table(
+    dive_tasks.tasks_of(evaluation), evaluation
+  ).splitlines()
   assert [line.split() for line in lines] == [
     ['353', 'dives'],
     [],
@@ -240,21 +262,23 @@ def test_dive_words(number, expected):
     task: names[predictions.labels[task][number]]
     for task, names in labels.CLASS_NAMES.items()
   }
-  assert evaluation_files.dive_words(classes) == expected
+  assert dive_words(classes) == expected
 
 
 def test_dive_words_of_some_tasks():
-  assert evaluation_files.dive_words({'position': 'pike'}) == 'pike'
+  assert dive_words({'position': 'pike'}) == 'pike'
   none = {'armstand': 'no', 'twists': '0'}
-  assert evaluation_files.dive_words(none) == 'no armstand no twist'
-  assert evaluation_files.dive_words(none | {'position': 'pike'}) == 'pike'
-  assert evaluation_files.dive_words({}) == ''
+  assert dive_words(none) == 'no armstand no twist'
+  assert dive_words(none | {'position': 'pike'}) == 'pike'
+  assert dive_words({}) == ''
   with pytest.raises(ValueError, match="'bomb' is no class of 'position'"):
-    evaluation_files.dive_words({'position': 'bomb'})
+    dive_words({'position': 'bomb'})
 
 
 def test_format_samples():
-  rows = evaluation_files.prediction_rows(made_predictions())
+  rows = evaluation_files.prediction_rows(
+    dive_tasks.dive_tasks(), made_predictions()
+  )
   rows[0] |= {
     'difficulty': 3.2,
     'true_score': 88.0,
@@ -276,7 +300,9 @@ def test_format_samples():
 
 
 def test_format_samples_spreads_over_the_rows():
-  rows = evaluation_files.prediction_rows(made_predictions())
+  rows = evaluation_files.prediction_rows(
+    dive_tasks.dive_tasks(), made_predictions()
+  )
 
   def shown(n):
     text = evaluation_files.format_samples(rows, n)

@@ -4,31 +4,36 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from dive_tasks import dive_tasks
 
 from aqa_jax.layers.batch_norm import BatchNorm
+from aqa_jax.layers.captioner import Captioner
 from aqa_jax.layers.gru import GRULayer
 from aqa_jax.layers.normalize import normalize
 from aqa_jax.layers.precision import at_least_float32
-from aqa_jax.models.action_classifier import ActionClassifier
-from aqa_jax.models.c3davg import C3DAVG
-from aqa_jax.models.captioner import Captioner
-from aqa_jax.models.mscadc import MSCADC
-from aqa_jax.tasks import losses
+from aqa_jax.systems.action_classifier.network import ActionClassifier
+from aqa_jax.systems.c3davg.network import C3DAVG
+from aqa_jax.systems.mscadc.network import MSCADC
+from aqa_jax.tasks.actions import ActionsTask
+from aqa_jax.tasks.captions import caption_loss
+from aqa_jax.tasks.classes import class_loss
+from aqa_jax.tasks.score import score_loss
+from aqa_jax.training import steps
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 _LENGTH, _WORDS = 5, 7
 _CAPTIONS = {
-  'vocabulary_size': _WORDS,
   'caption_length': _LENGTH,
   'caption_hidden': 4,
   'caption_embedding': 3,
 }
+_TASKS = dive_tasks(words=_WORDS, length=_LENGTH)
 _NETWORKS = {
   'c3davg': C3DAVG(
-    losses.TASKS, clips=2, width=2, fc6=4, batch_norm=True, **_CAPTIONS
+    _TASKS, clips=2, width=2, fc6=4, batch_norm=True, **_CAPTIONS
   ),
-  'mscadc': MSCADC(losses.TASKS, width=2, head_channels=2, **_CAPTIONS),
-  'classifier': ActionClassifier(3, width=2, fc6=4),
+  'mscadc': MSCADC(_TASKS, width=2, head_channels=2, **_CAPTIONS),
+  'classifier': ActionClassifier((ActionsTask(3),), width=2, fc6=4),
 }
 # By dtype of a trunk, that of all parameters, heads and losses.
 _DTYPES = {'float64': 'float64', 'float32': 'float32', 'bfloat16': 'float32'}
@@ -80,7 +85,7 @@ def test_heads_losses_and_gradients_follow_the_trunk(name, dtype):
       rngs={'dropout': jax.random.key(0)},
       mutable=['batch_stats'],
     )
-    by_task = losses.task_losses(outputs, batch)
+    by_task = steps.task_losses(model.tasks, outputs, batch)
     return sum(by_task.values()), (outputs, by_task, updated)
 
   def everything():
@@ -203,14 +208,14 @@ def test_losses_follow_the_outputs(dtype):
   words = jnp.asarray(random.integers(0, _WORDS, (2, 5)), jnp.int32)
   mask = jnp.ones((2, 5), jnp.float32)
   by_task = {
-    'score': losses.score_loss(predicted, points),
-    'captions': losses.caption_loss(logits, words, mask),
-    'classes': losses.class_loss(
+    'score': score_loss(predicted, points),
+    'captions': caption_loss(logits, words, mask),
+    'classes': class_loss(
       dict.fromkeys(CLASS_NAMES, logits[:, 0, :2]),
       dict.fromkeys(CLASS_NAMES, jnp.array([0, 1], jnp.int32)),
     ),
   }
-  total = losses.total_loss(by_task, dict.fromkeys(by_task, 0.5))
+  total = steps.total_loss(by_task, dict.fromkeys(by_task, 0.5))
   assert _float_dtypes((by_task, total)) == {dtype}
   rtol = 1e-13 if dtype == 'float64' else 1e-5
   error = np.asarray(predicted) - np.asarray(points) / 17

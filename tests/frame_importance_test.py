@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from dive_tasks import dive_tasks
 
 from aqa_jax.data.input_pipeline import VideoInput, make_inputs
 from aqa_jax.evaluation import frame_importance
 from aqa_jax.layers.normalize import normalize
-from aqa_jax.models.c3davg import C3DAVG
 from aqa_jax.report import filmstrip
-from aqa_jax.tasks.losses import SCORE_UNIT
+from aqa_jax.systems.c3davg.network import C3DAVG
+from aqa_jax.tasks.score import SCORE_UNIT
 from tfds_mtl_aqa.labels import CLASS_NAMES
 from tfds_mtl_aqa.simulated_dives.dive import simulate_dive
 from tfds_mtl_aqa.simulated_dives.renderer import encode_frames, render_dive
@@ -67,8 +68,7 @@ def test_linear_score_by_hand():
 def _model(**changes):
   return C3DAVG(
     **{
-      'tasks': ('score', 'classes', 'captions'),
-      'vocabulary_size': 9,
+      'tasks': dive_tasks(words=9, length=8),
       'clips': _CLIPS,
       'width': 4,
       'fc6': 32,
@@ -109,7 +109,7 @@ def test_network_against_finite_differences():
   @jax.jit
   def points(scales):
     """The scores where each frame is multiplied by its scale, [2]."""
-    outputs = model.clone(tasks=('score',)).apply(
+    outputs = model.clone(tasks=dive_tasks(('score',))).apply(
       variables, normalized * scales[None, :, None, None, None]
     )
     return outputs['score'] * SCORE_UNIT

@@ -3,6 +3,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
+from dive_tasks import dive_tasks
 from PIL import Image
 
 from aqa_jax.data.corrupt_records import CorruptRecords
@@ -26,6 +27,7 @@ _PAPER = VideoInput(
   crop=112,
   flip=True,
 )
+_TASKS = dive_tasks(length=5)
 _SMALL = VideoInput(
   window_frames=8,
   frames=6,
@@ -77,7 +79,7 @@ def _take(iterator, number):
 def _training(split, batch_size=4, seed=7, first_step=0, part=(0, 1)):
   corrupt = CorruptRecords(len(split), 0.0)
   return training_batches(
-    split, _SMALL, 5, batch_size, part, seed, first_step, corrupt
+    split, _SMALL, _TASKS, batch_size, part, seed, first_step, corrupt
   )
 
 
@@ -99,7 +101,7 @@ def test_crop_offsets_of_the_paper():
 @pytest.mark.parametrize('anchor, first', [('end', 7), ('start', 0)])
 def test_window_and_crop_of_the_paper(anchor, first):
   video_input = VideoInput(103, 96, 1.0, anchor, 3, 112, True)
-  inputs = make_inputs(_dive(0, 109, 171, 128), video_input, 5, rng=None)
+  inputs = make_inputs(_dive(0, 109, 171, 128), video_input, _TASKS, rng=None)
   video = inputs['video']
   assert video.shape == (96, 112, 112, 3)
   assert video.dtype == np.uint8
@@ -116,7 +118,7 @@ def _shifts(padded, video_input=_SMALL):
   dive = _dive(padded=padded)
   firsts = {
     int(
-      make_inputs(dive, video_input, 5, np.random.default_rng(seed))['video'][
+      make_inputs(dive, video_input, (), np.random.default_rng(seed))['video'][
         0, 0, 0, 0
       ]
     )
@@ -149,7 +151,7 @@ def test_no_shift_where_none_is_asked_for():
 def test_mscadc_sees_sixteen_frames(anchor, shift):
   """The official offsets, np.arange(0, 103, 6.5) as indices."""
   video_input = VideoInput(103, 16, 6.5, anchor, 3, 112, True)
-  inputs = make_inputs(_dive(0, 109, 171, 128), video_input, 5, rng=None)
+  inputs = make_inputs(_dive(0, 109, 171, 128), video_input, _TASKS, rng=None)
   official = [0, 6, 13, 19, 26, 32, 39, 45, 52, 58, 65, 71, 78, 84, 91, 97]
   assert list(video_input.offsets()) == [shift + o for o in official]
   np.testing.assert_array_equal(
@@ -164,7 +166,7 @@ def test_half_of_the_videos_are_flipped():
       make_inputs(
         dive,
         VideoInput(8, 1, 1.0, 'end', 2, 4, flip),
-        5,
+        (),
         np.random.default_rng(seed),
       )
       for seed in range(300)
@@ -191,7 +193,7 @@ def test_frames_are_resized_by_area():
   """By whole factors: every pixel is the mean of a block."""
   dive, frames = _noise_dive(width=24, height=15)
   video_input = dataclasses.replace(_SMALL, resize=(8, 5), crop=5)
-  video = make_inputs(dive, video_input, 5, rng=None)['video']
+  video = make_inputs(dive, video_input, _TASKS, rng=None)['video']
   means = frames[4:10].reshape(6, 5, 3, 8, 3, 3).mean((2, 4))
   # A crop of 5 from 8 begins at round(1.5) = 2.
   assert np.abs(video - means[:, :, 2:7]).max() <= 0.5
@@ -207,7 +209,7 @@ def test_random_interpolation_draws_for_each_frame(seed):
 
   def draw():
     rng = None if seed is None else np.random.default_rng(seed)
-    return make_inputs(dive, video_input, 5, rng)['video']
+    return make_inputs(dive, video_input, _TASKS, rng)['video']
 
   video = draw()
   np.testing.assert_array_equal(video, draw())
@@ -234,9 +236,11 @@ def test_evaluation_without_resizing():
   video_input = dataclasses.replace(
     _SMALL, resize=(6, 5), resize_evaluation=False
   )
-  tested = make_inputs(dive, video_input, 5, rng=None)['video']
+  tested = make_inputs(dive, video_input, _TASKS, rng=None)['video']
   np.testing.assert_array_equal(tested, frames[4:10, 6:10, 10:14])
-  trained = make_inputs(dive, video_input, 5, np.random.default_rng(0))['video']
+  trained = make_inputs(dive, video_input, (), np.random.default_rng(0))[
+    'video'
+  ]
   assert not np.array_equal(trained, tested)
 
 
@@ -245,13 +249,12 @@ def test_a_dive_smaller_than_the_crop():
   _SMALL.check(12, None, None)
   dive, _ = _noise_dive(width=6, height=3)
   with pytest.raises(InputError, match=r'crop=4: the frames of dive \(1, 0\)'):
-    make_inputs(dive, _SMALL, 5, rng=None)
+    make_inputs(dive, _SMALL, _TASKS, rng=None)
 
 
 def test_labels_of_a_row():
-  inputs = make_inputs(_dive(sample=3), _SMALL, 6, rng=None)
+  inputs = make_inputs(_dive(sample=3), _SMALL, dive_tasks(length=6), rng=None)
   assert inputs['score'] == np.float32(53)
-  assert inputs['difficulty'] == np.float32(3)
   np.testing.assert_array_equal(inputs['words'], [1, 5, 5, 0, 0, 0])
   np.testing.assert_array_equal(inputs['word_mask'], [1, 1, 1, 1, 0, 0])
   dtypes = {name: np.asarray(value).dtype for name, value in inputs.items()}
@@ -260,7 +263,6 @@ def test_labels_of_a_row():
     'flip': np.bool_,
     'dive_id': np.int32,
     'score': np.float32,
-    'difficulty': np.float32,
     'words': np.int32,
     'word_mask': np.float32,
   } | dict.fromkeys(CLASS_NAMES, np.int32)
@@ -270,7 +272,7 @@ def test_a_frame_that_is_no_image():
   dive = _dive(sample=4)
   dive['video'][6] = b'nothing'
   with pytest.raises(InputError, match=r'dive \(1, 4\): a stored frame'):
-    make_inputs(dive, _SMALL, 5, rng=None)
+    make_inputs(dive, _SMALL, _TASKS, rng=None)
 
 
 @pytest.mark.parametrize('first_step', [1, 3, 9])
@@ -290,7 +292,7 @@ def test_a_dive_that_can_not_be_decoded_gives_way(capsys):
   def scores(max_fraction):
     corrupt = CorruptRecords(_NUM_DIVES, max_fraction)
     batches = training_batches(
-      split, _SMALL, 5, 1, (0, 1), 7, 0, corrupt
+      split, _SMALL, _TASKS, 1, (0, 1), 7, 0, corrupt
     )  # fmt: skip
     return [float(b['score'][0]) for b in _take(batches, 3 * _NUM_DIVES)]
 
@@ -336,12 +338,12 @@ def test_a_dive_is_augmented_anew_in_every_epoch(split):
 @pytest.mark.parametrize('count', [2, 4])
 def test_processes_share_the_batches_of_one(split, count):
   whole = _take(_training(split), 5)
-  whole_evaluation = list(evaluation_batches(split, _SMALL, 5, 4, (0, 1)))
+  whole_evaluation = list(evaluation_batches(split, _SMALL, _TASKS, 4, (0, 1)))
   training, evaluation = [], []
   for index in range(count):
     part = index, count
     training.append(_take(_training(split, first_step=1, part=part), 4))
-    evaluation.append(list(evaluation_batches(split, _SMALL, 5, 4, part)))
+    evaluation.append(list(evaluation_batches(split, _SMALL, _TASKS, 4, part)))
 
   def joined(shares):
     return [
@@ -355,7 +357,7 @@ def test_processes_share_the_batches_of_one(split, count):
 
 @pytest.mark.parametrize('batch_size', [1, 2, 4, 5, 11, 16])
 def test_evaluation_covers_every_dive_once(split, batch_size):
-  batches = list(evaluation_batches(split, _SMALL, 5, batch_size, (0, 1)))
+  batches = list(evaluation_batches(split, _SMALL, _TASKS, batch_size, (0, 1)))
   assert all(len(batch['index']) == batch_size for batch in batches)
   rows = {
     name: np.concatenate([batch[name] for batch in batches])
@@ -399,7 +401,9 @@ def test_pixels_are_those_that_tfds_decodes(tiny_dives):
   builder = open_builder('simulated_dives/tiny', str(tiny_dives))
   split = load_split(builder, 'test')
   video_input = VideoInput(20, 18, 1.0, 'end', 2, 16, True)
-  (batch,) = evaluation_batches(split, video_input, 24, len(split), (0, 1))
+  (batch,) = evaluation_batches(
+    split, video_input, dive_tasks(length=24), len(split), (0, 1)
+  )
   for row, example in enumerate(builder.as_data_source('test')):
     frames = np.asarray(example['video'])  # RGB, by TFDS's own decoder.
     expected = frames[4:22, 4:20, 8:24].astype(int)

@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
+from dive_tasks import dive_tasks
 
 from aqa_jax.configs import c3davg
-from aqa_jax.tasks import losses
+from aqa_jax.tasks.captions import caption_loss
+from aqa_jax.tasks.classes import class_loss
+from aqa_jax.tasks.score import score_loss
+from aqa_jax.training import steps
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 
@@ -13,7 +17,7 @@ def _log_softmax(logits):
 
 def test_score_loss_by_hand():
   # Errors 1 and -0.5 in units of 17 points.
-  loss = losses.score_loss(np.array([3.0, 2.5]), np.array([34.0, 51.0]))
+  loss = score_loss(np.array([3.0, 2.5]), np.array([34.0, 51.0]))
   assert loss == pytest.approx((1 + 0.25) / 2 + (1 + 0.5) / 2)
 
 
@@ -30,13 +34,13 @@ def test_class_loss_is_the_sum_of_five_cross_entropies():
     -_log_softmax(logits[task])[np.arange(3), labels[task]].mean()
     for task in CLASS_NAMES
   )
-  assert losses.class_loss(logits, labels) == pytest.approx(expected, rel=1e-5)
+  assert class_loss(logits, labels) == pytest.approx(expected, rel=1e-5)
 
 
 def test_equal_logits_cost_the_logarithm_of_the_classes():
   logits = {t: np.zeros((2, len(n))) for t, n in CLASS_NAMES.items()}
   labels = {task: np.zeros(2, int) for task in CLASS_NAMES}
-  assert losses.class_loss(logits, labels) == pytest.approx(
+  assert class_loss(logits, labels) == pytest.approx(
     np.log(3 * 2 * 4 * 10 * 8), rel=1e-6
   )
 
@@ -57,7 +61,7 @@ def test_caption_loss_by_hand(captions):
   first = sum(log_p[0, i, word] for i, word in enumerate([4, 2, 0]))
   second = sum(log_p[1, i, word] for i, word in enumerate([3, 3, 6, 5, 0]))
   # Summed over words, averaged over the two captions.
-  assert losses.caption_loss(logits, words, mask) == pytest.approx(
+  assert caption_loss(logits, words, mask) == pytest.approx(
     -(first + second) / 2, rel=1e-5
   )
 
@@ -67,10 +71,10 @@ def test_words_after_the_end_do_not_matter(captions):
   changed_logits, changed_words = logits.copy(), words.copy()
   changed_logits[0, 3:] += np.arange(7)
   changed_words[0, 4:] = 6
-  before = losses.caption_loss(logits, words, mask)
-  assert losses.caption_loss(changed_logits, changed_words, mask) == before
+  before = caption_loss(logits, words, mask)
+  assert caption_loss(changed_logits, changed_words, mask) == before
   changed_logits[0, 2] += np.arange(7)
-  assert losses.caption_loss(changed_logits, changed_words, mask) != before
+  assert caption_loss(changed_logits, changed_words, mask) != before
 
 
 def test_only_predicted_tasks_have_a_loss(captions):
@@ -80,17 +84,19 @@ def test_only_predicted_tasks_have_a_loss(captions):
     'words': words,
     'word_mask': mask,
   }
-  by_task = losses.task_losses(
-    {'score': np.array([1.0, 3.0]), 'captions': logits}, batch
+  by_task = steps.task_losses(
+    dive_tasks(('score', 'captions')),
+    {'score': np.array([1.0, 3.0]), 'captions': logits},
+    batch,
   )
   assert set(by_task) == {'score', 'captions'}
   assert by_task['score'] == pytest.approx(0.5 + 0.5)
-  assert by_task['captions'] == losses.caption_loss(logits, words, mask)
+  assert by_task['captions'] == caption_loss(logits, words, mask)
 
 
 def test_weights_of_the_paper():
   weights = c3davg.get_config().loss_weights
-  total = losses.total_loss(
+  total = steps.total_loss(
     {'score': 2.0, 'classes': 3.0, 'captions': 100.0}, weights
   )
   assert total == pytest.approx(2 + 3 + 1)

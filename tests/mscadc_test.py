@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from dive_tasks import dive_tasks
 
 from aqa_jax.layers.convolution import CONV_IMPLS
-from aqa_jax.models.dilated_c3d import DilatedC3D
-from aqa_jax.models.mscadc import MSCADC
-from aqa_jax.models.mscadc_heads import CaptionHead
-from aqa_jax.tasks import losses
+from aqa_jax.systems.mscadc.heads import CaptionHead
+from aqa_jax.systems.mscadc.network import MSCADC
+from aqa_jax.training import steps
+from aqa_jax.trunks.dilated_c3d import DilatedC3D
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 _ALL = ('score', 'classes', 'captions')
@@ -34,8 +35,7 @@ _MODULES = {
 def _tiny(tasks=_ALL, **changes):
   return MSCADC(
     **{
-      'tasks': tasks,
-      'vocabulary_size': 11,
+      'tasks': dive_tasks(tasks, words=11),
       'width': 2,
       'caption_length': 6,
       'caption_hidden': 7,
@@ -123,7 +123,7 @@ def _part(variables, name):
   ],
 )
 def test_full_size_has_as_many_parameters_as_the_official_network(tasks):
-  model = MSCADC(tasks=tasks, vocabulary_size=5779)
+  model = MSCADC(dive_tasks(tasks, words=5779))
   outputs, variables = jax.eval_shape(
     lambda key: model.init_with_output(
       key, jnp.zeros((2, 16, 180, 180, 3)), jnp.zeros((2, 100), jnp.int32)
@@ -154,7 +154,7 @@ def test_full_size_has_as_many_parameters_as_the_official_network(tasks):
 
 
 def test_full_size_has_the_shapes_of_the_official_network():
-  model = MSCADC(tasks=_ALL, vocabulary_size=5779)
+  model = MSCADC(dive_tasks(words=5779))
   _, variables = jax.eval_shape(
     lambda key: model.init_with_output(
       key,
@@ -277,8 +277,8 @@ def test_every_parameter_gets_a_gradient():
       rngs={'dropout': jax.random.key(1)},
       mutable=['batch_stats'],
     )
-    return losses.total_loss(
-      losses.task_losses(outputs, batch), dict.fromkeys(_ALL, 1.0)
+    return steps.total_loss(
+      steps.task_losses(model.tasks, outputs, batch), dict.fromkeys(_ALL, 1.0)
     )
 
   gradients = jax.jit(jax.grad(loss))(variables['params'])

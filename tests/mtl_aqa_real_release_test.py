@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 
 import tfds_mtl_aqa
 from aqa_jax.data import dive_selection
-from aqa_jax.evaluation import caption_metrics, detailed_evaluation
+from aqa_jax.evaluation import caption_metrics, ceilings
 from tfds_mtl_aqa import labels
 from tfds_mtl_aqa.mtl_aqa import annotations, restricted_pickle, unlv_dive
 
@@ -424,7 +424,7 @@ def test_ceilings_of_the_real_judges(splits):
     name: np.array([dive[name] for dive in splits['test']], np.float64)
     for name in ('final_score', 'difficulty', 'judge_scores')
   }
-  found = detailed_evaluation.judge_ceilings(labels_of_test)
+  found = ceilings.judge_ceilings(labels_of_test)
   assert found['one judge']['spearman'] == pytest.approx(0.9787, abs=5e-4)
   assert found['panel']['spearman'] > 0.9995
 

@@ -29,7 +29,11 @@ def _config(**changes):
 def _run(config, params, gradients):
   """Returns params after a step for each gradient."""
   transform = optimizer.create_optimizer(
-    config, num_steps=10, batch_size=3, num_examples=30
+    config,
+    num_steps=10,
+    batch_size=3,
+    num_examples=30,
+    output_layers={('final_score',)},
   )
   state = transform.init(params)
   for gradient in gradients:

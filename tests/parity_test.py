@@ -21,16 +21,16 @@ import numpy as np
 import optax
 import pytest
 import seeded_weights
+from dive_tasks import dive_schema
 from flax import traverse_util
 from jax import lax
 
 from aqa_jax import sharding
-from aqa_jax.models.network import create_model
-from aqa_jax.tasks import losses
+from aqa_jax.official_names import to_official
+from aqa_jax.systems.chosen_system import chosen_system
 from aqa_jax.train_state import TrainState
 from aqa_jax.training import optimizer, steps
 from aqa_jax.weights import pretrained
-from aqa_jax.weights.official_names import official_name, to_official
 from aqa_jax.weights.torch_file import write_torch_file
 
 _ROOT = pathlib.Path(__file__).parents[1]
@@ -123,14 +123,18 @@ class _Network:
           if entry.startswith(f'{module}.')
         },
       )
-    self.model = create_model(self.config, _VOCABULARY_SIZE)
+    system = chosen_system(name)
+    words = ('<eos>', '<sos>', *map(str, range(_VOCABULARY_SIZE - 2)))
+    tasks = system.choose_tasks(self.config, dive_schema(words))
+    self.model = system.create_network(self.config, tasks)
+    self.names = system.official_names
     shapes = jax.eval_shape(
       lambda: self.model.init(
         jax.random.key(0), self.batch['video'][:1], self.batch['words'][:1]
       )
     )
     self.variables, self.table = pretrained.initialize(
-      shapes, str(folder), 'everything'
+      shapes, str(folder), 'everything', self.names
     )
 
     # A bias that a BatchNorm takes away again has a gradient of rounding only.
@@ -239,8 +243,8 @@ def _compare_outputs(network, mode, outputs, record_property):
     'captions', log_probabilities, golden[f'{mode}/caption_logp_at_target']
   )
   if mode == 'eval':
-    by_task = losses.task_losses(answers, network.batch)
-    total = losses.total_loss(by_task, network.config.loss_weights)
+    by_task = steps.task_losses(network.model.tasks, answers, network.batch)
+    total = steps.total_loss(by_task, network.config.loss_weights)
     for ours, theirs in _LOSSES.items():
       value = total if ours == 'loss' else by_task[ours]
       report.compare(ours, value, golden[f'eval/loss/{theirs}'].squeeze())
@@ -277,7 +281,7 @@ def test_every_entry_has_its_place(network):
   assert 'new' not in network.table
   flat = traverse_util.flatten_dict(network.variables)
   ours = {
-    '.'.join(official_name(path)): to_official(path, array)
+    '.'.join(network.names.official_name(path)): to_official(path, array)
     for path, array in flat.items()
   }
   assert ours.keys() == network.official.keys()
@@ -455,10 +459,12 @@ def _compare_steps(
     if step == 0:
       # Adam's first moment after one step is a tenth of the gradient.
       gradients = _by_official_name(
-        {'params': optax.tree.get(jax.device_get(state.opt_state), 'mu')}
+        {'params': optax.tree.get(jax.device_get(state.opt_state), 'mu')},
+        network.names,
       )
   after = _by_official_name(
-    jax.device_get({'params': state.params, 'batch_stats': state.batch_stats})
+    jax.device_get({'params': state.params, 'batch_stats': state.batch_stats}),
+    network.names,
   )
   for name, gradient in gradients.items():
     assert gradient.dtype == after[name].dtype == dtype
@@ -486,8 +492,8 @@ def _compare_steps(
       )
 
 
-def _by_official_name(variables):
+def _by_official_name(variables, names):
   return {
-    '.'.join(official_name(path)): to_official(path, array)
+    '.'.join(names.official_name(path)): to_official(path, array)
     for path, array in traverse_util.flatten_dict(variables).items()
   }

@@ -5,15 +5,14 @@ import jax
 import numpy as np
 import optax
 import pytest
+from dive_tasks import dive_schema, dive_tasks
 
 from aqa_jax import sharding
 from aqa_jax.data.dive_split import DiveSplit
 from aqa_jax.data.input_pipeline import VideoInput, make_inputs
-from aqa_jax.data.vocabulary import Vocabulary
-from aqa_jax.evaluation import evaluate, evaluation_files
+from aqa_jax.evaluation import predict
 from aqa_jax.layers.normalize import normalize
-from aqa_jax.models.c3davg import C3DAVG
-from aqa_jax.tasks import losses
+from aqa_jax.systems.c3davg.network import C3DAVG
 from aqa_jax.train_state import create_train_state
 from aqa_jax.training import steps
 from tfds_mtl_aqa.labels import CLASS_NAMES
@@ -22,6 +21,7 @@ _NUM_DIVES = 353
 _WORDS = ('<eos>', '<sos>', 'a', 'very', 'good', 'dive')
 _INPUT = VideoInput(4, 4, 1.0, 'end', 0, 16, False)
 _LENGTH = 6
+_TASKS = dive_tasks(words=len(_WORDS), length=_LENGTH)
 
 
 def _dive(index):
@@ -53,8 +53,7 @@ def fixture_split():
 @pytest.fixture(name='model', scope='module')
 def fixture_model():
   return C3DAVG(
-    losses.TASKS,
-    len(_WORDS),
+    _TASKS,
     clips=2,
     width=2,
     fc6=16,
@@ -70,13 +69,13 @@ def _predict(model, split, devices, batch_size):
   shape = (_INPUT.frames, _INPUT.crop, _INPUT.crop, 3)
   state = create_train_state(model, optax.sgd(1.0), 0, shape, _LENGTH, mesh)
   state = state.replace(params=jax.tree.map(lambda p: 4 * p, state.params))
-  predictions = evaluate.predict(
+  predictions = predict.predict(
     steps.make_predict_step(model, mesh),
     state,
     split,
     _INPUT,
-    Vocabulary(_WORDS),
-    _LENGTH,
+    dive_schema(_WORDS),
+    _TASKS,
     batch_size,
     mesh,
   )
@@ -88,23 +87,34 @@ def test_one_device_and_eight_say_the_same_of_every_dive(split, model):
   _, eight = _predict(model, split, devices=8, batch_size=20)
   for found in (one, eight):
     assert found.labels['sample'].tolist() == list(range(_NUM_DIVES))
-    assert len(found.scores) == len(found.captions) == _NUM_DIVES
-  assert np.ptp(one.scores) > 1 and len(np.unique(one.scores)) > 300
-  np.testing.assert_allclose(eight.scores, one.scores, rtol=1e-5)
-  assert eight.captions == one.captions
+    assert (
+      len(found.outputs['score'])
+      == len(found.outputs['captions'])
+      == _NUM_DIVES
+    )
+  assert (
+    np.ptp(one.outputs['score']) > 1
+    and len(np.unique(one.outputs['score'])) > 300
+  )
+  np.testing.assert_allclose(
+    eight.outputs['score'], one.outputs['score'], rtol=1e-5
+  )
+  assert eight.outputs['captions'] == one.outputs['captions']
   for task in CLASS_NAMES:
-    np.testing.assert_array_equal(eight.classes[task], one.classes[task])
+    np.testing.assert_array_equal(
+      eight.outputs['classes'][task], one.outputs['classes'][task]
+    )
   # The last of them, which a batch that is not full holds, asked by itself.
-  inputs = make_inputs(split[_NUM_DIVES - 1], _INPUT, _LENGTH, rng=None)
+  inputs = make_inputs(split[_NUM_DIVES - 1], _INPUT, (), rng=None)
   alone = model.apply(
     {'params': jax.device_get(state.params)},
     normalize(inputs['video'][None], np.zeros(1, bool)),
   )
-  np.testing.assert_allclose(17 * alone['score'], one.scores[-1:], rtol=1e-4)
-  # And so are all the figures.
-  first, second = (
-    evaluation_files.evaluate(found, split.labels) for found in (one, eight)
+  np.testing.assert_allclose(
+    17 * alone['score'], one.outputs['score'][-1:], rtol=1e-4
   )
+  # And so are all the figures.
+  first, second = (predict.measure(_TASKS, found) for found in (one, eight))
   assert first['num_dives'] == _NUM_DIVES
   leaves, others = (jax.tree.flatten(e) for e in (first, second))
   assert leaves[1] == others[1]

@@ -9,14 +9,16 @@ import jax
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from dive_tasks import dive_tasks
 from flax import traverse_util
 
 from aqa_jax import pretrain
 from aqa_jax.configs import pretrain_ucf101
 from aqa_jax.data import action_videos
 from aqa_jax.data.action_videos import ClipInput
-from aqa_jax.models.c3davg import C3DAVG
-from aqa_jax.models.mscadc import MSCADC
+from aqa_jax.systems.c3davg.network import C3DAVG
+from aqa_jax.systems.c3davg.official_names import OFFICIAL_NAMES
+from aqa_jax.systems.mscadc.network import MSCADC
 from aqa_jax.weights import pretrained
 from tfds_mtl_aqa.input_error import InputError
 
@@ -137,11 +139,13 @@ def test_a_trunk_learns_and_is_taken_over(trunk, folder, tmp_path):
 
   network = {'c3d': C3DAVG, 'dilated_c3d': MSCADC}[trunk]
   shapes = {'batch_stats': {}} | jax.eval_shape(
-    network(('score',), 9, width=2).init,
+    network(dive_tasks(('score',)), width=2).init,
     jax.random.key(0),
     np.zeros((1, 96 if trunk == 'c3d' else 16, 32, 32, 3), np.float32),
   )
-  loaded, table = pretrained.initialize(shapes, str(tmp_path), 'backbone')
+  loaded, table = pretrained.initialize(
+    shapes, str(tmp_path), 'backbone', OFFICIAL_NAMES
+  )
   trunk_row = next(row for row in table.splitlines() if row.startswith('c3d'))
   assert str(tmp_path) in trunk_row and 'new' not in trunk_row
   for leaf in traverse_util.flatten_dict(loaded['params']['c3d']).values():

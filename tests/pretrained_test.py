@@ -7,11 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from dive_tasks import dive_tasks
 from flax import traverse_util
 
 from aqa_jax import sharding
-from aqa_jax.models.c3davg import C3DAVG
-from aqa_jax.models.mscadc import MSCADC
+from aqa_jax.systems import c3davg, mscadc
+from aqa_jax.systems.c3davg.network import C3DAVG
+from aqa_jax.systems.mscadc.network import MSCADC
 from aqa_jax.train_state import TrainState
 from aqa_jax.weights import pretrained
 from aqa_jax.weights.__main__ import main as weights_main
@@ -22,7 +24,6 @@ from tfds_mtl_aqa.input_error import InputError
 _REAL_HEADS = pathlib.Path(__file__).parents[2] / 'shared/weights'
 _ALL = ('score', 'classes', 'captions')
 _SMALL = {
-  'vocabulary_size': 9,
   'width': 2,
   'caption_length': 6,
   'caption_hidden': 5,
@@ -30,12 +31,21 @@ _SMALL = {
 }
 
 
+def _names(variables):
+  system = mscadc if 'caption_head' in variables['params'] else c3davg
+  return system.SYSTEM.official_names
+
+
+def _initialize(variables, sources, scope):
+  return pretrained.initialize(variables, sources, scope, _names(variables))
+
+
 def _c3davg(tasks=_ALL):
-  return C3DAVG(tasks, clips=2, fc6=7, **_SMALL)
+  return C3DAVG(dive_tasks(tasks, words=9), clips=2, fc6=7, **_SMALL)
 
 
 def _mscadc(tasks=_ALL):
-  return MSCADC(tasks, **_SMALL)
+  return MSCADC(dive_tasks(tasks, words=9), **_SMALL)
 
 
 _VIDEOS = {_c3davg: (1, 32, 32, 32, 3), _mscadc: (1, 16, 32, 32, 3)}
@@ -67,12 +77,15 @@ def _workdir(folder, variables, step=94):
   everywhere = sharding.replicated(sharding.make_mesh(1))
   checkpoints.save_best(jax.device_put(state, everywhere), 0.5)
   checkpoints.close()
+  (folder / 'config.json').write_text('{"network": "c3davg"}')
   return folder
 
 
 def _exported(folder, variables):
   files = pretrained.export(
-    _workdir(folder / 'workdir', variables), folder / 'official'
+    _workdir(folder / 'workdir', variables),
+    folder / 'official',
+    _names(variables),
   )
   return folder / 'official', files
 
@@ -97,14 +110,16 @@ def test_ours_to_official_to_ours(network, tmp_path):
     'model_caption',
     *(['model_my_fc6'] if network is _c3davg else []),
   }
-  loaded, table = pretrained.initialize(
+  loaded, table = _initialize(
     _variables(network, seed=1), str(folder), 'everything'
   )
   _assert_same(loaded, variables)
   assert 'new' not in table
   # And the files again, byte for byte.
   again = pretrained.export(
-    _workdir(tmp_path / 'again', loaded), tmp_path / 'official_again'
+    _workdir(tmp_path / 'again', loaded),
+    tmp_path / 'official_again',
+    _names(loaded),
   )
   for one, other in zip(files, again, strict=True):
     assert one.read_bytes() == other.read_bytes()
@@ -137,7 +152,7 @@ def test_layouts_by_hand(tmp_path):
 def test_the_backbone_alone(network, tmp_path):
   folder, _ = _exported(tmp_path, _variables(network))
   before = _variables(network, seed=1)
-  loaded, table = pretrained.initialize(before, str(folder), 'backbone')
+  loaded, table = _initialize(before, str(folder), 'backbone')
   _assert_same(loaded['params']['c3d'], _variables(network)['params']['c3d'])
   heads = loaded['params'].keys() - {'c3d'}
   _assert_same(
@@ -156,7 +171,7 @@ def test_an_action_classifier_gives_its_backbone_and_fc6(tmp_path):
     entries[name.replace('fc.', 'fc6.')] = array
   entries['fc8.weight'] = np.zeros((487, 7), np.float32)
   write_torch_file(tmp_path / 'c3d.pickle', entries)
-  loaded, table = pretrained.initialize(
+  loaded, table = _initialize(
     _variables(_c3davg, seed=1), str(tmp_path / 'c3d.pickle'), 'everything'
   )
   for module in ('c3d', 'fc6'):
@@ -167,7 +182,7 @@ def test_an_action_classifier_gives_its_backbone_and_fc6(tmp_path):
 def test_fewer_tasks_take_what_they_have(tmp_path):
   variables = _variables(_c3davg)
   folder, _ = _exported(tmp_path, variables)
-  loaded, table = pretrained.initialize(
+  loaded, table = _initialize(
     _variables(_c3davg, ('score',), seed=1), str(folder), 'everything'
   )
   kept = {k: variables['params'][k] for k in ('c3d', 'fc6', 'score_regressor')}
@@ -180,9 +195,7 @@ def test_names_of_data_parallel(tmp_path):
   entries = read_torch_file(folder / 'model_CNN_94.pth')
   path = tmp_path / 'model_CNN_94.pth'
   write_torch_file(path, {f'module.{k}': v for k, v in entries.items()})
-  loaded, _ = pretrained.initialize(
-    _variables(_c3davg, seed=1), str(path), 'everything'
-  )
+  loaded, _ = _initialize(_variables(_c3davg, seed=1), str(path), 'everything')
   _assert_same(loaded['params']['c3d'], _variables(_c3davg)['params']['c3d'])
 
 
@@ -194,7 +207,7 @@ def test_files_before_pytorch_counted_batches(tmp_path):
   kept = {k: v for k, v in entries.items() if 'num_batches' not in k}
   assert len(kept) == len(entries) - 8
   write_torch_file(path, kept)
-  loaded, _ = pretrained.initialize(
+  loaded, _ = _initialize(
     _variables(_mscadc, seed=1), str(folder), 'everything'
   )
   _assert_same(loaded['params'], variables['params'])
@@ -212,7 +225,7 @@ def test_everything_that_does_not_fit_is_listed_at_once(tmp_path):
   fc6['fc.bias'] = fc6['fc.bias'][:3]
   write_torch_file(folder / 'model_my_fc6_94.pth', fc6)
   with pytest.raises(InputError) as error:
-    pretrained.initialize(_variables(_c3davg), str(folder), 'everything')
+    _initialize(_variables(_c3davg), str(folder), 'everything')
   for message in (
     'lacks conv3a.bias',
     'conv9.weight has no place',
@@ -227,13 +240,13 @@ def test_everything_that_does_not_fit_is_listed_at_once(tmp_path):
 def test_a_training_as_source(tmp_path):
   variables = _variables(_mscadc)
   workdir = _workdir(tmp_path / 'workdir', variables)
-  loaded, table = pretrained.initialize(
+  loaded, table = _initialize(
     _variables(_mscadc, seed=1), str(workdir), 'everything'
   )
   _assert_same(loaded, variables)
   assert 'new' not in table
   with pytest.raises(InputError, match=r'c3d\.bn1\.\w+ has no place'):
-    pretrained.initialize(_variables(_c3davg), str(workdir), 'backbone')
+    _initialize(_variables(_c3davg), str(workdir), 'backbone')
 
 
 @pytest.mark.parametrize(
@@ -248,18 +261,20 @@ def test_a_training_as_source(tmp_path):
 def test_sources_that_are_none(sources, scope, message, tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   with pytest.raises(InputError, match=message):
-    pretrained.initialize(_variables(_c3davg), sources, scope)
+    _initialize(_variables(_c3davg), sources, scope)
 
 
 def test_a_file_given_twice(tmp_path):
   folder, _ = _exported(tmp_path, _variables(_c3davg))
   sources = f'{folder}/model_CNN_94.pth,{folder}'
   with pytest.raises(InputError, match='came from model_CNN_94.pth already'):
-    pretrained.initialize(_variables(_c3davg), sources, 'everything')
+    _initialize(_variables(_c3davg), sources, 'everything')
 
 
 def test_a_network_that_the_official_code_lacks(tmp_path):
-  network = C3DAVG(('score',), clips=2, fc6=7, batch_norm=True, **_SMALL)
+  network = C3DAVG(
+    dive_tasks(('score',)), clips=2, fc6=7, batch_norm=True, **_SMALL
+  )
   variables = network.init(jax.random.key(0), jnp.zeros((1, 32, 32, 32, 3)))
   with pytest.raises(InputError, match=r'no bn_average\.'):
     _exported(tmp_path, jax.tree.map(np.asarray, dict(variables)))
@@ -274,7 +289,7 @@ def test_command_line(tmp_path, capsys):
   lines = capsys.readouterr().out.splitlines()
   assert [line.split()[0] for line in lines] == ['fc.bias', 'fc.weight']
   assert '(7,)' in lines[0]
-  with pytest.raises(InputError, match='holds no best checkpoint'):
+  with pytest.raises(InputError, match='holds no training'):
     weights_main(['export', f'--workdir={tmp_path}', f'--to={folder}'])
 
 
@@ -284,11 +299,11 @@ def test_command_line(tmp_path, capsys):
 def test_the_real_heads():
   """Two files of the official epoch 94, into the full-size network."""
   shapes = {'batch_stats': {}} | jax.eval_shape(
-    C3DAVG(('score', 'classes'), 9).init,
+    C3DAVG(dive_tasks(('score', 'classes'))).init,
     jax.random.key(0),
     jnp.zeros((1, 96, 112, 112, 3)),
   )
-  loaded, table = pretrained.initialize(shapes, str(_REAL_HEADS), 'everything')
+  loaded, table = _initialize(shapes, str(_REAL_HEADS), 'everything')
   rows = {line.split()[0]: line.split()[-1] for line in table.splitlines()}
   assert rows['c3d'] == rows['fc6'] == 'new'
   assert rows['score_regressor'] == 'model_score_regressor_94.pth'
@@ -318,7 +333,7 @@ def test_official_files_under_other_names(tmp_path, name):
     'fc_final_score.bias': np.ones(1, np.float32),
   }
   write_torch_file(tmp_path / name, head)
-  found, table = pretrained.initialize(ours, str(tmp_path / name), 'everything')
+  found, table = _initialize(ours, str(tmp_path / name), 'everything')
   layer = found['params']['score_regressor']['final_score']
   np.testing.assert_array_equal(layer['kernel'], np.full((7, 1), 3))
   assert name in table
@@ -337,9 +352,7 @@ def test_a_c3d_whose_layers_are_numbered(tmp_path):
     entries[f'features.{number}.weight'] = kernel.transpose(4, 3, 0, 1, 2)
     entries[f'features.{number}.bias'] = np.zeros_like(layer['bias'])
   write_torch_file(tmp_path / 'c3d_sequential.pth', entries)
-  found, _ = pretrained.initialize(
-    ours, str(tmp_path / 'c3d_sequential.pth'), 'backbone'
-  )
+  found, _ = _initialize(ours, str(tmp_path / 'c3d_sequential.pth'), 'backbone')
   for name, number in expected.items():
     assert (found['params']['c3d'][name]['kernel'] == number).all()
 
@@ -348,7 +361,7 @@ def test_what_does_not_fit_is_told_in_few_words(tmp_path):
   entries = {f'conv{n}.weight': np.zeros((3, 3)) for n in range(400)}
   write_torch_file(tmp_path / 'model_CNN_1.pth', entries)
   with pytest.raises(InputError) as error:
-    pretrained.initialize(
+    _initialize(
       _variables(_c3davg), str(tmp_path / 'model_CNN_1.pth'), 'everything'
     )
   assert len(str(error.value)) < 2000

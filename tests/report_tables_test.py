@@ -1,8 +1,8 @@
 """The report's tables, by hand."""
 
+import dive_tasks
 import numpy as np
 
-from aqa_jax.evaluation.evaluation_files import Predictions
 from aqa_jax.report import report_tables
 
 
@@ -23,7 +23,7 @@ def test_group_errors_by_hand():
 
 def test_confusions_by_hand():
   labels = {'position': np.array([0, 0, 0, 2, 2])}
-  predictions = Predictions(
+  predictions = dive_tasks.predictions(
     labels, classes={'position': np.array([0, 0, 1, 2, 1])}
   )
   (table,) = report_tables.confusion_tables(
@@ -37,7 +37,9 @@ def test_confusions_by_hand():
     [0, 1, 1],
   ]
   labels['position'] = np.array([0, 0, 0, 0, 2])
-  predictions = Predictions(labels, classes={'position': labels['position']})
+  predictions = dive_tasks.predictions(
+    labels, classes={'position': labels['position']}
+  )
   (table,) = report_tables.confusion_tables(predictions, {})
   assert table['class_names'] == ['free', 'tuck']
   assert table['absent'] == ['pike']

@@ -7,12 +7,12 @@ import re
 import xml.etree.ElementTree
 
 import cv2
+import dive_tasks
 import numpy as np
 import pytest
 from scipy import stats
 
 from aqa_jax.evaluation import evaluation_files
-from aqa_jax.evaluation.evaluation_files import Predictions
 from aqa_jax.report import filmstrip, report, report_tables
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
@@ -102,11 +102,11 @@ def _predictions(num_dives=12, tasks=('score', 'classes', 'captions'), **more):
   if 'captions' in tasks:
     made['captions'] = [['a', 'good', 'dive']] * num_dives
     made['reference_captions'] = [['a', 'very', 'good', 'dive']] * num_dives
-  return Predictions(labels, **made)
+  return dive_tasks.predictions(labels, **made)
 
 
 def _evaluation(predictions, **more):
-  evaluation = evaluation_files.evaluate(predictions, _labels(40, seed=2))
+  evaluation = dive_tasks.evaluate(predictions, _labels(40, seed=2))
   return evaluation | {'split': 'test', 'step': 60} | more
 
 
@@ -119,7 +119,14 @@ def _strip(index):
 def _write(folder, predictions, evaluation=None, strips=_strip):
   if evaluation is None:
     evaluation = _evaluation(predictions)
-  path = report.write_report(folder, evaluation, predictions, strips, _FACTS)
+  path = report.write_report(
+    folder,
+    dive_tasks.tasks_of(predictions),
+    evaluation,
+    predictions,
+    strips,
+    _FACTS,
+  )
   text = path.read_text('utf-8')
   return _Page(text), text
 
@@ -164,7 +171,7 @@ def test_headline_numbers(tmp_path):
   predictions = _predictions(30)
   predicted, true = (
     np.asarray(x, float)
-    for x in (predictions.scores, predictions.labels['final_score'])
+    for x in (predictions.outputs['score'], predictions.labels['final_score'])
   )
   error = predicted - true
   evaluation = _evaluation(
@@ -237,7 +244,9 @@ def test_shown_dives_have_filmstrips(tmp_path):
     return _strip(index)
 
   page, _ = _write(tmp_path, predictions, strips=strips)
-  error = np.abs(predictions.scores - predictions.labels['final_score'])
+  error = np.abs(
+    predictions.outputs['score'] - predictions.labels['final_score']
+  )
   order = error.argsort().tolist()
   assert asked[:3] == order[::-1][:3]
   assert sorted(asked[3:6], key=order.index) == order[8:11]
@@ -249,7 +258,9 @@ def test_shown_dives_have_filmstrips(tmp_path):
     for rank in (1, 2, 3)
   ]
   assert len(page.all('img')) == 9 * 8
-  rows = evaluation_files.prediction_rows(predictions)
+  rows = evaluation_files.prediction_rows(
+    dive_tasks.tasks_of(predictions), predictions
+  )
   for index, (_, text) in zip(asked, articles, strict=True):
     row = rows[index]
     assert f'event {row["event"]}, dive {row["sample"]}, 5253B' in text
@@ -258,7 +269,7 @@ def test_shown_dives_have_filmstrips(tmp_path):
     assert 'generated a good dive true a very good dive' in text
     for task, names in CLASS_NAMES.items():
       guess = row[f'predicted_{task}']
-      share = predictions.class_probabilities[task][index]
+      share = predictions.outputs['class_probabilities'][task][index]
       words = f'{task.replace("_", " ")} {guess} {100 * share.max():.0f} %'
       assert words in text
       if guess != row[f'true_{task}']:
@@ -323,9 +334,9 @@ def test_filmstrip_shows_the_frames_it_names():
 def test_hostile_texts_are_text(tmp_path):
   predictions = _predictions(2)
   hostile = '<script>alert("1")</script> & \' "> <img src=x onerror=y>'
-  predictions = Predictions(
+  predictions = dive_tasks.predictions(
     predictions.labels | {'dive_number': np.array(['<b>&'] * 2)},
-    scores=predictions.scores,
+    scores=predictions.outputs['score'],
     captions=[[hostile], []],
     reference_captions=[[hostile], [hostile]],
   )
@@ -401,7 +412,9 @@ def test_many_events(tmp_path):
   evaluation['events'] = {e: {'spearman': e / 100} for e in range(1, 101)}
   page, text = _write(tmp_path, predictions, evaluation)
   _check_self_contained(page, text)
-  error = (predictions.scores - predictions.labels['final_score']).astype(float)
+  error = (
+    predictions.outputs['score'] - predictions.labels['final_score']
+  ).astype(float)
   table = page.text('details')
   assert table.startswith('By event (100)')
   for event in (1, 50, 100):

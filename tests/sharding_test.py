@@ -7,10 +7,11 @@ import numpy as np
 import optax
 import pytest
 import steps_test
+from dive_tasks import dive_tasks
 
 from aqa_jax import sharding
-from aqa_jax.models.mscadc import MSCADC
 from aqa_jax.profiling.collectives import find_collectives
+from aqa_jax.systems.mscadc.network import MSCADC
 from aqa_jax.train_state import create_train_state
 from aqa_jax.training import steps
 
@@ -31,8 +32,7 @@ def _model(network, mesh):
     )
   return MSCADC(
     # The head of classes is that of the score, but for its last layer.
-    ('score', 'captions'),
-    11,
+    dive_tasks(('score', 'captions'), words=11, length=_LENGTH),
     width=2,
     head_channels=3,
     dropout=0.5,

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from dive_tasks import ALL, dive_tasks
 
 from aqa_jax import sharding
 from aqa_jax.layers.normalize import normalize
-from aqa_jax.models.c3davg import C3DAVG
-from aqa_jax.tasks import losses
+from aqa_jax.systems.c3davg.network import C3DAVG
 from aqa_jax.train_state import create_train_state
 from aqa_jax.training import steps
 from tfds_mtl_aqa.labels import CLASS_NAMES
@@ -22,8 +22,7 @@ _OPTIMIZER = optax.adam(3e-3)
 def _model(**changes):
   return C3DAVG(
     **{
-      'tasks': losses.TASKS,
-      'vocabulary_size': 11,
+      'tasks': dive_tasks(words=11, length=_LENGTH),
       'clips': 3,
       'width': 2,
       'fc6': 16,
@@ -176,7 +175,7 @@ def test_dropout_depends_on_seed_and_step(on_eight):
 def test_one_batch_can_be_learned():
   rows, state = _train(8, 60, dropout=0.0)
   assert rows[-1]['loss'] < 0.5 * rows[0]['loss']
-  for task in losses.TASKS:
+  for task in ALL:
     assert rows[-1][task] < 0.9 * rows[0][task]
   # The learned parameters, in use, predict in points.
   mesh = sharding.make_mesh(8)
@@ -197,7 +196,7 @@ def test_predictions_are_whole_and_in_points():
     'index': np.arange(_BATCH, dtype=np.int32)[::-1].copy(),
     'is_real': np.arange(_BATCH) < 5,
   }
-  model = _model(tasks=('score', 'classes'))
+  model = _model(tasks=dive_tasks(('score', 'classes')))
   predicted = {}
   state = _initial_state()
   params = {n: p for n, p in state.params.items() if n != 'captioner'}

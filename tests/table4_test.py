@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 import pytest
+from dive_tasks import dive_schema, dive_tasks
 
 from aqa_jax import train
 from aqa_jax.configs import c3davg, mscadc
-from aqa_jax.models.c3davg import C3DAVG
-from aqa_jax.models.network import create_model
-from aqa_jax.tasks import losses
-from aqa_jax.training import training_loop
+from aqa_jax.systems.c3davg.network import C3DAVG
+from aqa_jax.systems.chosen_system import chosen_system
+from aqa_jax.training import steps, training_loop
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 _GOLDENS = pathlib.Path(__file__).parent / 'goldens'
@@ -52,7 +52,9 @@ def _official_parameters(network, tasks):
 def test_full_size_has_the_official_parameters_and_no_more(network, tasks):
   config = _CONFIGS[network].get_config()
   config.tasks = tasks
-  model = create_model(config, 5779)
+  system = chosen_system(network)
+  schema = dive_schema(['<eos>', '<sos>', *map(str, range(5777))])
+  model = system.create_network(config, system.choose_tasks(config, schema))
   frames, crop = config.input.frames, config.input.crop
   variables = jax.eval_shape(
     model.init,
@@ -137,8 +139,7 @@ def test_a_loss_weight_of_zero_is_a_task_dropped():
 
   def gradients(tasks, weights, params=None):
     model = C3DAVG(
-      tasks,
-      5,
+      dive_tasks(tasks, words=5, length=4),
       clips=2,
       width=2,
       fc6=6,
@@ -151,7 +152,9 @@ def test_a_loss_weight_of_zero_is_a_task_dropped():
 
     def loss(params):
       outputs = model.apply({'params': params}, video, batch['words'])
-      return losses.total_loss(losses.task_losses(outputs, batch), weights)
+      return steps.total_loss(
+        steps.task_losses(model.tasks, outputs, batch), weights
+      )
 
     return params, jax.jit(jax.grad(loss))(params)
 

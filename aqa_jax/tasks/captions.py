@@ -134,10 +134,11 @@ class CaptionsTask(Task):
     from aqa_jax.report import report_tables
 
     del predictions, shown
-    content = {
-      'table': report_tables.caption_table(evaluation),
-      'notes': evaluation.get('caption_notes') or [],
-    }
+    table = report_tables.caption_table(evaluation)
+    if table is None:
+      return []
+    notes = evaluation.get('caption_notes') or []
+    content = {'table': table, 'notes': notes}
     return [Section('captions', 'Captions', 'captions.html', content, 40)]
 
   def dive_section(self, predictions: Predictions, index: int) -> Section:

@@ -1,10 +1,11 @@
+import dive_tasks
 import evaluation_files_test as made
 import numpy as np
 import pytest
 from scipy import stats
 
-from aqa_jax.evaluation import caption_metrics, detailed_evaluation
-from aqa_jax.evaluation.evaluation_files import Predictions
+from aqa_jax.evaluation import caption_metrics, ceilings, intervals, predict
+from aqa_jax.tasks.score import ScoreTask
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 _CAPTIONS = [['a', 'good', 'dive'], ['a', 'dive'], ['a', 'dive'], ['splash']]
@@ -16,7 +17,7 @@ def _predictions(count=120, seed=0):
   labels['event'] = rng.integers(1, 5, count)
   labels['judge_scores'] = np.full((count, 7), np.nan)
   noise = rng.normal(3, 12, count)
-  return Predictions(
+  return dive_tasks.predictions(
     labels,
     scores=labels['final_score'] + noise,
     classes={
@@ -30,9 +31,17 @@ def _predictions(count=120, seed=0):
   )
 
 
+def _detail(predictions):
+  """What all evaluators but the baselines measure."""
+  evaluators = 'intervals,ceilings,events,confusion,captions'
+  return dive_tasks.evaluate(
+    predictions, {'caption_words': _CAPTIONS}, evaluators
+  )
+
+
 @pytest.fixture(name='small_bootstrap', autouse=True)
 def fixture_small_bootstrap(monkeypatch):
-  monkeypatch.setattr(detailed_evaluation, '_RESAMPLES', 300)
+  monkeypatch.setattr(intervals, '_RESAMPLES', 300)
   monkeypatch.setattr(
     caption_metrics,
     'unavailable_metrics',
@@ -46,14 +55,14 @@ def fixture_small_bootstrap(monkeypatch):
 
 def test_intervals_against_scipy():
   predictions = _predictions()
-  found = detailed_evaluation.bootstrap_intervals(predictions, seed=0)
+  found = _detail(predictions)['intervals']
   true = predictions.labels['final_score']
 
   def spearman(x, y):
     return stats.spearmanr(x, y).statistic
 
   peer = stats.bootstrap(
-    (predictions.scores, true),
+    (predictions.outputs['score'], true),
     spearman,
     paired=True,
     vectorized=False,
@@ -63,21 +72,23 @@ def test_intervals_against_scipy():
   ).confidence_interval
   assert found['spearman'] == pytest.approx([peer.low, peer.high], abs=0.03)
   # The mean of absolute errors and an accuracy: by the central limit.
-  errors = np.abs(predictions.scores - true)
+  errors = np.abs(predictions.outputs['score'] - true)
   half = 1.96 * errors.std() / np.sqrt(len(errors))
   assert found['mae'] == pytest.approx(
     [errors.mean() - half, errors.mean() + half], rel=0.05
   )
   relative = np.array(found['mse']) * 100 / np.ptp(true) ** 2
   assert found['relative_l2'] == pytest.approx(relative)
-  right = predictions.classes['position'] == predictions.labels['position']
+  right = (
+    predictions.outputs['classes']['position'] == predictions.labels['position']
+  )
   half = 196 * np.sqrt(right.mean() * (1 - right.mean()) / len(right))
   low, high = found['accuracy_position']
   assert high - low == pytest.approx(2 * half, rel=0.2)
 
 
 def test_one_dive_has_no_intervals_of_ranks():
-  found = detailed_evaluation.bootstrap_intervals(_predictions(1), seed=0)
+  found = _detail(_predictions(1))['intervals']
   assert np.isnan(found['spearman']).all()
   assert np.isfinite(found['mae']).all()
 
@@ -85,18 +96,18 @@ def test_one_dive_has_no_intervals_of_ranks():
 def test_events_one_by_one():
   predictions = _predictions()
   labels = predictions.labels
-  found = detailed_evaluation.detail(predictions, _CAPTIONS)
+  found = _detail(predictions)
   weights, ranks = [], []
   for event in (1, 2, 3, 4):
     dives = labels['event'] == event
-    error = predictions.scores[dives] - labels['final_score'][dives]
+    error = predictions.outputs['score'][dives] - labels['final_score'][dives]
     figures = found['events'][str(event)]
     assert figures['num_dives'] == dives.sum()
     assert figures['bias'] == pytest.approx(error.mean())
     assert figures['mae'] == pytest.approx(np.abs(error).mean())
     ranks.append(
       stats.spearmanr(
-        predictions.scores[dives], labels['final_score'][dives]
+        predictions.outputs['score'][dives], labels['final_score'][dives]
       ).statistic
     )
     assert figures['spearman'] == pytest.approx(ranks[-1])
@@ -115,7 +126,7 @@ def test_the_difference_between_events_does_not_count_within_them():
   }
   rng = np.random.default_rng(1)
   scores = 100.0 * labels['event'] + rng.normal(size=120)
-  found = detailed_evaluation.detail(Predictions(labels, scores), _CAPTIONS)
+  found = _detail(dive_tasks.predictions(labels, scores))
   whole = stats.spearmanr(scores, labels['final_score']).statistic
   assert whole > 0.9
   assert abs(found['spearman_within_events']) < 0.3
@@ -123,7 +134,7 @@ def test_the_difference_between_events_does_not_count_within_them():
 
 def test_classes_one_by_one():
   predictions = _predictions()
-  found = detailed_evaluation.detail(predictions, _CAPTIONS)
+  found = _detail(predictions)
   for task, names in CLASS_NAMES.items():
     true = predictions.labels[task]
     for index, name in enumerate(names):
@@ -133,7 +144,7 @@ def test_classes_one_by_one():
       if not dives.any():
         assert np.isnan(recall)
       else:
-        right = predictions.classes[task][dives] == index
+        right = predictions.outputs['classes'][task][dives] == index
         assert recall == pytest.approx(100 * right.mean())
 
 
@@ -151,7 +162,7 @@ def test_judges_by_hand():
     # The middle three: 20.5 and 12.
     'final_score': np.array([41.0, 36.0, 50.0]),
   }
-  found = detailed_evaluation.judge_ceilings(labels)
+  found = ceilings.judge_ceilings(labels)
   expected = {'num_dives': 2, 'spearman': 1, 'kendall_tau': 1}
   expected |= {'relative_l2': 0, 'mse': 0, 'mae': 0}
   assert found['panel'] == pytest.approx(expected)
@@ -160,11 +171,11 @@ def test_judges_by_hand():
   errors = [abs(a - 41) + abs(b - 36) for a, b in judges]
   assert found['one judge']['mae'] == pytest.approx(np.mean(errors) / 2)
   nothing = labels | {'judge_scores': np.full((3, 7), np.nan)}
-  assert detailed_evaluation.judge_ceilings(nothing) == {}
+  assert ceilings.judge_ceilings(nothing) == {}
 
 
 def test_captions_stand_beside_their_baselines():
-  found = detailed_evaluation.detail(_predictions(), _CAPTIONS)
+  found = _detail(_predictions())
   # 'a dive' for 'a good dive': both words right, and too brief.
   assert found['bleu_1'] == pytest.approx(np.exp(1 - 3 / 2))
   central = found['caption_baselines']['central training caption']
@@ -179,9 +190,8 @@ def test_captions_stand_beside_their_baselines():
 
 def test_a_score_alone():
   whole = _predictions()
-  found = detailed_evaluation.detail(
-    Predictions(whole.labels, whole.scores), _CAPTIONS
-  )
-  assert set(found) == {
+  found = _detail(dive_tasks.predictions(whole.labels, whole.outputs['score']))
+  measured = predict.measure((ScoreTask(),), _predictions())
+  assert set(found) - set(measured) == {
     'intervals', 'ceilings', 'events', 'spearman_within_events',
   }  # fmt: skip
