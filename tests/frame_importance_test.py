@@ -14,6 +14,7 @@ from aqa_jax.evaluation import frame_importance
 from aqa_jax.layers.normalize import normalize
 from aqa_jax.report import filmstrip
 from aqa_jax.systems.c3davg.network import C3DAVG
+from aqa_jax.task import Task
 from aqa_jax.tasks.score import SCORE_UNIT
 from tfds_mtl_aqa.labels import CLASS_NAMES
 from tfds_mtl_aqa.simulated_dives.dive import simulate_dive
@@ -29,7 +30,7 @@ _FRAMES, _CLIPS, _CROP = 45, 15, 32
 class LinearScore(nn.Module):
   """A score that is linear in the input: a weight for every number of it."""
 
-  tasks: tuple[str, ...]
+  tasks: tuple[Task, ...]
 
   @nn.compact
   def __call__(self, video):
@@ -47,7 +48,9 @@ def _video(batch, frames, size, seed=0):
 def test_linear_score_by_hand():
   video = _video(3, 5, 4)
   weights = np.random.default_rng(1).normal(size=video.shape[1:])
-  step = frame_importance.make_importance_step(LinearScore(('score',)))
+  step = frame_importance.make_importance_step(
+    LinearScore(dive_tasks(('score',)))
+  )
   found = step({'weights': weights}, {'mean': jnp.float32(2.0)}, video)
   assert found.shape == (3, 5)
   assert found.dtype == jnp.float32
@@ -56,7 +59,7 @@ def test_linear_score_by_hand():
   expected = SCORE_UNIT * (weights * normalized).sum(axis=(2, 3, 4))
   np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
   # Of a linear score, the frames' sum is all of it but the constant.
-  outputs = LinearScore(('score',)).apply(
+  outputs = LinearScore(dive_tasks(('score',))).apply(
     {'params': {'weights': weights}, 'batch_stats': {'mean': 2.0}},
     jnp.asarray(normalized, jnp.float32),
   )
@@ -165,7 +168,7 @@ def test_the_splash_changes_the_frames_of_the_splash(splashes, network, anchor):
       'final_score': 50.0,
       'difficulty': 3.0,
     } | dict.fromkeys(CLASS_NAMES, 0)
-    video = make_inputs(example, video_input, 8, rng=None)['video']
+    video = make_inputs(example, video_input, (), rng=None)['video']
     importances = step(variables['params'], {}, video[None])
     segments = filmstrip.make_filmstrip(
       video, video_input.offsets(), np.asarray(importances[0])

@@ -13,11 +13,14 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 import pytest
+from dive_tasks import dive_tasks
 
 from aqa_jax import train
 from aqa_jax.configs import quickstart
 from aqa_jax.evaluation import baselines, caption_metrics
-from aqa_jax.models import network
+from aqa_jax.system import with_compute_dtype
+from aqa_jax.systems.chosen_system import chosen_system
+from aqa_jax.tasks.chosen_tasks import chosen_classes
 from aqa_jax.training import preemption
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
@@ -197,12 +200,12 @@ def test_auto_goes_on_in_what_the_workdir_was_begun_with(
   [('cpu', 'float32'), ('gpu', 'bfloat16'), ('tpu', 'bfloat16')],
 )
 def test_what_auto_stands_for(tiny_config, platform, dtype):
-  config = network.with_compute_dtype(tiny_config, platform, None)
+  config = with_compute_dtype(tiny_config, platform, None)
   assert config.compute_dtype == dtype
   assert tiny_config.compute_dtype == 'auto'
   tiny_config.compute_dtype = 'float32'
   for recorded in (None, {'compute_dtype': 'bfloat16'}):
-    config = network.with_compute_dtype(tiny_config, platform, recorded)
+    config = with_compute_dtype(tiny_config, platform, recorded)
     assert config.compute_dtype == 'float32'
 
 
@@ -305,18 +308,31 @@ def test_parameters_in_parts_get_to_the_report(tmp_path, tiny_overrides):
 
 def test_tasks_in_any_order(tiny_overrides):
   config = _config(tiny_overrides, tasks='captions , score')
-  assert network.tasks_of(config) == ('score', 'captions')
+  names = [task.name for task in chosen_classes(config)]
+  assert names == ['score', 'captions']
 
 
-@pytest.mark.parametrize('tasks', ['classes', 'score,caption', ''])
+@pytest.mark.parametrize(
+  'tasks',
+  [
+    'classes',
+    'score,caption',
+    '',
+    'score,score',
+    'score,json:dumps',
+    'score,a:b',
+  ],
+)
 def test_tasks_that_can_not_be(tiny_overrides, tasks):
   with pytest.raises(InputError, match='config.tasks='):
-    network.tasks_of(_config(tiny_overrides, tasks=tasks))
+    chosen_classes(_config(tiny_overrides, tasks=tasks))
 
 
 def test_frames_that_can_not_be_cut_into_clips(tiny_overrides):
   with pytest.raises(InputError, match='config.input.frames=17 can not be cut'):
-    network.create_model(_config(tiny_overrides, **{'input.frames': 17}), 9)
+    chosen_system('c3davg').create_network(
+      _config(tiny_overrides, **{'input.frames': 17}), dive_tasks()
+    )
 
 
 @pytest.mark.parametrize(

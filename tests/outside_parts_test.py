@@ -1,0 +1,211 @@
+"""Tasks, evaluators, datasets and systems that are not in the package."""
+
+import csv
+import dataclasses
+import json
+import sys
+import types
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from aqa_jax import train
+from aqa_jax.configs import quickstart
+from aqa_jax.data.schema import schema_of
+from aqa_jax.systems import c3davg
+from aqa_jax.systems.chosen_system import chosen_system
+from tfds_mtl_aqa.input_error import InputError
+
+
+def _config(overrides, **changes):
+  config = quickstart.get_config()
+  with config.unlocked():
+    config.loss_weights.splash = 1.0
+    config.update_from_flattened_dict(overrides | changes)
+  return config
+
+
+def _lines(workdir):
+  text = (workdir / 'metrics.jsonl').read_text()
+  return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture(name='with_splash', scope='module')
+def fixture_with_splash(tmp_path_factory, tiny_overrides):
+  workdir = tmp_path_factory.mktemp('splash')
+  config = _config(
+    tiny_overrides,
+    tasks='score,splash_task:SplashTask',
+    evaluators='baselines,intervals,splash_task:LargestSplash',
+    **{'optimizer.name': 'muon'},
+  )
+  evaluations = train.train_and_evaluate(config, workdir)
+  return workdir, evaluations['test']
+
+
+def test_a_task_trains(with_splash):
+  workdir, _ = with_splash
+  training = [line for line in _lines(workdir) if 'train/loss' in line]
+  for line in training:
+    assert line['train/loss'] == pytest.approx(
+      line['train/score'] + line['train/splash'], rel=1e-5
+    )
+  assert any('validation/splash_mae' in line for line in _lines(workdir))
+
+
+def test_a_task_is_evaluated(with_splash):
+  workdir, evaluation = with_splash
+  with open(workdir / 'predictions_test.csv', newline='') as file:
+    rows = list(csv.DictReader(file))
+  predicted, true = (
+    np.array([float(row[f'{side}_splash']) for row in rows])
+    for side in ('predicted', 'true')
+  )
+  assert np.ptp(true) > 0 and np.ptp(predicted) > 0
+  found = np.abs(predicted - true).mean()
+  assert evaluation['splash_mae'] == pytest.approx(found, rel=1e-5)
+  low, high = evaluation['intervals']['splash_mae']
+  assert low <= found <= high
+  assert evaluation['largest_splash'] == pytest.approx(true.max())
+  # Those that were not chosen have not run.
+  assert not {'events', 'ceilings', 'confusion'} & set(evaluation)
+  written = json.loads((workdir / 'eval_test.json').read_text())
+  assert written['largest_splash'] == evaluation['largest_splash']
+
+
+def test_a_task_is_reported(with_splash):
+  workdir, evaluation = with_splash
+  text = (workdir / 'report_test.html').read_text('utf-8')
+  assert '<a href="#splash">Splash</a>' in text
+  assert f'<td>{evaluation["splash_mae"]:.3f}</td>' in text
+  assert text.count('<span>splash</span>') == 8
+  assert 'training: splash loss' in text
+
+
+def test_a_task_that_the_dataset_lacks(tmp_path, tiny_overrides, score_only):
+  config = _score_only_config(
+    tiny_overrides, score_only, tasks='score,splash_task:SplashTask'
+  )
+  with pytest.raises(InputError, match='score_only knows no faults'):
+    train.set_up(config, tmp_path)
+  assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+  'evaluators', ['baselines,nothing', 'json:dumps', 'splash_task:SplashTask']
+)
+def test_evaluators_that_are_none(tmp_path, tiny_overrides, evaluators):
+  config = _config(tiny_overrides, evaluators=evaluators)
+  with pytest.raises(InputError, match='config.evaluators='):
+    train.set_up(config, tmp_path)
+  assert list(tmp_path.iterdir()) == []
+
+
+def test_a_task_without_a_weight(tmp_path, tiny_overrides):
+  config = _config(tiny_overrides, tasks='score,splash_task:SplashTask')
+  with config.unlocked():
+    del config.loss_weights['splash']
+  with pytest.raises(InputError, match='config.loss_weights has no splash'):
+    train.set_up(config, tmp_path)
+
+
+class ScoreOnly(tfds.core.GeneratorBasedBuilder):
+  """Clips with a score and no other label: neither event nor difficulty."""
+
+  VERSION = tfds.core.Version('1.0.0')
+
+  def _info(self):
+    return tfds.core.DatasetInfo(
+      builder=self,
+      features=tfds.features.FeaturesDict(
+        {
+          'video': tfds.features.Sequence(
+            tfds.features.Image(shape=(24, 32, 3), encoding_format='jpeg'),
+            length=24,
+          ),
+          'sample': np.int32,
+          'final_score': np.float32,
+        }
+      ),
+    )
+
+  def _split_generators(self, dl_manager):
+    return {
+      'train': self._generate_examples(0, 16),
+      'test': self._generate_examples(16, 8),
+    }
+
+  def _generate_examples(self, first, count):
+    for sample in range(first, first + count):
+      rng = np.random.default_rng(sample)
+      video = rng.integers(0, 256, (24, 24, 32, 3), np.uint8)
+      frames = [cv2.imencode('.jpg', frame)[1].tobytes() for frame in video]
+      yield (
+        sample,
+        {
+          'video': frames,
+          'sample': sample,
+          'final_score': rng.uniform(20, 100),
+        },
+      )
+
+
+@pytest.fixture(name='score_only', scope='module')
+def fixture_score_only(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('score_only')
+  builder = ScoreOnly(data_dir=folder, file_format='array_record')
+  builder.download_and_prepare()
+  schema = schema_of(builder.info)
+  assert (schema.classes, schema.words) == ((), ())
+  return folder
+
+
+def _score_only_config(overrides, folder, **changes):
+  return _config(
+    overrides,
+    **{
+      'dataset.name': 'score_only',
+      'dataset.data_dir': str(folder),
+      'validation.whole_events': False,
+    }
+    | changes,
+  )
+
+
+def test_a_dataset_of_scores_alone(tmp_path, tiny_overrides, score_only):
+  config = _score_only_config(tiny_overrides, score_only, tasks='score')
+  evaluation = train.train_and_evaluate(config, tmp_path)['test']
+  assert evaluation['trained_on'] == 0
+  assert set(evaluation['baselines']) == {'mean', 'median'}
+  assert evaluation['majority_accuracy'] == {}
+  assert not {'events', 'ceilings', 'execution_spearman'} & set(evaluation)
+  with open(tmp_path / 'predictions_test.csv', newline='') as file:
+    rows = list(csv.DictReader(file))
+  assert sorted(int(row['sample']) for row in rows) == list(range(16, 24))
+  assert set(rows[0]) == {
+    'sample', 'dive_number', 'true_score', 'predicted_score'
+  }  # fmt: skip
+  text = (tmp_path / 'report_test.html').read_text('utf-8')
+  assert 'id="score"' in text and 'id="dives"' in text
+  assert 'id="classes"' not in text and 'Execution' not in text
+
+
+@pytest.mark.parametrize('task', ['classes', 'captions'])
+def test_tasks_that_it_lacks(tmp_path, tiny_overrides, score_only, task):
+  config = _score_only_config(tiny_overrides, score_only, tasks=f'score,{task}')
+  with pytest.raises(InputError, match=f'score_only has no {task}'):
+    train.set_up(config, tmp_path)
+  assert list(tmp_path.iterdir()) == []
+
+
+def test_a_system(monkeypatch):
+  module = types.ModuleType('own.system')
+  module.SYSTEM = dataclasses.replace(c3davg.SYSTEM, name='own')
+  monkeypatch.setitem(sys.modules, 'own', types.ModuleType('own'))
+  monkeypatch.setitem(sys.modules, 'own.system', module)
+  assert chosen_system('own.system') is module.SYSTEM
+  for name in ('c3d', 'no.such.module', 'json'):
+    with pytest.raises(InputError, match='config.network='):
+      chosen_system(name)
