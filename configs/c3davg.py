@@ -13,7 +13,8 @@ import ml_collections
 def get_config() -> ml_collections.ConfigDict:
   config = ml_collections.ConfigDict()
   config.seed = 0
-  # 'score' (STL), 'score,classes', 'score,captions' or all three.
+  # 'score' (STL), 'score,classes', 'score,captions' or all three; and
+  # 'package.module:Class' for a task of your own, see docs/extending.md.
   config.tasks = 'score,classes,captions'
   config.loss_weights = {'score': 1.0, 'classes': 1.0, 'captions': 0.01}
   # Durations are in epochs, examples or steps: '1.5 epochs'.
@@ -99,6 +100,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.mesh.clip = 1
   config.mesh.fsdp = 1
 
+  # What the final evaluation measures; 'package.module:Class' for your own.
+  config.evaluators = 'baselines,intervals,ceilings,events,confusion,captions'
   # Measures captions by METEOR too, where Java is; it takes its time.
   config.meteor = True
   # TensorBoard files too, where TensorFlow is; its import takes some seconds.

@@ -35,8 +35,7 @@ def chosen_tasks(
     if task.name not in config.loss_weights:
       raise InputError(
         f"config.tasks='{config.tasks}': config.loss_weights has no "
-        f'{task.name}; give --config.loss_weights.{task.name}=1.0, or add it '
-        'in the config file.'
+        f'{task.name}; in a config file of your own, add it to loss_weights.'
       )
   return tasks
 
