@@ -17,7 +17,6 @@ import pathlib
 import struct
 import sys
 import threading
-import uuid
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import process as process_pool
@@ -25,12 +24,11 @@ from typing import Any
 
 import tqdm
 
-from tfds_mtl_aqa import input_error
+from tfds_mtl_aqa import atomic_file, input_error
 
 _MAGIC = b'AQAFRAM1'
 _HEADER = struct.Struct('<8sII')  # magic, header bytes, CRC-32 of the rest
 _SUFFIX = '.frames'
-_TEMPORARY = '.tmp'
 
 # A dive, and why it could not be made.
 _Stored = tuple[str, input_error.InputError | None]
@@ -110,22 +108,11 @@ def remove_folder(folder: str | os.PathLike[str]) -> None:
   folder = pathlib.Path(folder)
   if not folder.is_dir():
     return
-  for path in folder.iterdir():
-    if path.name.endswith((_SUFFIX, _TEMPORARY)):
+  for pattern in (f'*{_SUFFIX}', f'*{_SUFFIX}.*{atomic_file.PART_SUFFIX}'):
+    for path in folder.glob(pattern):
       path.unlink(missing_ok=True)
   if not any(folder.iterdir()):
     folder.rmdir()
-
-
-def sync_folder(folder: str | os.PathLike[str]) -> None:
-  """Brings a folder's files and names to the disk (fsync), not its subfolders.
-
-  Args:
-    folder: an existing folder.
-  """
-  paths = [path for path in pathlib.Path(folder).iterdir() if path.is_file()]
-  for path in [*paths, pathlib.Path(folder)]:
-    _sync(path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,17 +141,13 @@ class _Cache:
     crc = zlib.crc32(header)
     for frame in frames:
       crc = zlib.crc32(frame, crc)
-    path = self.path(key)
-    temporary = path.with_name(f'{path.name}.{uuid.uuid4().hex}{_TEMPORARY}')
-    try:
-      with open(temporary, 'wb') as file:
-        file.write(_HEADER.pack(_MAGIC, len(header), crc))
-        file.write(header)
-        file.writelines(frames)
-      os.replace(temporary, path)
-    except OSError:  # The disk is full: leave the room to others.
-      temporary.unlink(missing_ok=True)
-      raise
+    with (
+      atomic_file.replaced(self.path(key), sync=False) as part,
+      open(part, 'wb') as file,
+    ):
+      file.write(_HEADER.pack(_MAGIC, len(header), crc))
+      file.write(header)
+      file.writelines(frames)
 
   def holds(self, key: str) -> bool:
     """Returns whether a dive is stored, as far as its header and size tell."""
@@ -270,11 +253,3 @@ def _start_process(cache: _Cache) -> None:
 
 def _store(key: str) -> None:
   _process_cache.store(key)
-
-
-def _sync(path: pathlib.Path) -> None:
-  descriptor = os.open(path, os.O_RDONLY)
-  try:
-    os.fsync(descriptor)
-  finally:
-    os.close(descriptor)

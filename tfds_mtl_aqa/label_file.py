@@ -13,7 +13,8 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 from array_record.python import array_record_data_source
-from tensorflow_datasets.core import example_serializer, file_adapters
+
+from tfds_mtl_aqa import atomic_file, tfds_internals
 
 NAME = 'labels.array_record'
 # What is large: a value for each frame.
@@ -42,18 +43,13 @@ class LabelFile:
 
   def __init__(self, features: tfds.features.FeaturesDict):
     self._names = [name for name in features if name not in _PER_FRAME]
-    self._serializer = example_serializer.ExampleSerializer(
-      label_features(features).get_serialized_info()
-    )
+    self._serializer = tfds_internals.Serializer(label_features(features))
     self._rows: dict[str, list[bytes]] = {}
 
   def add(self, split: str, encoded: Mapping[str, Any]) -> None:
     """Adds the next example of a split, as its features have encoded it."""
     labels = {name: encoded[name] for name in self._names}
-    message = self._serializer.get_tf_example(labels)
-    self._rows.setdefault(split, []).append(
-      message.SerializeToString(deterministic=True)
-    )
+    self._rows.setdefault(split, []).append(self._serializer.serialize(labels))
 
   def write(
     self, folder: pathlib.Path, splits: Sequence[tfds.core.SplitInfo]
@@ -75,12 +71,11 @@ class LabelFile:
     records = [json.dumps(header).encode()]
     for rows in self._rows.values():
       records += rows
-    adapter = file_adapters.ADAPTER_FOR_FORMAT[
-      file_adapters.FileFormat.ARRAY_RECORD
-    ]
-    temporary = folder / 'labels.part'
-    adapter.write_examples(temporary, enumerate(records))
-    os.replace(temporary, folder / NAME)
+    # The whole folder is brought to the disk before it gets its name.
+    with atomic_file.replaced(folder / NAME, sync=False) as part:
+      tfds_internals.write_records(
+        part, enumerate(records), tfds_internals.ARRAY_RECORD
+      )
 
 
 def read(

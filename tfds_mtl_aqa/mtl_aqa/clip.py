@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
-from tfds_mtl_aqa import features, input_error
+from tfds_mtl_aqa import features, input_error, jpeg
 from tfds_mtl_aqa.mtl_aqa import image_file, video_file
 
 JPEG_QUALITY = 95
@@ -154,19 +154,7 @@ def _encode(image: np.ndarray, frame_size: features.FrameSize) -> bytes:
       frame_size,
       interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
     )
-  done, jpeg = cv2.imencode(
-    '.jpg',
-    image,
-    [
-      cv2.IMWRITE_JPEG_QUALITY,
-      JPEG_QUALITY,
-      cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-      cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
-    ],
-  )
-  if not done:
-    raise RuntimeError(f'OpenCV cannot encode an image of {image.shape}.')
-  return jpeg.tobytes()
+  return jpeg.encode_bgr(image, JPEG_QUALITY)
 
 
 def _check_sizes(

@@ -8,11 +8,8 @@ from collections.abc import Mapping
 
 import requests
 import tensorflow_datasets as tfds
-from tensorflow_datasets.core.download import checksums as tfds_checksums
-from tensorflow_datasets.core.download import download_manager
-from tensorflow_datasets.core.download import util as download_util
 
-from tfds_mtl_aqa import input_error
+from tfds_mtl_aqa import input_error, tfds_internals
 
 _CONNECTION_SECONDS = 20
 # Of the disk, not of the network.
@@ -67,7 +64,7 @@ _JUDGES_FOLDERS = (
 def locate(
   dl_manager: tfds.download.DownloadManager,
   manual_dir: pathlib.Path | None,
-  checksums: Mapping[str, tfds_checksums.UrlInfo],
+  checksums: Mapping[str, tfds_internals.UrlInfo],
 ) -> dict[str, pathlib.Path]:
   """Returns the path of every file, by role, downloading what is not there.
 
@@ -132,8 +129,7 @@ def _download(
       paths[role] = pathlib.Path(os.fspath(dl_manager.download(url)))
   except (
     requests.exceptions.RequestException,
-    download_util.DownloadError,
-    download_manager.NonMatchingChecksumError,
+    *tfds_internals.DOWNLOAD_ERRORS,
     OSError,
   ) as e:
     if getattr(e, 'errno', None) in _DISK_ERRORS:

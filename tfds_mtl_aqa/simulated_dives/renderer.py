@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from tfds_mtl_aqa import jpeg
 from tfds_mtl_aqa.simulated_dives import motion
 from tfds_mtl_aqa.simulated_dives.body import INDEX
 from tfds_mtl_aqa.simulated_dives.camera import Camera
@@ -66,16 +67,7 @@ def render_dive(
 
 def encode_frames(frames: np.ndarray) -> list[bytes]:
   """Returns each frame of uint8 [n, h, w, 3] RGB as JPEG."""
-  options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-  encoded = []
-  for frame in frames:
-    done, data = cv2.imencode(
-      '.jpg', cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options
-    )
-    if not done:
-      raise RuntimeError('OpenCV could not encode a frame as JPEG.')
-    encoded.append(data.tobytes())
-  return encoded
+  return [jpeg.encode(frame, _JPEG_QUALITY) for frame in frames]
 
 
 def _shade(colour: Colour, factor: float) -> Colour:
