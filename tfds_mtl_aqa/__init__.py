@@ -8,12 +8,19 @@ that needs only labels or errors does not wait for it.
 import importlib
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import wrapt
 
+# What `__getattr__` gives.
 if TYPE_CHECKING:
   from tfds_mtl_aqa.dive_dataset_builder import DiveDatasetBuilder
+  from tfds_mtl_aqa.mtl_aqa.mtl_aqa_dataset_builder import Builder as MtlAqa
+  from tfds_mtl_aqa.simulated_dives.simulated_dives_dataset_builder import (
+    Builder as SimulatedDives,
+  )
+
+  BUILDERS: tuple[type[DiveDatasetBuilder], ...]
 
 # By name of the dataset, which is also that of its folder.
 _BUILDERS = {'mtl_aqa': 'MtlAqa', 'simulated_dives': 'SimulatedDives'}
@@ -31,10 +38,10 @@ _USE_TFDS = (
   'tfds_internals',
 )
 
-__all__ = ['BUILDERS', 'DATASETS', *_BUILDERS.values()]
+__all__ = ['BUILDERS', 'DATASETS', 'MtlAqa', 'SimulatedDives']
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
   if name == 'BUILDERS':
     return tuple(map(_builder, DATASETS))
   for dataset, class_name in _BUILDERS.items():

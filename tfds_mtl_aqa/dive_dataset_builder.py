@@ -22,7 +22,8 @@ from tfds_mtl_aqa import (
   tensorflow_reader,
   tfds_internals,
 )
-from tfds_mtl_aqa.tfds_internals import ARRAY_RECORD
+from tfds_mtl_aqa.features import DiveExample
+from tfds_mtl_aqa.tfds_internals import ARRAY_RECORD, Decoders
 
 if TYPE_CHECKING:
   import tensorflow as tf
@@ -39,7 +40,7 @@ class DiveDatasetBuilder(tfds_internals.BuilderHooks, skip_registration=True):
     They are written as they come: memory holds one example, not a split.
   * A dataset is on the disk (fsync) before it gets its name, and what a killed
     run left behind is removed.
-  * Two runs can not write the same dataset at the same time.
+  * Two runs cannot write the same dataset at the same time.
   * Opening counts the records, since TFDS reads a missing file as an empty one.
   * The labels of datasets with videos are stored a second time, in a file of
     their own: see `label_file`.
@@ -92,6 +93,12 @@ class DiveDatasetBuilder(tfds_internals.BuilderHooks, skip_registration=True):
     if self.info.metadata is None:
       raise TypeError(f'{self.info.full_name}: _info does not use dive_info.')
     return self.info.metadata
+
+  @property
+  def record_format(self) -> tfds.core.FileFormat:
+    """The format of the files of records."""
+    assert self.info.file_format is not None  # Set by __init__.
+    return self.info.file_format
 
   @property
   def frames_dir(self) -> pathlib.Path:
@@ -166,14 +173,15 @@ class DiveDatasetBuilder(tfds_internals.BuilderHooks, skip_registration=True):
     if not os.path.exists(path):
       return 'is missing'
     try:
-      found = tfds_internals.count_records(path, self.info.file_format)
+      found = tfds_internals.count_records(path, self.record_format)
     except Exception:  # array_record raises whatever its C++ code raises.
       found = 0
     return (
       '' if found == length else f'is damaged ({found} of {length} records)'
     )
 
-  def download_and_prepare(self, **kwargs: Any) -> None:
+  # The decorators of TFDS hide the signatures of the next three methods.
+  def download_and_prepare(self, **kwargs: Any) -> None:  # type: ignore[override]
     """Prepares the dataset: see the base class for the arguments.
 
     Raises:
@@ -198,7 +206,9 @@ class DiveDatasetBuilder(tfds_internals.BuilderHooks, skip_registration=True):
       atomic_file.sync_folder(folder)
       frame_cache.remove_folder(self.frames_dir)
 
-  def as_data_source(self, split: Any = None, **kwargs: Any) -> Any:
+  def as_data_source(  # type: ignore[override]
+    self, split: Any = None, **kwargs: Any
+  ) -> Any:
     """Opens the dataset for random access; see the base class.
 
     Raises:
@@ -207,7 +217,9 @@ class DiveDatasetBuilder(tfds_internals.BuilderHooks, skip_registration=True):
     self.check_complete()
     return super().as_data_source(split, **kwargs)
 
-  def as_dataset(self, split: Any = None, **kwargs: Any) -> Any:
+  def as_dataset(  # type: ignore[override]
+    self, split: Any = None, **kwargs: Any
+  ) -> Any:
     """Opens the dataset as a tf.data.Dataset; see the base class.
 
     Raises:
@@ -221,7 +233,7 @@ class DiveDatasetBuilder(tfds_internals.BuilderHooks, skip_registration=True):
   def read_with_tensorflow(
     self,
     split: str,
-    decoders: Any,
+    decoders: Decoders,
     read_config: tfds.ReadConfig,
     shuffle_files: bool,
   ) -> 'tf.data.Dataset':
@@ -235,7 +247,7 @@ class DiveDatasetBuilder(tfds_internals.BuilderHooks, skip_registration=True):
 
   def write_splits(
     self,
-    examples: Mapping[str, Iterator[tuple[int | str, Mapping[str, Any]]]],
+    examples: Mapping[str, Iterator[tuple[int | str, DiveExample]]],
     max_examples: int | None,
   ) -> list[tfds.core.SplitInfo]:
     """See the base class.
@@ -243,23 +255,21 @@ class DiveDatasetBuilder(tfds_internals.BuilderHooks, skip_registration=True):
     Raises:
       InputError: no example is left.
     """
-    file_format = self.info.file_format
+    folder = pathlib.Path(self.data_dir)
+    features = self.info.features
     labels = None
-    if file_format == ARRAY_RECORD and label_file.is_needed(self.info.features):
-      labels = label_file.LabelFile(self.info.features)
+    if self.record_format == ARRAY_RECORD and label_file.is_needed(features):
+      labels = label_file.LabelFile(features)
+    writer = split_writer.SplitWriter(
+      self.name,
+      folder,
+      features,
+      self.record_format,
+      self.SHARD_BYTES,
+      labels,
+    )
     splits = [
-      split_writer.write_split(
-        tfds.core.ShardedFileTemplate(
-          split=name,
-          dataset_name=self.name,
-          data_dir=self.data_path,
-          filetype_suffix=file_format.file_suffix,
-        ),
-        itertools.islice(split_examples, max_examples),
-        self.info,
-        self.SHARD_BYTES,
-        labels,
-      )
+      writer.write(name, itertools.islice(split_examples, max_examples))
       for name, split_examples in examples.items()
     ]
     # Every dive of a split may have turned out to be damaged.
@@ -270,7 +280,7 @@ class DiveDatasetBuilder(tfds_internals.BuilderHooks, skip_registration=True):
         'named above.'
       )
     if labels is not None:
-      labels.write(pathlib.Path(self.data_dir), splits)
+      labels.write(folder, splits)
     return splits
 
   def _beside(self, suffix: str) -> pathlib.Path:

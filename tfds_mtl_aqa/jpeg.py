@@ -41,5 +41,5 @@ def encode_bgr(image: np.ndarray, quality: int) -> bytes:
     ],
   )
   if not done:
-    raise RuntimeError(f'OpenCV can not encode an image of {image.shape}.')
+    raise RuntimeError(f'OpenCV cannot encode an image of {image.shape}.')
   return data.tobytes()

@@ -1,68 +1,87 @@
-"""Writes the examples of one split into record files, as they come."""
+"""Writes the examples of a split into files of records, as they come."""
 
+import dataclasses
 import itertools
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import tensorflow_datasets as tfds
 
 from tfds_mtl_aqa import label_file, tfds_internals
+from tfds_mtl_aqa.features import DiveExample
 
 
-def write_split(
-  template: tfds.core.ShardedFileTemplate,
-  examples: Iterable[tuple[int | str, Mapping[str, Any]]],
-  info: tfds.core.DatasetInfo,
-  shard_bytes: int,
-  labels: label_file.LabelFile | None,
-) -> tfds.core.SplitInfo:
-  """Writes one split into as many files as it needs.
+@dataclasses.dataclass(frozen=True)
+class SplitWriter:
+  """Writes splits of one dataset. Memory holds one example at a time.
 
-  Memory holds one example at a time.
-
-  Args:
-    template: the split, and the names of its files.
-    examples: (key, example) of each dive, in the order to store them in.
-    info: of the dataset: its features and its file format.
+  Attributes:
+    dataset: name of the dataset.
+    folder: where the files are written.
+    features: of an example.
+    file_format: of the files.
     shard_bytes: a file ends with the first record that brings it to this size.
-    labels: collects the labels of the split; None for none.
-
-  Returns:
-    The number of examples in each file, and their size in bytes.
+    labels: collects the labels of all splits; None if they are not needed.
   """
-  features = info.features
-  folder = pathlib.Path(template.data_dir)
-  serializer = tfds_internals.Serializer(features)
 
-  def serialize(example: Mapping[str, Any]) -> bytes:
-    encoded = features.encode_example(example)
-    if labels is not None:
-      labels.add(template.split, encoded)
-    return serializer.serialize(encoded)
+  dataset: str
+  folder: pathlib.Path
+  features: tfds.features.FeaturesDict
+  file_format: tfds.core.FileFormat
+  shard_bytes: int
+  labels: label_file.LabelFile | None
 
-  records = ((key, serialize(example)) for key, example in examples)
-  # The names hold the number of files, which only the end shows.
-  paths: list[pathlib.Path] = []
-  lengths: list[int] = []
-  num_bytes = 0
-  for first in records:
-    shard = _Shard(itertools.chain([first], records), shard_bytes)
-    paths.append(folder / f'{template.split}.{len(paths):05d}.part')
-    tfds_internals.write_records(paths[-1], shard, info.file_format)
-    lengths.append(shard.length)
-    num_bytes += shard.num_bytes
-  for index, path in enumerate(paths):
-    os.replace(
-      path, template.sharded_filepath(shard_index=index, num_shards=len(paths))
+  def write(
+    self, split: str, examples: Iterable[tuple[int | str, DiveExample]]
+  ) -> tfds.core.SplitInfo:
+    """Writes one split into as many files as it needs.
+
+    Args:
+      split: its name.
+      examples: (key, example) of each dive, in the order to store them in.
+
+    Returns:
+      The number of examples in each file, and the size of all in bytes.
+    """
+    records = self._serialize(split, examples)
+    # The names hold the number of files, which only the end shows.
+    paths: list[pathlib.Path] = []
+    lengths: list[int] = []
+    num_bytes = 0
+    for first in records:
+      shard = _Shard(itertools.chain([first], records), self.shard_bytes)
+      paths.append(self.folder / f'{split}.{len(paths):05d}.part')
+      tfds_internals.write_records(paths[-1], shard, self.file_format)
+      lengths.append(shard.length)
+      num_bytes += shard.num_bytes
+    template = tfds.core.ShardedFileTemplate(
+      split=split,
+      dataset_name=self.dataset,
+      data_dir=self.folder,
+      filetype_suffix=self.file_format.file_suffix,
     )
-  return tfds.core.SplitInfo(
-    name=template.split,
-    shard_lengths=lengths,
-    num_bytes=num_bytes,
-    filename_template=template,
-  )
+    for index, path in enumerate(paths):
+      final_path = template.sharded_filepath(
+        shard_index=index, num_shards=len(paths)
+      )
+      os.replace(path, final_path)
+    return tfds.core.SplitInfo(
+      name=split,
+      shard_lengths=lengths,
+      num_bytes=num_bytes,
+      filename_template=template,
+    )
+
+  def _serialize(
+    self, split: str, examples: Iterable[tuple[int | str, DiveExample]]
+  ) -> Iterator[tuple[int | str, bytes]]:
+    serializer = tfds_internals.Serializer(self.features)
+    for key, example in examples:
+      encoded = self.features.encode_example(example)
+      if self.labels is not None:
+        self.labels.add(split, encoded)
+      yield key, serializer.serialize(encoded)
 
 
 class _Shard:

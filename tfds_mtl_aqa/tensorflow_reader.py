@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow_datasets as tfds
 
 from tfds_mtl_aqa import tfds_internals
+from tfds_mtl_aqa.tfds_internals import Decoders
 
 if TYPE_CHECKING:
   import tensorflow as tf
@@ -37,7 +38,7 @@ def read_records(
   records: Sequence[bytes],
   info: tfds.core.DatasetInfo,
   split: str,
-  decoders: Any,
+  decoders: Decoders,
   read_config: tfds.ReadConfig,
   shuffle: bool,
 ) -> 'tf.data.Dataset':

@@ -30,11 +30,18 @@ from tensorflow_datasets.core import (
 )
 from tensorflow_datasets.core.download import checksums, download_manager
 
+from tfds_mtl_aqa.features import DiveExample
+
 if TYPE_CHECKING:
   import tensorflow as tf
 
 # The tests of the builders passed with these versions of tensorflow-datasets.
 TESTED_VERSIONS = ('4.9.9', '4.9.10')
+
+# What `tfds.load` takes to decode features in another way.
+Decoders = (
+  tfds.decode.PartialDecoding | Mapping[str, tfds.decode.Decoder] | None
+)
 
 ARRAY_RECORD = tfds.core.FileFormat.ARRAY_RECORD
 # File names in the folder of a prepared dataset.
@@ -134,7 +141,7 @@ class BuilderHooks(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   @abc.abstractmethod
   def write_splits(
     self,
-    examples: Mapping[str, Iterator[tuple[int | str, Mapping[str, Any]]]],
+    examples: Mapping[str, Iterator[tuple[int | str, DiveExample]]],
     max_examples: int | None,
   ) -> list[tfds.core.SplitInfo]:
     """Writes the files of all splits into `data_path`.
@@ -151,7 +158,7 @@ class BuilderHooks(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   def read_with_tensorflow(
     self,
     split: str,
-    decoders: Any,
+    decoders: Decoders,
     read_config: tfds.ReadConfig,
     shuffle_files: bool,
   ) -> 'tf.data.Dataset':
