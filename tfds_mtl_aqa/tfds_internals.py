@@ -6,7 +6,8 @@ name starts with an underscore. (`_info`, `_split_generators` and
 `_generate_examples` do not count: TFDS documents them for subclasses.)
 
 `tests/tfds_internals_test.py` lists the names. It fails with the name of
-whatever a release of TFDS no longer has.
+whatever a release of TFDS no longer has. `docs/architecture.md` lists the
+versions that were tested.
 
 This package also relies on what `download_and_prepare` does:
 
@@ -34,9 +35,6 @@ from tfds_mtl_aqa.features import DiveExample
 
 if TYPE_CHECKING:
   import tensorflow as tf
-
-# The tests of the builders passed with these versions of tensorflow-datasets.
-TESTED_VERSIONS = ('4.9.9', '4.9.10')
 
 # What `tfds.load` takes to decode features in another way.
 Decoders = (

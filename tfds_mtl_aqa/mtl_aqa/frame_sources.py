@@ -240,8 +240,8 @@ class FrameSources:
       ]
       if len(found) > 1:
         raise input_error.InputError(
-          f'{found[0]} and {found[1].name}: both are the same video; remove '
-          'one.'
+          f'{found[0]} and {found[1].name}: both are of the same event or '
+          'dive; remove one.'
         )
       if found:
         return found[0]
