@@ -62,7 +62,7 @@ class Builder(dive_dataset_builder.DiveDatasetBuilder):
     ),
     MtlAqaConfig(
       name='clips_native',
-      description="Frames in each source's own size, to be resized later.",
+      description="Frames of each source's own size, to be resized later.",
       frame_size=(None, None),
     ),
     MtlAqaConfig(
