@@ -1,5 +1,5 @@
 # make quickstart   a toy model, trained and evaluated on two CPU cores
-# make test         style and tests
+# make test         style, types and tests
 # make docs         the documentation as pages, into build/site
 #
 # All make the virtual environment .venv first. PYTHON chooses the Python that
@@ -41,6 +41,7 @@ test: lint
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # --strict: a broken link is an error.
 docs: $(VENV)/.installed-docs

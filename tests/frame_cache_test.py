@@ -212,7 +212,7 @@ def _runs(pid):
 def test_remove_folder_removes_only_its_own(tmp_path):
   list(_cached(tmp_path))
   cache = tmp_path / 'cache'
-  (cache / 'x.frames.0.tmp').write_bytes(b'')
+  (cache / 'x.frames.0.part').write_bytes(b'')
   mine = cache / 'mine.txt'
   mine.write_text('keep')
   frame_cache.remove_folder(cache)

@@ -66,7 +66,7 @@ def test_leaves_out_captions_without_labels(release):
       {'captions': {k: ['a', '<eos>'] for k in fake_mtl_aqa.END_FRAMES}},
       'does not run from <sos>',
     ),
-    ({'captions': {(3, 2): ['<sos>', '<eos>']}}, r'dive \(2, 1\) is not in it'),
+    ({'captions': {(3, 2): ['<sos>', '<eos>']}}, r'it lacks dive \(2, 1\)'),
     ({'captions': ['<sos>']}, 'holds no dictionary'),
     ({'annotations': {'a': {}}}, 'keys are not pairs'),
     ({'train': [(9, 9)]}, r'train_split_0.pkl: it names dive \(9, 9\)'),
@@ -76,9 +76,9 @@ def test_leaves_out_captions_without_labels(release):
     ({'unlv_test': [(7, 1)]}, 'outside UNLV-Dive'),
     (
       {'vocabulary': {'word_to_ix': {'<eos>': 0, 'a': 1}}},
-      'vocab.json: ids do',
+      'vocab.json: its ids do',
     ),
-    ({'vocabulary': []}, 'vocab.json: it is no vocabulary'),
+    ({'vocabulary': []}, 'vocab.json: it holds no vocabulary'),
     (
       {
         'judges': {

@@ -122,5 +122,5 @@ def test_any_damage_gives_a_value_or_an_input_error(tmp_path):
 
 
 def test_names_a_missing_file(tmp_path):
-  with pytest.raises(input_error.InputError, match='absent.pkl: No such file'):
+  with pytest.raises(input_error.InputError, match='absent.pkl: cannot be'):
     restricted_pickle.load(tmp_path / 'absent.pkl')

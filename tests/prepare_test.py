@@ -240,8 +240,8 @@ def test_bad_arguments_get_one_line(whole, manual_dir, tmp_path):
   a_file = tmp_path / 'file'
   a_file.write_text('')
   cases = [
-    (['mtl_aqq'], 'mtl_aqq: no such dataset; there are mtl_aqa, simulated_'),
-    (['mtl_aqa/x'], 'mtl_aqa/x: no such config; there are mtl_aqa/clips_171x'),
+    (['mtl_aqq'], 'mtl_aqq: no such dataset; give one of mtl_aqa, sim'),
+    (['mtl_aqa/x'], 'mtl_aqa/x: no such config; give one of mtl_aqa/clips_'),
     ([], 'give one dataset'),
     (['mtl_aqa', 'more'], 'give one dataset'),
     (['mtl_aqa', '--nope'], "Unknown command line flag 'nope'"),

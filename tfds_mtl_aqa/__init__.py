@@ -1,22 +1,44 @@
 """MTL-AQA and simulated dives as TensorFlow Datasets builders.
 
-Importing this package registers the builders, so that `tfds.load('mtl_aqa')`
-and `tfds.data_source('mtl_aqa')` find them. They are imported with TFDS: what
-needs labels and errors alone does not wait for it.
+Importing this package makes `tfds.load('mtl_aqa')` and
+`tfds.data_source('mtl_aqa')` find the datasets. It does not import TFDS: code
+that needs only labels or errors does not wait for it.
 """
 
 import importlib
 import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import wrapt
+
+# What `__getattr__` gives.
+if TYPE_CHECKING:
+  from tfds_mtl_aqa.dive_dataset_builder import DiveDatasetBuilder
+  from tfds_mtl_aqa.mtl_aqa.mtl_aqa_dataset_builder import Builder as MtlAqa
+  from tfds_mtl_aqa.simulated_dives.simulated_dives_dataset_builder import (
+    Builder as SimulatedDives,
+  )
+
+  BUILDERS: tuple[type[DiveDatasetBuilder], ...]
 
 # By name of the dataset, which is also that of its folder.
 _BUILDERS = {'mtl_aqa': 'MtlAqa', 'simulated_dives': 'SimulatedDives'}
 DATASETS = tuple(_BUILDERS)
-# These import TFDS, and the builders need them.
-_FOUNDATIONS = ('dive_dataset_builder', 'features')
+# Modules that import TFDS as they are imported.
+_USE_TFDS = (
+  'dive_dataset_builder',
+  'features',
+  'label_file',
+  'mtl_aqa.mtl_aqa_dataset_builder',
+  'mtl_aqa.release',
+  'simulated_dives.simulated_dives_dataset_builder',
+  'split_writer',
+  'tensorflow_reader',
+  'tfds_internals',
+)
 
-__all__ = ['BUILDERS', 'DATASETS', *_BUILDERS.values()]
+__all__ = ['BUILDERS', 'DATASETS', 'MtlAqa', 'SimulatedDives']
 
 
 def __getattr__(name: str) -> object:
@@ -28,19 +50,32 @@ def __getattr__(name: str) -> object:
   raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 
-def _builder(dataset: str) -> type:
-  return importlib.import_module(_module_name(dataset)).Builder
+def _builder(dataset: str) -> 'type[DiveDatasetBuilder]':
+  module = f'{__name__}.{dataset}.{dataset}_dataset_builder'
+  builder: type[DiveDatasetBuilder] = importlib.import_module(module).Builder
+  return builder
 
 
-def _module_name(dataset: str) -> str:
-  return f'{__name__}.{dataset}.{dataset}_dataset_builder'
+class _Provider:
+  """Tells TFDS about the builders without importing them.
+
+  See `tfds.core.DatasetBuilderProvider`.
+  """
+
+  def has_dataset(self, name: str) -> bool:
+    return name in _BUILDERS
+
+  def get_builder_cls(self, name: str) -> 'type[DiveDatasetBuilder]':
+    return _builder(name)
 
 
 # Last: where TFDS is imported already, it is called at once.
 @wrapt.when_imported('tensorflow_datasets')
-def _register(module: object) -> None:
-  del module
-  if any(f'{__name__}.{name}' in sys.modules for name in _FOUNDATIONS):
-    return  # Imported by itself: there is nothing to register yet.
-  for dataset in DATASETS:
-    importlib.import_module(_module_name(dataset))
+def _register(tfds: ModuleType) -> None:
+  tfds.core.add_dataset_builder_provider(_Provider())
+  # `tfds.list_builders` shows imported builders only. Not where TFDS is being
+  # imported by a module of this package: the builders may need that module,
+  # which is not finished.
+  if not any(f'{__name__}.{name}' in sys.modules for name in _USE_TFDS):
+    for dataset in DATASETS:
+      _builder(dataset)

@@ -1,4 +1,4 @@
-"""Errors of a disk, with the folder that they are about."""
+"""Errors of a disk as one line that names the folder."""
 
 import contextlib
 import os
@@ -7,19 +7,19 @@ from collections.abc import Iterator
 
 from tfds_mtl_aqa import input_error
 
-# Array_record's errors are nothing but text.
+# array_record's errors say what failed in their text only.
 _FAILED = re.compile(r'\b(?:open|write)\(\) failed: ([^;]+)')
 
 
 @contextlib.contextmanager
 def disk_errors_named(folder: str | os.PathLike[str]) -> Iterator[None]:
-  """Names the folder where the disk is full or can't be written.
+  """Turns errors of writing to a folder into one line that names it.
 
-  The system names no file to which it fails to write.
+  The system's own error names no file where the disk is full.
 
   Args:
-    folder: that is being written, or made. Errors about files elsewhere name
-      them, and stay as they are.
+    folder: that is written or created in the block. An error that names a file
+      elsewhere is raised as it is.
 
   Raises:
     InputError: the folder can't be written.
@@ -43,6 +43,6 @@ def _cannot_write(
   folder: str | os.PathLike[str], reason: str
 ) -> input_error.InputError:
   return input_error.InputError(
-    f'{os.fspath(folder)}: can not be written ({reason}); make room there or '
-    'give another --data_dir, and run the same command again.'
+    f'{os.fspath(folder)}: can not be written ({reason}); free some space '
+    'there or give another --data_dir, and run the same command again.'
   )

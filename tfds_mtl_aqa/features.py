@@ -1,6 +1,7 @@
 """The features that every dive dataset of this package has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -14,28 +15,65 @@ WINDOW_FRAMES = 103
 MARGIN_FRAMES = 3
 
 
-# (width, height) in pixels; (None, None) where dives differ.
+# (width, height) in pixels; (None, None) where it differs from dive to dive.
 FrameSize = tuple[int, int] | tuple[None, None]
+# What `FeaturesDict` takes for one feature.
+Feature = tfds.features.FeatureConnector | type[np.generic]
+
+
+class DiveLabels(TypedDict):
+  """The labels of a dive that are numbers; see `dive_features`.
+
+  Classes are integer codes: indices into `labels.CLASS_NAMES`.
+  """
+
+  start_frame: int
+  end_frame: int
+  final_score: float
+  difficulty: float
+  position: int
+  armstand: int
+  rotation_type: int
+  somersaults: int
+  twists: int
+
+
+class DiveExample(DiveLabels):
+  """A dive without video as a builder yields it; see `dive_features`."""
+
+  event: int
+  sample: int
+  judge_scores: np.ndarray | Sequence[float]
+  dive_number: str
+  caption: str
+  caption_ids: np.ndarray | Sequence[int]
+
+
+class VideoExample(DiveExample):
+  """A dive with video; each frame is the content of a JPEG file."""
+
+  video: Sequence[bytes]
+  padded_frames: np.ndarray | tuple[int, int]
 
 
 def dive_features(
   frame_size: FrameSize | None,
   num_frames: int = WINDOW_FRAMES + 2 * MARGIN_FRAMES,
-  extra: Mapping[str, object] | None = None,
+  extra: Mapping[str, Feature] | None = None,
 ) -> tfds.features.FeaturesDict:
   """Returns the features of one dive.
 
   Args:
-    frame_size: (width, height) of the stored frames in pixels, (None, None)
+    frame_size: (width, height) of the stored frames in pixels; (None, None)
       where it differs from dive to dive; None for a dataset without video.
-    num_frames: stored frames a dive.
+    num_frames: number of stored frames of each dive.
     extra: further features, by name.
 
   Returns:
     A FeaturesDict with:
       video: uint8 [num_frames, height, width, 3], JPEG frames, RGB.
-      padded_frames: int32 [2], how many frames at the head and at the tail
-        repeat the nearest real frame, because the source had no more.
+      padded_frames: int32 [2], how many frames at the start and at the end are
+        copies of the nearest real frame, because the source has no others.
       event, sample: int32, the two parts of the MTL-AQA key.
       start_frame, end_frame: int32, in the event's video, 1-based inclusive.
       final_score: float32, points, as announced (0 to about 105).
@@ -47,7 +85,7 @@ def dive_features(
       caption_ids: int32 [tokens], with <sos> = 1 first and <eos> = 0 last; the
         vocabulary is in the dataset's metadata, under 'vocabulary'.
   """
-  features: dict[str, object] = {}
+  features: dict[str, Feature] = {}
   if frame_size is not None:
     width, height = frame_size
     features['video'] = tfds.features.Sequence(

@@ -1,4 +1,4 @@
-"""A file that one process at a time holds."""
+"""A lock on a file, which one process at a time can hold."""
 
 import contextlib
 import fcntl
@@ -10,16 +10,16 @@ from tfds_mtl_aqa import input_error
 
 @contextlib.contextmanager
 def file_lock(path: pathlib.Path, message: str) -> Iterator[None]:
-  """Holds a file against other processes of this machine.
+  """Locks a file against other processes of this machine.
 
-  The kernel drops the lock of a process that dies, however it dies.
+  Does not wait. The system frees the lock of a process that ends or is killed.
 
   Args:
-    path: of the file; made if it is not there.
+    path: of the file, which is created if needed, in an existing folder.
     message: of the error.
 
   Raises:
-    InputError: another process holds it.
+    InputError: another process holds the lock.
   """
   with open(path, 'w') as file:
     try:

@@ -1,8 +1,8 @@
-"""Frames made once a dive and kept until their dataset is written.
+"""Keeps the frames of each dive until their dataset is written.
 
-Decoding or rendering takes hours, writing a dataset takes minutes. Every
-finished dive is stored in a file of its own, so that an interrupted run loses
-the dives in flight and nothing else.
+Decoding or rendering takes hours, writing a dataset takes minutes. Each
+finished dive is stored in a file of its own. So an interrupted run loses only
+the dives that it was working on.
 """
 
 import collections
@@ -17,20 +17,17 @@ import pathlib
 import struct
 import sys
 import threading
-import uuid
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import process as process_pool
-from typing import Any
 
 import tqdm
 
-from tfds_mtl_aqa import input_error
+from tfds_mtl_aqa import atomic_file, input_error
 
 _MAGIC = b'AQAFRAM1'
 _HEADER = struct.Struct('<8sII')  # magic, header bytes, CRC-32 of the rest
 _SUFFIX = '.frames'
-_TEMPORARY = '.tmp'
 
 # A dive, and why it could not be made.
 _Stored = tuple[str, input_error.InputError | None]
@@ -49,27 +46,29 @@ def cached_frames(
   description: str = '',
   left_out: Callable[[str, input_error.InputError], None] | None = None,
 ) -> Iterator[tuple[str, list[bytes]]]:
-  """Yields the frames of every dive, from the cache where it has them.
+  """Yields the frames of each dive, and makes those that the cache lacks.
 
   Args:
-    keys: names of the dives, each fit to be a file name.
-    make_frames: makes the frames of one dive: JPEG files, or any other byte
-      strings. With more than one process it is pickled and called in fresh
-      (spawned) processes, in no particular order.
-    folder: where finished dives are stored. It is created; the caller removes
-      it, with `remove_folder`, when the dataset is whole.
-    fingerprint: says what the frames of a dive are made from, as text; pickled
-      like `make_frames`. A stored dive with another fingerprint is made anew.
-    num_processes: how many processes make frames; 1 makes them in this one.
-    description: what the progress bar is called.
-    left_out: is told of a dive for which `make_frames` raises an InputError,
-      and which is left out then; None to raise it.
+    keys: names of the dives. Each must be a valid file name.
+    make_frames: returns the frames of one dive: the content of JPEG files, or
+      any other byte strings. With more than one process it is pickled, and
+      called in new (spawned) processes in any order.
+    folder: where finished dives are stored. It is created if needed. The caller
+      removes it with `remove_folder` when the dataset is complete.
+    fingerprint: returns text that says what the frames of a dive are made from;
+      pickled like `make_frames`. A stored dive with another fingerprint is made
+      again.
+    num_processes: how many processes make frames; 1 for this process alone.
+    description: name of the progress bar.
+    left_out: called with a dive and its error where `make_frames` raises an
+      InputError; the dive is then left out. None to raise the error.
 
   Yields:
     (key, frames), in the order of `keys`.
 
   Raises:
-    InputError: from `make_frames`, or because a process died.
+    InputError: from `make_frames`; or a process died, or the disk does not keep
+      what is written to it.
   """
   folder = pathlib.Path(folder)
   folder.mkdir(parents=True, exist_ok=True)
@@ -94,43 +93,36 @@ def cached_frames(
         left_out(key, error)
         continue
       frames = cache.read(key)
-      if frames is None:  # Damaged on the disk: make it anew.
+      if frames is None:  # Damaged on the disk.
         cache.store(key)
         frames = cache.read(key)
       if frames is None:
         raise input_error.InputError(
-          f'{cache.path(key)}: does not keep what is written to it; is the '
-          'disk full or failing?'
+          f'{cache.path(key)}: reads back differently from what was written; '
+          'check the disk, or give another --data_dir.'
         )
       yield key, frames
 
 
 def remove_folder(folder: str | os.PathLike[str]) -> None:
-  """Removes a folder of cached frames, if there, and nothing else in it."""
+  """Removes the cached frames in a folder, and the folder if it is then empty.
+
+  Args:
+    folder: that `cached_frames` was given. It need not exist.
+  """
   folder = pathlib.Path(folder)
   if not folder.is_dir():
     return
-  for path in folder.iterdir():
-    if path.name.endswith((_SUFFIX, _TEMPORARY)):
+  for pattern in (f'*{_SUFFIX}', f'*{_SUFFIX}.*{atomic_file.PART_SUFFIX}'):
+    for path in folder.glob(pattern):
       path.unlink(missing_ok=True)
   if not any(folder.iterdir()):
     folder.rmdir()
 
 
-def sync_folder(folder: str | os.PathLike[str]) -> None:
-  """Brings a folder's files and names to the disk (fsync), not its subfolders.
-
-  Args:
-    folder: an existing folder.
-  """
-  paths = [path for path in pathlib.Path(folder).iterdir() if path.is_file()]
-  for path in [*paths, pathlib.Path(folder)]:
-    _sync(path)
-
-
 @dataclasses.dataclass(frozen=True)
 class _Cache:
-  """The files of finished dives, and how to make more."""
+  """The files of finished dives, and the function that makes more."""
 
   make_frames: Callable[[str], list[bytes]]
   fingerprint: Callable[[str], str]
@@ -140,11 +132,10 @@ class _Cache:
     return self.folder / f'{key}{_SUFFIX}'
 
   def store(self, key: str) -> None:
-    """Makes one dive and stores it: whole under its name, or not at all.
+    """Makes one dive and stores it.
 
-    It is not brought to the disk at once: waiting for the disk takes as long as
-    rendering a small dive. What a loss of power tears, the checksum tells, and
-    it is made anew.
+    Does not wait for the disk (fsync): that takes as long as rendering a small
+    dive. The checksum shows a file that a loss of power has damaged.
     """
     fingerprint = self.fingerprint(key)
     frames = self.make_frames(key)
@@ -154,20 +145,16 @@ class _Cache:
     crc = zlib.crc32(header)
     for frame in frames:
       crc = zlib.crc32(frame, crc)
-    path = self.path(key)
-    temporary = path.with_name(f'{path.name}.{uuid.uuid4().hex}{_TEMPORARY}')
-    try:
-      with open(temporary, 'wb') as file:
-        file.write(_HEADER.pack(_MAGIC, len(header), crc))
-        file.write(header)
-        file.writelines(frames)
-      os.replace(temporary, path)
-    except OSError:  # The disk is full: leave the room to others.
-      temporary.unlink(missing_ok=True)
-      raise
+    with (
+      atomic_file.replaced(self.path(key), sync=False) as part,
+      open(part, 'wb') as file,
+    ):
+      file.write(_HEADER.pack(_MAGIC, len(header), crc))
+      file.write(header)
+      file.writelines(frames)
 
   def holds(self, key: str) -> bool:
-    """Returns whether a dive is stored, as far as its header and size tell."""
+    """Returns whether a dive is stored; checks its header and size only."""
     try:
       with open(self.path(key), 'rb') as file:
         magic, size, _ = _HEADER.unpack(file.read(_HEADER.size))
@@ -197,7 +184,9 @@ class _Cache:
     return frames
 
 
-def _store_here(keys: Sequence[str], cache: _Cache) -> Iterator[_Stored]:
+def _store_here(
+  keys: Sequence[str], cache: _Cache
+) -> Generator[_Stored, None, None]:
   """Yields each key in order, once its dive is stored or has failed."""
   for key in keys:
     error = None
@@ -211,7 +200,7 @@ def _store_here(keys: Sequence[str], cache: _Cache) -> Iterator[_Stored]:
 
 def _store_in_processes(
   keys: Sequence[str], cache: _Cache, num_processes: int
-) -> Iterator[_Stored]:
+) -> Generator[_Stored, None, None]:
   """Does the same as `_store_here` with several processes."""
   if all(cache.holds(key) for key in keys):
     yield from ((key, None) for key in keys)
@@ -222,9 +211,11 @@ def _store_in_processes(
     initializer=_start_process,
     initargs=(cache,),
   )
-  # As many dives ahead as keep every process busy, and no more.
+  # Enough dives in advance to keep every process busy, and no more.
   ahead = 2 * num_processes
-  waiting: collections.deque[tuple[str, Any]] = collections.deque()
+  waiting: collections.deque[
+    tuple[str, concurrent.futures.Future[None] | None]
+  ] = collections.deque()
   try:
     for key in keys:
       stored = cache.holds(key)
@@ -235,15 +226,17 @@ def _store_in_processes(
       yield _finished(*waiting.popleft())
   except process_pool.BrokenProcessPool as e:
     raise input_error.InputError(
-      'a process that makes frames died, probably for want of memory; run the '
-      'same command again with a smaller --num_processes (finished dives are '
-      'kept).'
+      'a process that makes frames died, probably because memory was full; run '
+      'the same command again with a smaller --num_processes (finished dives '
+      'are kept).'
     ) from e
   finally:
     pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _finished(key: str, future: concurrent.futures.Future | None) -> _Stored:
+def _finished(
+  key: str, future: concurrent.futures.Future[None] | None
+) -> _Stored:
   try:
     if future is not None:
       future.result()
@@ -255,11 +248,12 @@ def _finished(key: str, future: concurrent.futures.Future | None) -> _Stored:
 def _start_process(cache: _Cache) -> None:
   """Keeps the cache for `_store`, and ends this process with its parent.
 
-  A parent that is killed (kill -9) does not end its children.
+  Without that the processes would go on after `kill -9` of their parent.
   """
   global _process_cache
   _process_cache = cache
   parent = multiprocessing.parent_process()
+  assert parent is not None  # This is a process that another has started.
 
   def watch() -> None:
     multiprocessing.connection.wait([parent.sentinel])
@@ -270,11 +264,3 @@ def _start_process(cache: _Cache) -> None:
 
 def _store(key: str) -> None:
   _process_cache.store(key)
-
-
-def _sync(path: pathlib.Path) -> None:
-  descriptor = os.open(path, os.O_RDONLY)
-  try:
-    os.fsync(descriptor)
-  finally:
-    os.close(descriptor)

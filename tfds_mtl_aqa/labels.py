@@ -1,8 +1,8 @@
-"""Label names of MTL-AQA, in the order of the released integer codes.
+"""Names of MTL-AQA's classes, in the order of the released integer codes.
 
-The order of the release differs from the order of the paper's Table 2: it was
-checked against the dive numbers and the position letters of the raw
-annotations (rotation code 0 is FINA direction 2, backward).
+The order differs from that of the paper's Table 2. It was checked against the
+dive numbers and the position letters of the raw annotations: rotation code 0,
+for example, is FINA direction 2, backward.
 """
 
 # FINA letters D, B, C.

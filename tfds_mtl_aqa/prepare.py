@@ -1,7 +1,7 @@
 """Prepares a dataset: `python -m tfds_mtl_aqa.prepare mtl_aqa`.
 
-Needs no TensorFlow. An interrupted run goes on where it was when the same
-command is given again.
+Needs no TensorFlow. After an interruption, the same command continues where it
+stopped.
 """
 
 import os
@@ -15,7 +15,7 @@ import tfds_mtl_aqa
 from tfds_mtl_aqa import input_error
 from tfds_mtl_aqa.cores import available_cores
 
-# Heavy: what is wrong with the flags is told without them.
+# Slow to import: wrong flags are reported without it.
 if TYPE_CHECKING:
   from tfds_mtl_aqa.dive_dataset_builder import DiveDatasetBuilder
 
@@ -27,13 +27,14 @@ _DATA_DIR = flags.DEFINE_string(
 _MANUAL_DIR = flags.DEFINE_string(
   'manual_dir',
   None,
-  'Folder with what cannot be downloaded (videos, frames) or need not be '
-  '(annotations). Default: <data_dir>/downloads/manual.',
+  'Folder with your videos or frames, and with the annotations if they are not '
+  'to be downloaded. Default: <data_dir>/downloads/manual.',
 )
 _ALLOW_MISSING = flags.DEFINE_bool(
   'allow_missing',
   False,
-  'Build the dataset from the dives whose videos are there.',
+  'Build the dataset from the dives whose videos are there, and leave out the '
+  'others.',
 )
 _NUM_PROCESSES = flags.DEFINE_integer(
   'num_processes',
@@ -54,11 +55,12 @@ def prepare(
   """Prepares a dataset unless it is prepared already.
 
   Args:
-    name: 'mtl_aqa' or 'mtl_aqa/clips_171x128', for example.
-    data_dir: where datasets are kept; None for TFDS's default.
-    manual_dir: folder with the user's own files.
-    allow_missing: build from what there is.
-    num_processes: how many processes make frames.
+    name: dataset, or dataset/config, such as 'mtl_aqa/clips_171x128'.
+    data_dir: folder of all datasets; None for TFDS's default.
+    manual_dir: folder with the user's own files; None for TFDS's default.
+    allow_missing: whether to leave out dives whose sources are missing or
+      damaged. Otherwise they are an error.
+    num_processes: how many processes make frames, at least 1.
 
   Returns:
     The builder of the prepared dataset.
@@ -69,14 +71,16 @@ def prepare(
   dataset, _, config = name.partition('/')
   if dataset not in tfds_mtl_aqa.DATASETS:
     raise input_error.InputError(
-      f'{name}: no such dataset; there are {", ".join(tfds_mtl_aqa.DATASETS)}.'
+      f'{name}: no such dataset; give one of '
+      f'{", ".join(tfds_mtl_aqa.DATASETS)}.'
     )
-  # The shell leaves ~ alone in --data_dir=~/dives; the builder expands that.
+  # The shell does not expand ~ in --manual_dir=~/dives.
   if manual_dir is not None:
     manual_dir = os.path.expanduser(manual_dir)
     if not os.path.isdir(manual_dir):
       raise input_error.InputError(
-        f'--manual_dir={manual_dir}: there is no such folder.'
+        f'--manual_dir={manual_dir}: there is no such folder; create it or '
+        'give another.'
       )
   import tensorflow_datasets as tfds
 
@@ -97,14 +101,14 @@ def prepare(
   if held < total and not allow_missing:
     raise input_error.InputError(
       f'{builder.data_dir}: was prepared with --allow_missing and holds {held} '
-      f'of {total} dives; remove it to prepare the whole, or give '
+      f'of {total} dives; remove it to prepare all dives, or give '
       '--allow_missing to keep it.'
     )
   return builder
 
 
 def summary(builder: 'DiveDatasetBuilder') -> str:
-  """Returns what a prepared dataset holds and how to load it, as lines."""
+  """Returns lines of text: what a prepared dataset holds, how to load it."""
   info = builder.info
   sizes = ', '.join(
     f'{name} {split.num_examples}' for name, split in info.splits.items()
@@ -116,12 +120,12 @@ def summary(builder: 'DiveDatasetBuilder') -> str:
       f"{held} of {total} dives; info.metadata['missing'] lists the others. To "
       'add dives, remove the folder and prepare again.'
     )
-  if unusable := info.metadata.get('unusable'):
-    # Imports what only this dataset needs.
+  if unusable := builder.metadata.get('unusable'):
+    # Imports packages that only this dataset needs.
     from tfds_mtl_aqa.mtl_aqa import missing_dives
 
     lines += missing_dives.unusable(unusable)
-  name = f'{builder.name}/{builder.builder_config.name}'
+  name = f'{builder.name}/{info.config_name}'
   lines += [
     f'In {builder.data_dir}',
     'Load it, after `import tfds_mtl_aqa`, with',
@@ -136,7 +140,7 @@ def _find_builder(dataset: str, config: str) -> 'type[DiveDatasetBuilder]':
   configs = list(builders[dataset].builder_configs)
   if config and config not in configs:
     raise input_error.InputError(
-      f'{dataset}/{config}: no such config; there are '
+      f'{dataset}/{config}: no such config; give one of '
       f'{", ".join(f"{dataset}/{known}" for known in configs)}.'
     )
   return builders[dataset]
@@ -148,7 +152,7 @@ def main(argv: Sequence[str]) -> int:
   try:
     if len(argv) != 2:
       raise input_error.InputError(
-        'give one dataset, such as mtl_aqa/clips_171x128; there are '
+        'give one dataset, such as mtl_aqa/clips_171x128; the datasets are '
         f'{", ".join(tfds_mtl_aqa.DATASETS)}.'
       )
     builder = prepare(
@@ -162,7 +166,7 @@ def main(argv: Sequence[str]) -> int:
     return _refuse(e)
   except KeyboardInterrupt:
     print(
-      'prepare: interrupted; the same command goes on where it stopped.',
+      'prepare: interrupted; the same command continues where it stopped.',
       file=sys.stderr,
     )
     return 130
@@ -183,7 +187,7 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
 
 
 def run() -> None:
-  """Runs `main`."""
+  """Runs `main` with the flags of the command line."""
   app.run(main, flags_parser=_parse_flags)
 
 

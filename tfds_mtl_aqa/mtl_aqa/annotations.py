@@ -1,4 +1,4 @@
-"""The dives of MTL-AQA with everything that is known about each of them."""
+"""Reads the annotations of MTL-AQA: all that is known about each dive."""
 
 import dataclasses
 import json
@@ -14,20 +14,8 @@ Key = tuple[int, int]  # event, sample
 EOS = '<eos>'
 SOS = '<sos>'
 
-# Our names of the released fields.
-_FIELDS = {
-  'start_frame': 'start_frame',
-  'end_frame': 'end_frame',
-  'final_score': 'final_score',
-  'difficulty': 'difficulty',
-  'position': 'position',
-  'armstand': 'armstand',
-  'rotation_type': 'rotation_type',
-  'ss_no': 'somersaults',
-  'tw_no': 'twists',
-}
-# The smaller training sets, by their real sizes; the names by which the paper
-# and the release call them say 450, 280 and 140.
+# The smaller training sets, by their real sizes. The paper and the release call
+# them 450, 280 and 140.
 SUBSETS = ('443', '279', '143')
 UNLV_SPLITS = ('none', 'train', 'test')
 
@@ -38,19 +26,18 @@ class Dive:
 
   Attributes:
     key: event and sample.
-    labels: start_frame, end_frame, final_score, difficulty, and the integer
-      code of each of the five classes.
-    judge_scores: of the seven judges.
-    dive_number: such as '407C'.
-    caption: the words of the commentary, from <sos> to <eos>.
-    caption_ids: their ids in the vocabulary.
-    subsets: those of `SUBSETS` in whose released training list the dive is.
+    labels: frames, scores and classes.
+    judge_scores: of the seven judges, half points from 0 to 10.
+    dive_number: such as '407C'; '' where unknown.
+    caption: the words of the commentary, with <sos> first and <eos> last.
+    caption_ids: the index of each word in the vocabulary.
+    subsets: those of `SUBSETS` whose released training list has the dive.
     in_main_train: whether the dive is in MTL-AQA's training split.
     unlv_split: one of `UNLV_SPLITS`.
   """
 
   key: Key
-  labels: Mapping[str, int | float]
+  labels: features.DiveLabels
   judge_scores: tuple[float, ...]
   dive_number: str
   caption: tuple[str, ...]
@@ -60,14 +47,29 @@ class Dive:
   unlv_split: str
 
 
+class MtlAqaExample(features.DiveExample):
+  """A dive without video as the builder yields it.
+
+  `subsets` has two flags for each of `SUBSETS`: `released_443` for the released
+  list, and `clean_443` for its dives that are in MTL-AQA's training split.
+  """
+
+  subsets: dict[str, bool]
+  unlv_dive: str
+
+
+class MtlAqaVideoExample(MtlAqaExample, features.VideoExample):
+  """A dive with video as the builder yields it."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Release:
   """The whole annotation release.
 
   Attributes:
     dives: by key.
-    splits: the keys of 'train' and 'test', in the official order.
-    vocabulary: the words, by id.
+    splits: the keys of 'train' and of 'test', in the official order.
+    vocabulary: the words, each at the index that is its id.
   """
 
   dives: Mapping[Key, Dive]
@@ -78,13 +80,13 @@ class Release:
 def read_release(paths: Mapping[str, pathlib.Path]) -> Release:
   """Reads the files of the release.
 
-  Captions of dives without labels (the release has four) are left out.
+  Leaves out captions of dives without labels; the release has four.
 
   Args:
-    paths: of every role in `release.URLS`.
+    paths: the file of every role in `release.URLS`.
 
   Raises:
-    InputError: a file is damaged, or two do not fit together.
+    InputError: a file is damaged, or two files contradict each other.
   """
   annotations = _read_by_key(paths['annotations'])
   captions = _read_by_key(paths['captions'])
@@ -122,8 +124,8 @@ def read_release(paths: Mapping[str, pathlib.Path]) -> Release:
     if unknown:
       raise input_error.InputError(
         f'{paths["captions"]}: the caption of dive {key} has words that '
-        f'{paths["vocabulary"]} lacks: {", ".join(unknown[:5])}; the two files '
-        'must be of the same release.'
+        f'{paths["vocabulary"]} lacks: {", ".join(unknown[:5])}; get both '
+        'released files again.'
       )
     judged = _entry(judges, key, paths['judges'])
     dives[key] = Dive(
@@ -140,8 +142,8 @@ def read_release(paths: Mapping[str, pathlib.Path]) -> Release:
   return Release(dives, splits, vocabulary)
 
 
-def example(dive: Dive) -> dict[str, Any]:
-  """Returns a dive as an example of the dataset, without its video."""
+def example(dive: Dive) -> MtlAqaExample:
+  """Returns a dive as the builder yields it, without its video."""
   event, sample = dive.key
   return {
     'event': event,
@@ -164,7 +166,7 @@ def example(dive: Dive) -> dict[str, Any]:
 
 
 def _read_by_key(path: pathlib.Path) -> dict[Key, Any]:
-  """Reads a dictionary by dive; keys come as Python or NumPy integers."""
+  """Reads a dictionary by dive; its keys are Python or NumPy integers."""
   content = restricted_pickle.load(path)
   if not isinstance(content, dict):
     raise _malformed(path, 'it holds no dictionary')
@@ -214,29 +216,38 @@ def _read_vocabulary(path: pathlib.Path) -> tuple[str, ...]:
     words = tuple(sorted(ids, key=ids.__getitem__))
     numbers = [ids[word] for word in words]
   except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
-    raise _malformed(path, 'it is no vocabulary') from e
+    raise _malformed(path, 'it holds no vocabulary') from e
   if numbers != list(range(len(words))) or words[:2] != (EOS, SOS):
-    raise _malformed(path, f'ids do not count up from {EOS} = 0, {SOS} = 1')
+    raise _malformed(path, f'its ids do not count from {EOS} = 0, {SOS} = 1 on')
   return words
 
 
 def _read_labels(
   annotations: Mapping[Key, Any], key: Key, path: pathlib.Path
-) -> dict[str, int | float]:
+) -> features.DiveLabels:
   annotation = _entry(annotations, key, path)
+
+  def code(name: str, released_name: str | None = None) -> int:
+    """Returns the integer code of a class."""
+    value = int(annotation[released_name or name])
+    if not 0 <= value < len(labels.CLASS_NAMES[name]):
+      raise ValueError(f'{name} is {value}')
+    return value
+
   try:
-    values = {ours: annotation[theirs] for theirs, ours in _FIELDS.items()}
-    for name, class_names in labels.CLASS_NAMES.items():
-      values[name] = int(values[name])
-      if not 0 <= values[name] < len(class_names):
-        raise ValueError(f'{name} is {values[name]}')
-    for name in ('start_frame', 'end_frame'):
-      values[name] = int(values[name])
-    for name in ('final_score', 'difficulty'):
-      values[name] = float(values[name])
+    return {
+      'start_frame': int(annotation['start_frame']),
+      'end_frame': int(annotation['end_frame']),
+      'final_score': float(annotation['final_score']),
+      'difficulty': float(annotation['difficulty']),
+      'position': code('position'),
+      'armstand': code('armstand'),
+      'rotation_type': code('rotation_type'),
+      'somersaults': code('somersaults', 'ss_no'),
+      'twists': code('twists', 'tw_no'),
+    }
   except (TypeError, ValueError, KeyError) as e:
     raise _malformed(path, f'the labels of dive {key} are wrong ({e})') from e
-  return values
 
 
 def _read_judge_scores(
@@ -255,7 +266,7 @@ def _read_judge_scores(
 
 def _entry(content: Mapping[Key, Any], key: Key, path: pathlib.Path) -> Any:
   if key not in content:
-    raise _malformed(path, f'dive {key} is not in it')
+    raise _malformed(path, f'it lacks dive {key}')
   return content[key]
 
 

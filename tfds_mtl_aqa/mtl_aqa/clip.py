@@ -1,4 +1,4 @@
-"""The frames of one dive: which they are in their source, and as JPEG files."""
+"""The frames of a dive: where they come from, and how they are stored."""
 
 import collections
 import dataclasses
@@ -10,35 +10,39 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
-from tfds_mtl_aqa import features, input_error
+from tfds_mtl_aqa import features, input_error, jpeg
 from tfds_mtl_aqa.mtl_aqa import image_file, video_file
 
 JPEG_QUALITY = 95
 NUM_FRAMES = features.WINDOW_FRAMES + 2 * features.MARGIN_FRAMES
 _PADDING = struct.Struct('<ii')
-# Changes with what is read of the same files, so that frames which an earlier
-# version has left behind are made anew.
+# To increase when the same files come to give other frames: frames that an
+# earlier version has left behind are then made again.
 _READING = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class FrameFiles:
-  """Frames of a dive that are image files, in order.
+  """Frames of a dive that are image files.
 
   Attributes:
-    folder: that holds them.
-    names: of the files.
+    folder: that holds the files.
+    names: of the files, in the order of the frames.
   """
 
   folder: pathlib.Path
   names: tuple[str, ...]
 
   def read(self) -> list[np.ndarray]:
-    """Decodes the frames: uint8 [height, width, 3], BGR."""
+    """Returns the decoded frames: each uint8 [height, width, 3], BGR.
+
+    Raises:
+      InputError: a file can't be read, or is damaged.
+    """
     return image_file.read([self.folder / name for name in self.names])
 
   def describe(self, index: int) -> tuple[str, str]:
-    """Returns which file a frame is, and what to do if it is wrong."""
+    """Returns the path of a frame's file, and what to do if it is wrong."""
     return str(self.folder / self.names[index]), 'Extract or copy it again.'
 
   def fingerprint(self) -> str:
@@ -52,8 +56,8 @@ class VideoFrames:
 
   Attributes:
     video: the file.
-    first: the first frame, counted from 0.
-    count: how many.
+    first: number of the first frame, counted from 0.
+    count: how many frames.
   """
 
   video: video_file.VideoFile
@@ -61,11 +65,15 @@ class VideoFrames:
   count: int
 
   def read(self) -> list[np.ndarray]:
-    """Decodes the frames: uint8 [height, width, 3], BGR."""
+    """Returns the decoded frames: each uint8 [height, width, 3], BGR.
+
+    Raises:
+      InputError: the video is damaged.
+    """
     return self.video.read(self.first, self.count)
 
   def describe(self, index: int) -> tuple[str, str]:
-    """Returns which frame of the video it is, and what to do if it is wrong."""
+    """Returns the name of a frame, and what to do if it is wrong."""
     path = self.video.path
     return (
       f'{path}, frame {self.first + index + 1}',
@@ -82,9 +90,9 @@ class Clip:
   """Where the stored frames of a dive come from.
 
   Attributes:
-    frames: the real ones.
-    padding: how often the first and the last of them are repeated, so that
-      there are `NUM_FRAMES`.
+    frames: the frames of the source.
+    padding: how often the first and the last of them are repeated, which makes
+      `NUM_FRAMES` in all.
   """
 
   frames: FrameFiles | VideoFrames
@@ -93,21 +101,25 @@ class Clip:
 
 @dataclasses.dataclass(frozen=True)
 class ClipEncoder:
-  """Makes the stored form of the dives.
+  """Makes the frames of dives as they are stored.
 
   Attributes:
     clips: by name of the dive.
-    frame_size: (width, height) in pixels; (None, None) for the source's own.
+    frame_size: (width, height) in pixels; (None, None) for the size of the
+      source.
   """
 
   clips: Mapping[str, Clip]
   frame_size: features.FrameSize
 
   def __call__(self, name: str) -> list[bytes]:
-    """Returns a dive's padding, for `split_record`, and its JPEG files.
+    """Returns the padding of a dive and its JPEG files; see `split_record`.
+
+    Args:
+      name: of the dive.
 
     Raises:
-      InputError: a source is damaged.
+      InputError: its source is damaged, or its frames differ in size.
     """
     clip = self.clips[name]
     images = clip.frames.read()
@@ -122,7 +134,7 @@ class ClipEncoder:
     ]
 
   def fingerprint(self, name: str) -> str:
-    """Returns what the stored form of a dive is made from, as text."""
+    """Returns text that changes when the stored frames of a dive would."""
     clip = self.clips[name]
     made_from = (
       _READING,
@@ -135,44 +147,41 @@ class ClipEncoder:
 
 
 def split_record(record: list[bytes]) -> tuple[tuple[int, int], list[bytes]]:
-  """Returns the padding and the JPEG files of what a `ClipEncoder` made."""
-  return _PADDING.unpack(record[0]), record[1:]
+  """Returns the padding (start, end) and the JPEG files.
+
+  Args:
+    record: what a `ClipEncoder` returned.
+  """
+  head, tail = _PADDING.unpack(record[0])
+  return (head, tail), record[1:]
 
 
 def _encode(image: np.ndarray, frame_size: features.FrameSize) -> bytes:
-  """Resizes, whatever the shape, and compresses one frame.
+  """Resizes a frame, without keeping its proportions, and compresses it.
 
   Args:
     image: uint8 [height, width, 3], BGR.
-    frame_size: (width, height); (None, None) leaves the size alone.
+    frame_size: (width, height); (None, None) to keep the size.
   """
   width, height = frame_size
-  if width is not None and (image.shape[1], image.shape[0]) != frame_size:
+  if (
+    width is not None
+    and height is not None
+    and (image.shape[1], image.shape[0]) != (width, height)
+  ):
     shrinks = image.shape[1] >= width and image.shape[0] >= height
     image = cv2.resize(
       image,
-      frame_size,
+      (width, height),
       interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
     )
-  done, jpeg = cv2.imencode(
-    '.jpg',
-    image,
-    [
-      cv2.IMWRITE_JPEG_QUALITY,
-      JPEG_QUALITY,
-      cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-      cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
-    ],
-  )
-  if not done:
-    raise RuntimeError(f'OpenCV cannot encode an image of {image.shape}.')
-  return jpeg.tobytes()
+  return jpeg.encode_bgr(image, JPEG_QUALITY)
 
 
 def _check_sizes(
   images: list[np.ndarray], frames: FrameFiles | VideoFrames
 ) -> None:
-  """Checks that a dive's frames are of one size: another is not of the dive."""
+  """Checks that all frames have one size: a file of another dive may differ."""
   sizes = [(image.shape[1], image.shape[0]) for image in images]
   usual = collections.Counter(sizes).most_common(1)[0][0]
   for index, size in enumerate(sizes):
@@ -188,5 +197,5 @@ def _stamp(path: pathlib.Path) -> tuple[str, int, int]:
   try:
     status = os.stat(path)
   except OSError as e:
-    raise input_error.InputError(f'{path}: {e.strerror}.') from e
+    raise input_error.unreadable(path, e) from e
   return str(path), status.st_size, status.st_mtime_ns

@@ -1,4 +1,4 @@
-"""Finds the frames of the dives in the layouts that people have them in."""
+"""Finds the frames of the dives in the layouts that are in common use."""
 
 import functools
 import pathlib
@@ -64,46 +64,46 @@ WINDOW_START = 1 - features.WINDOW_FRAMES
 
 
 class _NotInSource(Exception):
-  """A source is there, but does not hold the dive; the text says why."""
+  """A source exists, but lacks the dive; the text says why."""
 
 
 class FrameSources:
-  """The frames in a folder of the user's.
+  """The frames in a folder of the user.
 
-  Every dive is looked for as part of an event's frames, of an event's video, as
-  frames of its own, as a video of its own, and then the same two ways in
-  AQA-7's numbering; the first that holds it is taken.
+  Looks for each dive in this order, and takes the first source that has it: the
+  frames of its event, the video of its event, a folder with the frames of this
+  dive, a video of this dive. The last two may be numbered as in AQA-7.
 
   Attributes:
-    manual_dir: the folder; None where there is none.
-    allow_unreadable: whether a video that can't be read is a reason to look
-      further, and no error.
+    manual_dir: the folder.
+    allow_unreadable: whether to look for another source where a video can't be
+      read. Otherwise that is an error.
   """
 
-  def __init__(
-    self, manual_dir: pathlib.Path | None, allow_unreadable: bool = False
-  ):
+  def __init__(self, manual_dir: pathlib.Path, allow_unreadable: bool = False):
     self.manual_dir = manual_dir
     self.allow_unreadable = allow_unreadable
     self._aqa7_ids = unlv_dive.ids_by_key()
-    # Each event and folder is read once, for all its dives.
+    # Each event and folder is read once for all its dives.
     self._entries = functools.cache(_entries)
     self._numbered_images = functools.cache(_numbered_images)
     self._probed = functools.cache(_probed)
 
   def find(self, key: annotations.Key, end_frame: int) -> clip.Clip | str:
-    """Returns the frames of a dive, or why there are none ('' for not found).
+    """Returns the frames of a dive, or why there are none.
 
     Args:
       key: event and sample.
-      end_frame: the last frame of the window in the event, counted from 1.
+      end_frame: number of the window's last frame in the event, from 1.
+
+    Returns:
+      The frames; else text that says why sources cannot be used; '' where
+      there is no source.
 
     Raises:
-      InputError: a video is damaged, or that of an event of variable frame
-        rate, or two files claim to be the same video.
+      InputError: a video is damaged, the video of an event has a variable frame
+        rate, or two files are the same video.
     """
-    if self.manual_dir is None:
-      return ''
     reasons = []
     for source in (
       self._in_event_folder,
@@ -193,7 +193,7 @@ class FrameSources:
     path = self._video((*DIVE_VIDEOS, *AQA7_VIDEOS), key)
     if path is None:
       return None
-    # All its frames are taken in their order, so their times do not matter.
+    # All frames are taken in their order, so their times do not matter.
     video = self._probe(path, DIVE_FOLDERS[0], key, check_rate=False)
     first, padding = _part_of_dive(video.num_frames, path)
     frames = clip.VideoFrames(video, first, video.num_frames - first)
@@ -202,7 +202,7 @@ class FrameSources:
   def _probe(
     self, path: pathlib.Path, place: str, key: annotations.Key, check_rate: bool
   ) -> video_file.VideoFile:
-    """Opens a video, the frames of which may be extracted to a place."""
+    """Opens a video; errors say to extract its frames to a place."""
     event, sample = key
     folder = self.manual_dir / place.format(e=event, s=sample)
     video = self._probed(path, check_rate, str(folder))
@@ -240,8 +240,8 @@ class FrameSources:
       ]
       if len(found) > 1:
         raise input_error.InputError(
-          f'{found[0]} and {found[1].name}: both claim to be the same video; '
-          'remove one.'
+          f'{found[0]} and {found[1].name}: both are of the same event or '
+          'dive; remove one.'
         )
       if found:
         return found[0]
@@ -257,11 +257,15 @@ def dive_name(key: annotations.Key) -> str:
 def _part_of_dive(
   num_frames: int, path: pathlib.Path
 ) -> tuple[int, tuple[int, int]]:
-  """Returns the first frame of a dive's own source to take, and the padding.
+  """Returns the first frame to take of a source of one dive, and the padding.
 
-  103 frames are the window. 109 are the window and its margins, and of more
-  the last 109 count: windows are told by their end, and the entry is there. In
-  between, what there is of the margins is split evenly.
+  103 frames are the window. 109 frames are the window and its margins. Of more
+  frames the last 109 are taken, because the window is counted from its end,
+  where the entry is. Of 104 to 108 frames, those beyond 103 are split between
+  the two margins.
+
+  Raises:
+    _NotInSource: there are fewer than 103 frames.
   """
   margins = num_frames - features.WINDOW_FRAMES
   if margins < 0:
@@ -287,7 +291,7 @@ def _probed(
 
 
 def _entries(folder: pathlib.Path) -> Mapping[str, list[str]]:
-  """Returns the names in a folder, by full name and by name without suffix."""
+  """Returns names of files, by full name and by name without suffix."""
   entries: dict[str, list[str]] = {}
   if folder.is_dir():
     for path in _visible(folder):
@@ -297,7 +301,7 @@ def _entries(folder: pathlib.Path) -> Mapping[str, list[str]]:
 
 
 def _numbered_images(folder: pathlib.Path) -> Mapping[int, str]:
-  """Returns the image files in a folder by the number that ends their name."""
+  """Returns names of images by the number at the end of their names."""
   names: dict[int, str] = {}
   for path in _visible(folder):
     match = re.search(r'(\d+)$', path.stem)
@@ -313,5 +317,5 @@ def _numbered_images(folder: pathlib.Path) -> Mapping[int, str]:
 
 
 def _visible(folder: pathlib.Path) -> list[pathlib.Path]:
-  """Returns what is in a folder, without what macOS adds to every file."""
+  """Returns what is in a folder, without the files that macOS adds (._*)."""
   return sorted(p for p in folder.iterdir() if not p.name.startswith('._'))

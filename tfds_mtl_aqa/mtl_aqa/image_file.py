@@ -1,4 +1,4 @@
-"""Frames that are image files."""
+"""Reads frames that are image files."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ import numpy as np
 from tfds_mtl_aqa import input_error
 
 _END_OF_JPEG = b'\xff\xd9'
-# A few bytes too many are some cameras' way of filling up a file.
+# Some cameras fill up a file with a few extra bytes: that is no damage.
 _COMPLAINT = re.compile(
   rb'(?!Corrupt JPEG data: \d extraneous)'
   rb'(?:Corrupt JPEG data|Premature end of JPEG|libpng error)[^\n]*\n?'
@@ -21,7 +21,7 @@ _COMPLAINT = re.compile(
 
 
 def read(paths: Sequence[pathlib.Path]) -> list[np.ndarray]:
-  """Decodes images: uint8 [height, width, 3], BGR.
+  """Returns decoded images: each uint8 [height, width, 3], BGR.
 
   Raises:
     InputError: a file can't be read, or is damaged.
@@ -31,7 +31,7 @@ def read(paths: Sequence[pathlib.Path]) -> list[np.ndarray]:
     for path in paths:
       data = _bytes(path)
       image = None
-      # OpenCV fills in what a truncated JPEG lacks.
+      # OpenCV fills the missing part of a truncated JPEG with grey.
       is_jpeg = path.suffix.lower() in ('.jpg', '.jpeg')
       if data and not (is_jpeg and _END_OF_JPEG not in data[-4096:]):
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -49,20 +49,20 @@ def _bytes(path: pathlib.Path) -> bytes:
   try:
     if path.exists() and not path.is_file():
       raise input_error.InputError(
-        f'{path}: is no file but a pipe, a folder or a device; put the image '
-        'itself there.'
+        f'{path}: is a pipe, a folder or a device; put an image file there.'
       )
     return path.read_bytes()
   except OSError as e:
-    raise input_error.InputError(f'{path}: {e.strerror}.') from e
+    raise input_error.unreadable(path, e) from e
 
 
 @contextlib.contextmanager
 def _complaints() -> Iterator[Callable[[], str]]:
-  """Gives what says what is wrong with the image that was decoded last.
+  """Gives a function that says what is wrong with the last decoded image.
 
-  OpenCV takes damaged data for an image. The libraries below it do say so, but
-  to the standard error only: it is caught, and the rest of it handed on.
+  OpenCV decodes damaged data without an error. The libraries below it report
+  the damage, but on the standard error only. So it is redirected to a file
+  here. Other text in that file is printed at the end.
   """
   try:
     stderr = os.dup(2)

@@ -1,4 +1,4 @@
-"""Dives without frames: which, why, and what to do."""
+"""Lists dives without frames: which, why, and what to do."""
 
 import pathlib
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from tfds_mtl_aqa.mtl_aqa.frame_sources import (
   dive_name,
 )
 
-# More files than these are left to the list of dives.
+# How many files, and how many dives of each, `unusable` names.
 _MAX_FILES = 10
 _MAX_NAMES = 3
 
@@ -26,13 +26,14 @@ def report(
   missing: Mapping[annotations.Key, str],
   dives: Mapping[annotations.Key, annotations.Dive],
 ) -> str:
-  """Returns the list of what is missing and where it was looked for.
+  """Returns lines of text: the missing dives, and where they were looked for.
 
-  What is there but unusable comes last, where it is seen.
+  Files that are there but cannot be used come last, where users see them.
 
   Args:
-    manual_dir: where, or None.
-    missing: why, for every missing dive.
+    manual_dir: the folder that was searched, or None.
+    missing: for every missing dive, why its files cannot be used; '' where it
+      has no files.
     dives: all dives.
   """
   lines = [
@@ -86,10 +87,11 @@ def report(
 
 
 def unusable(reasons: Mapping[str, str]) -> list[str]:
-  """Returns what is there but does not do, one line for each file.
+  """Returns a line for each file that is there but cannot be used.
 
   Args:
-    reasons: why a dive has no frames, by its name; '' where nothing is there.
+    reasons: by name of the dive, why its file cannot be used; '' where it has
+      no file.
   """
   dives: dict[str, list[str]] = {}
   for name, reason in sorted(reasons.items()):
@@ -109,6 +111,6 @@ def unusable(reasons: Mapping[str, str]) -> list[str]:
 
 
 def _window(dive: annotations.Dive) -> tuple[int, int]:
-  """Returns the first and the last frame that a dive needs, from 1."""
-  end_frame = int(dive.labels['end_frame'])
+  """Returns the first and the last frame that a dive needs, counted from 1."""
+  end_frame = dive.labels['end_frame']
   return end_frame + WINDOW_START, end_frame

@@ -5,7 +5,6 @@ import functools
 import pathlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -26,15 +25,20 @@ from tfds_mtl_aqa.mtl_aqa import (
 )
 
 _HOMEPAGE = 'https://github.com/ParitoshParmar/MTL-AQA'
+_INSTRUCTIONS = """
+Put the videos of the events, or their frames, into the manual_dir, for example
+as 01.mp4 or as whole_videos_frames/01/000001.jpg. The README of the dataset
+lists all accepted layouts.
+"""
 
 
 @dataclasses.dataclass(eq=False)
 class MtlAqaConfig(tfds.core.BuilderConfig):
-  """A form of MTL-AQA.
+  """A variant of MTL-AQA.
 
   Attributes:
-    frame_size: (width, height) of the stored frames in pixels, (None, None)
-      for those of each source; None for labels only.
+    frame_size: (width, height) of the stored frames in pixels; (None, None) for
+      the size of each source; None for labels only.
   """
 
   frame_size: features.FrameSize | None = None
@@ -66,11 +70,8 @@ class Builder(dive_dataset_builder.DiveDatasetBuilder):
     ),
   ]
   DEFAULT_BUILDER_CONFIG_NAME = 'clips_171x128'
-  MANUAL_DOWNLOAD_INSTRUCTIONS = """
-  Put the videos of the events, or their frames, into the manual_dir, for
-  example as 01.mp4 or as whole_videos_frames/01/000001.jpg; the dataset's
-  README lists every layout that is understood.
-  """
+  # TFDS declares it as None.
+  MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS  # type: ignore[assignment]
 
   def _info(self) -> tfds.core.DatasetInfo:
     flags = {
@@ -80,7 +81,7 @@ class Builder(dive_dataset_builder.DiveDatasetBuilder):
     }
     return self.dive_info(
       features.dive_features(
-        self.builder_config.frame_size,
+        self._frame_size,
         extra={
           'subsets': tfds.features.FeaturesDict(flags),
           'unlv_dive': tfds.features.ClassLabel(names=annotations.UNLV_SPLITS),
@@ -89,22 +90,28 @@ class Builder(dive_dataset_builder.DiveDatasetBuilder):
       homepage=_HOMEPAGE,
     )
 
+  @property
+  def _frame_size(self) -> features.FrameSize | None:
+    assert isinstance(self.builder_config, MtlAqaConfig)
+    return self.builder_config.frame_size
+
   def _split_generators(
     self, dl_manager: tfds.download.DownloadManager
-  ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
+  ) -> dict[str, Iterator[tuple[int, annotations.MtlAqaExample]]]:
     manual_dir = _manual_dir(dl_manager)
     paths = release.locate(dl_manager, manual_dir, self.url_infos)
     released = annotations.read_release(paths)
-    clips = None
+    encoder = None
     missing: Mapping[annotations.Key, str] = {}
-    if self.builder_config.frame_size is not None:
+    if self._frame_size is not None:
       clips, missing = self._find_clips(manual_dir, released)
-    self.info.metadata.update(
+      encoder = clip.ClipEncoder(clips, self._frame_size)
+    self.metadata.update(
       vocabulary=list(released.vocabulary),
       num_dives=len(released.dives) - len(missing),
       num_dives_of_release=len(released.dives),
       missing=sorted(frame_sources.dive_name(key) for key in missing),
-      # Of those, why what is there does not do.
+      # Of those, why the files that are there cannot be used.
       unusable={
         frame_sources.dive_name(key): reason
         for key, reason in missing.items()
@@ -121,19 +128,19 @@ class Builder(dive_dataset_builder.DiveDatasetBuilder):
     for split, keys in released.splits.items():
       held = [key for key in keys if key not in missing]
       if held:
-        splits[split] = self._generate_examples(split, held, released, clips)
+        splits[split] = self._generate_examples(split, held, released, encoder)
     return splits
 
   def _find_clips(
     self, manual_dir: pathlib.Path | None, released: annotations.Release
   ) -> tuple[dict[str, clip.Clip], dict[annotations.Key, str]]:
     """Returns the dives' clips by name, and why others are missing, by key."""
-    sources = frame_sources.FrameSources(
+    sources = manual_dir and frame_sources.FrameSources(
       manual_dir, allow_unreadable=self.allow_missing
     )
     clips, missing = {}, {}
     for key, dive in released.dives.items():
-      found = sources.find(key, int(dive.labels['end_frame']))
+      found = sources.find(key, dive.labels['end_frame']) if sources else ''
       if isinstance(found, str):
         missing[key] = found
       else:
@@ -152,13 +159,13 @@ class Builder(dive_dataset_builder.DiveDatasetBuilder):
     split: str,
     keys: Sequence[annotations.Key],
     released: annotations.Release,
-    clips: Mapping[str, clip.Clip] | None,
-  ) -> Iterator[tuple[int, dict[str, Any]]]:
-    if clips is None:
+    encoder: clip.ClipEncoder | None,
+  ) -> Iterator[tuple[int, annotations.MtlAqaExample]]:
+    """Yields (index, dive); without an encoder, dives without video."""
+    if encoder is None:
       for index, key in enumerate(keys):
         yield index, annotations.example(released.dives[key])
       return
-    encoder = clip.ClipEncoder(clips, self.builder_config.frame_size)
     dives = {frame_sources.dive_name(key): released.dives[key] for key in keys}
     records = frame_cache.cached_frames(
       list(dives),
@@ -173,18 +180,16 @@ class Builder(dive_dataset_builder.DiveDatasetBuilder):
     )
     for index, (name, record) in enumerate(records):
       padding, jpegs = clip.split_record(record)
-      yield (
-        index,
-        {
-          **annotations.example(dives[name]),
-          'video': jpegs,
-          'padded_frames': padding,
-        },
-      )
+      example: annotations.MtlAqaVideoExample = {
+        **annotations.example(dives[name]),
+        'video': jpegs,
+        'padded_frames': padding,
+      }
+      yield index, example
 
   def _leave_out(self, name: str, error: input_error.InputError) -> None:
-    """Leaves out a dive the source of which turned out to be damaged."""
-    metadata = self.info.metadata
+    """Leaves out a dive whose source turned out to be damaged."""
+    metadata = self.metadata
     metadata['num_dives'] -= 1
     metadata['missing'] = sorted([*metadata['missing'], name])
     metadata['unusable'][name] = str(error)

@@ -1,4 +1,4 @@
-"""How a video asks to be turned before it is shown, as phones' do."""
+"""Turns frames of videos that are stored on their side, as by phones."""
 
 import av
 import numpy as np
@@ -6,12 +6,19 @@ from av.sidedata.sidedata import Type
 
 
 def upright(frame: av.VideoFrame) -> np.ndarray:
-  """Returns a frame as it is to be shown: uint8 [height, width, 3], BGR.
+  """Returns a frame as a player shows it.
 
-  Like ffmpeg, to quarter turns.
+  Turns by multiples of 90 degrees and mirrors, as ffmpeg does.
+
+  Args:
+    frame: decoded, with the display matrix of its video, if it has one.
+
+  Returns:
+    uint8 [height, width, 3], BGR.
   """
   image = frame.to_ndarray(format='bgr24')
-  matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+  # PyAV declares another of its keys only.
+  matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
   if matrix is None:
     return image
   # A point (x, y) is shown at (a x + c y, b x + d y).

@@ -1,4 +1,4 @@
-"""The files of the annotation release: where they come from, which they are."""
+"""Finds or downloads the files of the annotation release."""
 
 import errno
 import hashlib
@@ -8,14 +8,11 @@ from collections.abc import Mapping
 
 import requests
 import tensorflow_datasets as tfds
-from tensorflow_datasets.core.download import checksums as tfds_checksums
-from tensorflow_datasets.core.download import download_manager
-from tensorflow_datasets.core.download import util as download_util
 
-from tfds_mtl_aqa import input_error
+from tfds_mtl_aqa import input_error, tfds_internals
 
 _CONNECTION_SECONDS = 20
-# Of the disk, not of the network.
+# Errors of the disk, not of the network.
 _DISK_ERRORS = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 _RAW = 'https://raw.githubusercontent.com'
 RELEASE_COMMIT = 'bf7dcb2e09e7e9d91eafe9ce58ed28f5b31f05d4'
@@ -26,7 +23,7 @@ _RELEASE_URL = (
 )
 _JUDGES_URL = f'{_RAW}/yuxumin/CoRe/{JUDGES_COMMIT}/MTL-AQA/info'
 
-# By role; each path is also where `manual_dir` is looked into.
+# By role. Files are looked for at the same paths in `manual_dir`.
 _MAIN = 'MTL-AQA_split_0_data'
 _RELEASE_PATHS = {
   'annotations': f'{_MAIN}/final_annotations_dict.pkl',
@@ -46,7 +43,7 @@ URLS = {
   role: f'{_RELEASE_URL}/{path}' for role, path in _RELEASE_PATHS.items()
 } | {role: f'{_JUDGES_URL}/{path}' for role, path in _JUDGES_PATHS.items()}
 
-# Folders of `manual_dir` that may hold a clone or a part of either release.
+# Folders of `manual_dir` that may hold a copy of either release.
 _RELEASE_FOLDERS = (
   '',
   'Ready_2_Use',
@@ -67,18 +64,19 @@ _JUDGES_FOLDERS = (
 def locate(
   dl_manager: tfds.download.DownloadManager,
   manual_dir: pathlib.Path | None,
-  checksums: Mapping[str, tfds_checksums.UrlInfo],
+  checksums: Mapping[str, tfds_internals.UrlInfo],
 ) -> dict[str, pathlib.Path]:
-  """Returns the path of every file, by role, downloading what is not there.
+  """Returns the path of every file by role; downloads those that are missing.
 
   Args:
-    dl_manager: downloads, and checks what it downloaded.
+    dl_manager: downloads, and checks the downloaded files.
     manual_dir: the user's folder, or None.
-    checksums: TFDS's UrlInfo of every address in `URLS`.
+    checksums: SHA-256 of the file at every address in `URLS`.
 
   Raises:
     InputError: a file in `manual_dir` is not the released one, or a download
       failed.
+    OSError: the disk is full or cannot be written.
   """
   paths = {}
   for role, url in URLS.items():
@@ -93,11 +91,9 @@ def locate(
 def _find(role: str, manual_dir: pathlib.Path | None) -> pathlib.Path | None:
   if manual_dir is None:
     return None
-  if role in _RELEASE_PATHS:
-    folders, name = _RELEASE_FOLDERS, _RELEASE_PATHS[role]
-  else:
-    folders, name = _JUDGES_FOLDERS, _JUDGES_PATHS[role]
-  for folder in folders:
+  is_of_release = role in _RELEASE_PATHS
+  name = (_RELEASE_PATHS if is_of_release else _JUDGES_PATHS)[role]
+  for folder in _RELEASE_FOLDERS if is_of_release else _JUDGES_FOLDERS:
     path = manual_dir / folder / name
     if path.is_file():
       return path
@@ -108,7 +104,7 @@ def _check(path: pathlib.Path, expected: str, url: str) -> None:
   try:
     found = hashlib.sha256(path.read_bytes()).hexdigest()
   except OSError as e:
-    raise input_error.InputError(f'{path}: {e.strerror}.') from e
+    raise input_error.unreadable(path, e) from e
   if found != expected:
     raise input_error.InputError(
       f'{path}: is not the released file (SHA-256 {found}, expected '
@@ -126,14 +122,13 @@ def _download(
   paths: dict[str, pathlib.Path] = {}
   url = next(iter(urls.values()))
   try:
-    # TFDS tries a server that cannot be reached for three minutes.
+    # Fails soon: TFDS itself tries for three minutes to reach a server.
     requests.head(url, timeout=_CONNECTION_SECONDS)
     for role, url in urls.items():  # One by one: errors are about one file.
       paths[role] = pathlib.Path(os.fspath(dl_manager.download(url)))
   except (
     requests.exceptions.RequestException,
-    download_util.DownloadError,
-    download_manager.NonMatchingChecksumError,
+    *tfds_internals.DOWNLOAD_ERRORS,
     OSError,
   ) as e:
     if getattr(e, 'errno', None) in _DISK_ERRORS:
@@ -141,7 +136,7 @@ def _download(
     names = _RELEASE_PATHS | _JUDGES_PATHS
     absent = ', '.join(names[role] for role in urls if role not in paths)
     raise input_error.InputError(
-      f'{url}: could not be downloaded ({type(e).__name__}). Run the same '
+      f'{url}: could not be downloaded ({type(e).__name__}); run the same '
       'command again when the address can be reached, or put these files into '
       f'{manual_dir or "the manual_dir"}: {absent}.'
     ) from e

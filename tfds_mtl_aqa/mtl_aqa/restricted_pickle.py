@@ -1,4 +1,4 @@
-"""Reads the pickles of the release without running what a pickle may hold."""
+"""Reads the pickles of the release without running code that they may hold."""
 
 import os
 import pathlib
@@ -15,11 +15,11 @@ _PLAIN_KINDS = 'biuf'
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-  """Returns what a pickle holds: plain containers, text, NumPy numbers.
+  """Returns the content of a pickle: plain containers, text and numbers.
 
   Args:
-    path: a pickle of Python 2 or 3; byte strings are read as Latin-1 text, and
-      one-dimensional arrays as lists.
+    path: a pickle of Python 2 or 3. Byte strings are read as Latin-1 text,
+      NumPy numbers as Python's, and one-dimensional arrays as lists.
 
   Raises:
     InputError: the file cannot be read, or it holds anything else.
@@ -29,7 +29,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     with open(path, 'rb') as file:
       return _RestrictedUnpickler(file, encoding='latin1').load()
   except OSError as e:
-    raise input_error.InputError(f'{path}: {e.strerror}.') from e
+    raise input_error.unreadable(path, e) from e
   except Exception as e:  # A damaged pickle may raise anything.
     raise input_error.InputError(
       f'{path}: is not a pickle of labels ({e}); get the released file again.'
@@ -37,9 +37,9 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
-  """Knows the four names of NumPy that the release needs, by stand-ins.
+  """Replaces the four names of NumPy that the release uses by safe classes.
 
-  NumPy's own functions take the state of an array on trust.
+  NumPy's own functions do not check the state of an array.
   """
 
   def find_class(self, module: str, name: str) -> Any:
@@ -55,7 +55,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
 
 
 class _Dtype:
-  """Stands in for a numpy.dtype of plain numbers."""
+  """Replaces a numpy.dtype of plain numbers."""
 
   def __init__(self, code: str, align: bool = False, copy: bool = False):
     del align, copy
@@ -67,12 +67,12 @@ class _Dtype:
     if state[1] == '>':
       self.dtype = self.dtype.newbyteorder('>')
 
-  def values(self, data: bytes) -> list[Any]:
+  def values(self, data: bytes) -> list[int | float | bool]:
     return np.frombuffer(data, self.dtype).tolist()
 
 
-class _Array(list):
-  """Stands in for a one-dimensional numpy.ndarray: the list of its values."""
+class _Array(list[int | float | bool]):
+  """Replaces a one-dimensional numpy.ndarray: the list of its values."""
 
   def __setstate__(self, state: tuple[Any, ...]) -> None:
     _, shape, dtype, _, data = state

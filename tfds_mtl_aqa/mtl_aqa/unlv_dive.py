@@ -1,21 +1,26 @@
-"""UNLV-Dive (the diving class of AQA-7) and its dives in MTL-AQA.
+"""Which dive of MTL-AQA is which of UNLV-Dive, the diving class of AQA-7.
 
-Its 370 dives are those of three events of London 2012, which MTL-AQA has as
-well. The release's own lists of keys for it count on through each event,
-although MTL-AQA has no (1, 64), and AQA-7 has neither (3, 9) nor (1, 70): many
-of those keys name a neighbour. The mapping here agrees with all 370 scores.
+UNLV-Dive has 370 dives, from three events of London 2012 that MTL-AQA has too.
+The release has lists of their keys (event, sample), but numbers the samples of
+an event without gaps. MTL-AQA has no (1, 64), and AQA-7 has neither (3, 9) nor
+(1, 70). So many of those keys name a neighbouring dive. The mapping here agrees
+with all 370 scores.
 """
 
 from collections.abc import Iterable
 
 NUM_DIVES = 370
-# The first id of the second and of the third event in the order of AQA-7.
+# AQA-7 numbers the dives of events 3, 2 and 1, in this order.
 _FIRST_OF_EVENT_2 = 73
 _FIRST_OF_EVENT_1 = 181
 
 
 def key_of_id(dive_id: int) -> tuple[int, int]:
-  """Returns the key (event, sample) of an AQA-7 diving id (1 to 370)."""
+  """Returns the key (event, sample) of an AQA-7 diving id.
+
+  Raises:
+    ValueError: the id is not between 1 and 370.
+  """
   if not 1 <= dive_id <= NUM_DIVES:
     raise ValueError(f'AQA-7 has diving ids 1 to {NUM_DIVES}, not {dive_id}.')
   if dive_id <= 8:
@@ -32,15 +37,18 @@ def key_of_id(dive_id: int) -> tuple[int, int]:
 
 
 def ids_by_key() -> dict[tuple[int, int], int]:
-  """Returns the AQA-7 diving id of every MTL-AQA key that has one."""
+  """Returns the AQA-7 diving id by key, for every key that has one."""
   return {key_of_id(dive_id): dive_id for dive_id in range(1, NUM_DIVES + 1)}
 
 
 def ids_of_released_list(keys: Iterable[tuple[int, int]]) -> list[int]:
-  """Returns the AQA-7 diving ids behind the release's misaligned keys.
+  """Returns the AQA-7 diving ids of the keys in a released list.
 
   Args:
-    keys: of `train_split_370_4.pkl` or `test_split_370_4.pkl`.
+    keys: from `train_split_370_4.pkl` or `test_split_370_4.pkl`.
+
+  Raises:
+    KeyError: an event is not 1, 2 or 3.
   """
   first_ids = {3: 1, 2: _FIRST_OF_EVENT_2, 1: _FIRST_OF_EVENT_1}
   return [first_ids[event] + sample - 1 for event, sample in keys]

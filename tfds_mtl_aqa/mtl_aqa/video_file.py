@@ -1,4 +1,4 @@
-"""Frames of a video file by their number."""
+"""Reads frames of a video file by their number."""
 
 import dataclasses
 import pathlib
@@ -11,30 +11,30 @@ import numpy as np
 from tfds_mtl_aqa import input_error
 from tfds_mtl_aqa.mtl_aqa import frame_clock, orientation
 
-# How far before a frame to start decoding, in frames; each is tried when the
-# one before it landed too late. The last goes back to the start of any file.
+# How many frames before a frame to start decoding. The next is tried where the
+# container jumps to a later frame. The last starts any file from its start.
 _RUN_UPS = (0, 50, 1000, 1 << 40)
 # More frames than can be missing at the beginning of a cut AVI.
 _CHECKED_AT_END = 50
 
 
 class UnreadableError(input_error.InputError):
-  """A file is there, but it is no video, or a damaged one."""
+  """A file exists, but is no video, or is damaged."""
 
 
 @dataclasses.dataclass(frozen=True)
 class VideoFile:
-  """A video, its frames numbered as ffmpeg numbers those that it extracts.
+  """A video whose frames are numbered as ffmpeg numbers extracted images.
 
   Attributes:
     path: of the file.
-    num_frames: frames that are shown, with the repeated ones.
-    clock: tells the frames in the file.
-    lead: how often the first frame is repeated before it, because the sound
-      begins earlier.
-    folder: for the frames, should they have to be extracted.
-    is_strict: whether frames that are not regular are an error; otherwise they
-      are taken in their order.
+    num_frames: number of frames, including the repeated ones.
+    clock: gives the numbers of the frames in the file.
+    lead: how often the first frame is repeated at the start, because the sound
+      starts earlier.
+    folder: where error messages tell the user to extract the frames.
+    is_strict: whether frames at irregular times are an error. Otherwise they
+      are counted in their order.
   """
 
   path: pathlib.Path
@@ -48,34 +48,34 @@ class VideoFile:
     """Decodes consecutive frames.
 
     Args:
-      first: the first frame, counted from 0.
-      count: how many.
+      first: number of the first frame, counted from 0.
+      count: how many frames, at least 1.
 
     Returns:
-      `count` frames, uint8 [height, width, 3], BGR.
+      `count` frames, each uint8 [height, width, 3], BGR.
 
     Raises:
-      InputError: the file is damaged, or its times are not regular.
+      InputError: the file is damaged, or its times are irregular.
     """
     wanted = [max(first + k - self.lead, 0) for k in range(count)]
     frames = self._decode(wanted[0], wanted[-1] - wanted[0] + 1)
     return [frames[index - wanted[0]] for index in wanted]
 
   def count_to_end(self) -> int:
-    """Returns how many frames the file shows, by decoding the last ones.
+    """Returns how many frames of the file can be shown; decodes the last ones.
 
-    The first frames of a cut AVI may be such as can't be decoded, which nothing
-    in it tells.
+    The first frames of a cut AVI may be impossible to decode, and nothing in
+    the file says so.
     """
     count = self.num_frames - self.lead
     last = self._numbered(max(count - _CHECKED_AT_END, 0))
     try:
       return max((index + 1 for index, _ in last), default=count)
-    except av.FFmpegError:  # Told where a damaged frame is needed.
+    except av.FFmpegError:  # `read` reports it if the frame is needed.
       return count
 
   def _decode(self, first: int, count: int) -> list[np.ndarray]:
-    """Returns frames by their place in the file."""
+    """Returns frames by their place in the file, without the repeated ones."""
     frames: list[np.ndarray] = []
     number = first + self.lead + 1
     try:
@@ -121,7 +121,9 @@ class VideoFile:
             break  # The container has no key frame where it says.
           if index == first:
             yield index, frame
-            yield from decoded
+            for later, frame in decoded:
+              if later is not None:
+                yield later, frame
             return
       if not start:
         return
@@ -134,25 +136,25 @@ def probe(
 
   Args:
     path: of the file.
-    check_rate: whether to refuse a variable frame rate, of which ffmpeg repeats
-      or drops frames: annotations count the frames of the event's video as it
-      extracts them. Otherwise such frames are numbered in their order.
-    folder: where to extract the frames of a video that is refused.
+    check_rate: whether a variable frame rate is an error. ffmpeg repeats or
+      drops frames of such a video, and annotations count the frames that it
+      extracts. Otherwise such frames are counted in their order.
+    folder: where an error message tells the user to extract the frames.
 
   Raises:
-    InputError: the file is not a video or, with `check_rate`, of variable rate.
+    UnreadableError: the file is no video, or is damaged.
+    InputError: `check_rate`, and the frame rate is variable.
   """
   folder = folder or f'whole_videos_frames/{path.stem}'
   if path.exists() and not path.is_file():
     raise UnreadableError(
-      f'{path}: is no file but a pipe, a folder or a device; put the video '
-      'itself there.'
+      f'{path}: is a pipe, a folder or a device; put a video file there.'
     )
   try:
     with av.open(str(path)) as container:
       stream = _video_stream(container, path)
       times = frame_clock.shown_times(stream)
-      if not times:
+      if not times or stream.time_base is None:
         raise UnreadableError(
           f'{path}: has no frames; the file is damaged, get it again.'
         )
@@ -172,7 +174,7 @@ def probe(
     reason = 'has frames without a time'
   if reason and check_rate:
     raise input_error.InputError(
-      f'{path}: {reason}, so that its frames cannot be numbered as in the '
+      f'{path}: {reason}, so its frames cannot be numbered as in the '
       f'annotations. {extract_advice(path, folder)}'
     )
   if reason:
@@ -186,8 +188,13 @@ def probe(
 
 
 def extract_advice(path: pathlib.Path, folder: str) -> str:
-  """Returns how to turn a video into a folder of numbered frames."""
-  # In the name of the images, ffmpeg reads % as the beginning of a number.
+  """Returns a sentence: how to turn a video into a folder of numbered frames.
+
+  Args:
+    path: of the video.
+    folder: for the frames.
+  """
+  # In names of images, % begins the number of the image.
   images = f'{folder.replace("%", "%%")}/%06d.jpg'
   return (
     'Extract its frames into the manual_dir instead: mkdir -p '
@@ -199,11 +206,11 @@ def extract_advice(path: pathlib.Path, folder: str) -> str:
 def _video_stream(
   container: av.container.InputContainer, path: pathlib.Path
 ) -> av.VideoStream:
-  """Returns the stream that ffmpeg takes: the largest, no cover picture."""
+  """Returns the stream that ffmpeg uses: the largest, and no cover picture."""
   stream = container.streams.best('video')
-  if stream is None:
+  if not isinstance(stream, av.VideoStream):
     raise UnreadableError(
-      f'{path}: has no video stream; put the video itself there.'
+      f'{path}: has no video stream; put a video file there.'
     )
   return stream
 

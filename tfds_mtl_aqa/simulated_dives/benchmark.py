@@ -1,4 +1,4 @@
-"""Prints how many dives a second one core simulates, renders and encodes.
+"""Prints how many dives per second one core simulates, draws and encodes.
 
 `python -m tfds_mtl_aqa.simulated_dives.benchmark --config=clips_171x128`
 """
@@ -14,8 +14,8 @@ from tfds_mtl_aqa.simulated_dives.simulation_config import CONFIGS
 
 
 def main() -> None:
-  """Times each stage on its own."""
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  """Measures the time of each stage and prints the results."""
+  parser = argparse.ArgumentParser(description=(__doc__ or '').split('\n')[0])
   parser.add_argument('--config', choices=CONFIGS, default='clips_171x128')
   parser.add_argument('--num_dives', type=int, default=60)
   args = parser.parse_args()

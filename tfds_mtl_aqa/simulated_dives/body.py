@@ -1,4 +1,4 @@
-"""The diver's body: joints, lengths, and how angles place them."""
+"""The diver's body: its joints, their distances, and where angles put them."""
 
 import dataclasses
 
@@ -37,7 +37,7 @@ FOOT = 0.20
 _HALF_SHOULDERS = 0.19
 _HALF_HIPS = 0.10
 
-# Shares of the mass, in the order of JOINTS; they sum to 1.
+# Share of each joint in the mass, in the order of JOINTS; the sum is 1.
 _MASS = np.array(
   [0.08, 0.20, 0.24] + 2 * [0.02, 0.03, 0.02, 0.08, 0.06, 0.02, 0.01]
 )
@@ -45,19 +45,20 @@ _MASS = np.array(
 
 @dataclasses.dataclass(frozen=True)
 class BodyAngles:
-  """Angles of the joints over time, each float64 [n] in radians.
+  """Angles of the joints at n instants, each float64 [n], in radians.
 
   Attributes:
-    hip: flexion, both legs.
-    hip_break: further flexion of the legs alone, of either sign.
+    hip: flexion of both legs.
+    hip_break: further flexion of the legs without the trunk; may be negative.
     knee: flexion.
-    spine: the trunk's curl towards the front.
-    apart: between the legs.
-    arms: from hanging (0) over forward (pi / 2) to overhead (pi).
+    spine: how far the trunk is curled towards the front.
+    apart: angle between the legs.
+    arms: 0 hanging, pi / 2 forward, pi overhead.
     elbow: flexion.
-    crossed: 0..1, arms wrapped for a twist: one at the head, one at the chest.
-    stride: between the legs, of walking.
-    pointed: 0..1, feet stretched instead of flat.
+    crossed: 0 to 1: arms wrapped for a twist, one at the head, one at the
+      chest.
+    stride: angle between the legs while walking.
+    pointed: 0 (flat feet) to 1 (stretched feet).
   """
 
   hip: np.ndarray
@@ -75,17 +76,18 @@ class BodyAngles:
 def place_body(
   angles: BodyAngles, tilt: np.ndarray, facing: int, twist: np.ndarray
 ) -> np.ndarray:
-  """Returns the joints about the centre of mass.
+  """Returns the positions of the joints relative to the centre of mass.
 
   Args:
     angles: of the joints.
-    tilt: [n] radians of the body's long axis from upright, positive when the
-      head leans away from the board.
-    facing: +1 if the untwisted, upright body faces away from the board.
-    twist: [n] radians about the long axis.
+    tilt: float64 [n], radians between upright and the body's long axis;
+      positive where the head leans away from the board.
+    facing: +1 if the untwisted, upright body faces away from the board, else
+      -1.
+    twist: float64 [n], radians about the long axis.
 
   Returns:
-    float64 [n, 17, 3], metres.
+    float64 [n, 17, 3], metres, in the axes of `motion`.
   """
   n = len(tilt)
   # In the body's own frame: (along the long axis, to the front, to the left).

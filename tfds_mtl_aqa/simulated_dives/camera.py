@@ -1,4 +1,4 @@
-"""The panning camera of an event."""
+"""The camera of an event, which follows the diver."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ from scipy import ndimage
 
 from tfds_mtl_aqa.simulated_dives.events import Event
 
-# The camera follows this share of the diver's way across.
+# The camera moves sideways by this share of the diver's way.
 _FOLLOW_X = 0.5
-# The operator's hand smooths the pan over about this time.
+# Time over which the motion of the camera is smoothed.
 _PAN_SECONDS = 0.1
-# At the lowest, the water line is this share of the frame below its middle.
+# The camera stops where the water line is this share of the frame's height
+# below the middle.
 _WATER_LINE = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
 class Camera:
-  """Where the camera looks in each frame, and how metres become pixels.
+  """Where the camera looks in each of n frames; turns metres into pixels.
 
   Attributes:
-    x: float64 [n], metres from the board's edge of the frame's middle.
-    y: float64 [n], metres above the water of the frame's middle.
-    right: +1 if away from the board is to the right in the image, else -1.
-    yaw: radians about the vertical.
-    width: pixels.
-    height: pixels.
+    x: float64 [n], metres from the board's edge to the middle of the frame.
+    y: float64 [n], metres from the water up to the middle of the frame.
+    right: +1 if the direction away from the board is to the right in the image,
+      else -1.
+    yaw: rotation about the vertical, radians.
+    width: of a frame, pixels.
+    height: of a frame, pixels.
     pixels_per_metre: the scale.
   """
 
@@ -49,7 +51,16 @@ class Camera:
     height: int,
     frames_per_second: float,
   ) -> Camera:
-    """Returns the camera of `event` that follows a diver at x, y [n]."""
+    """Returns the camera of an event that follows a diver.
+
+    Args:
+      event: that it films.
+      x: float64 [n], metres from the board's edge to the diver.
+      y: float64 [n], metres from the water up to the diver.
+      width: of a frame, pixels.
+      height: of a frame, pixels.
+      frames_per_second: rate of the n frames.
+    """
     scale = min(width, height) / event.view_height
     sigma = _PAN_SECONDS * frames_per_second
     lowest = _WATER_LINE * event.view_height
@@ -65,9 +76,14 @@ class Camera:
     )
 
   def project(self, points: np.ndarray) -> np.ndarray:
-    """Returns pixel coordinates [n, k, 2] of points [n, k, 3] in metres.
+    """Returns where points appear in the frames.
 
-    Pixel (0, 0) is the centre of the top left pixel.
+    Args:
+      points: float64 [n, k, 3], metres.
+
+    Returns:
+      float64 [n, k, 2], pixels (x, y). (0, 0) is the centre of the top left
+      pixel; points may lie outside the frame.
     """
     across = points[..., 0] * np.cos(self.yaw) + points[..., 2] * np.sin(
       self.yaw

@@ -1,4 +1,4 @@
-"""Commentary on a simulated dive, from a grammar over what happened."""
+"""Writes the commentary on a simulated dive from phrases about its events."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,8 @@ from tfds_mtl_aqa.simulated_dives.faults import NAMES, Faults
 
 EOS, SOS = 0, 1
 SPECIAL_TOKENS = ('<eos>', '<sos>')
-# Severities from which a fault is mentioned, called bad, or praised as absent.
+# A fault is mentioned from this severity on, called bad from this one on, and
+# its absence is praised up to this one.
 MENTIONED, BAD, ABSENT = 0.3, 0.6, 0.1
 _MAX_FAULTS = 2
 _MAX_WORDS = 45
@@ -46,10 +47,10 @@ def dive_name(number: DiveNumber) -> str:
   """Returns a dive in words, without its position.
 
   Args:
-    number: the dive, such as 5253B.
+    number: the dive.
 
   Returns:
-    Such as 'back two and a half somersaults one and a half twists'.
+    For 5253B 'back two and a half somersaults one and a half twists'.
   """
   words = ['armstand'] if number.armstand else []
   words.append(_DIRECTIONS[number.rotation_type])
@@ -67,14 +68,14 @@ def _plural(halves: int, noun: str) -> str:
 
 
 def happened(faults: Faults) -> dict[str, float]:
-  """Returns the severity of each thing that the commentator may see.
+  """Returns the severity of each fault, by its name in `phrases.FAULTS`.
 
   Args:
     faults: of the dive.
 
   Returns:
-    Severity 0..1 by key of `phrases.FAULTS`: the error of rotation and the
-    distance each appear under the name of their direction.
+    Severities from 0 to 1. The error of rotation is named 'over' or 'short',
+    and the distance 'far' or 'close'; the other name of each is left out.
   """
   severities = dict(zip(NAMES, faults.severities(), strict=True))
   rotation = severities.pop('rotation_error')
@@ -91,14 +92,14 @@ def comment(
   springboard: bool,
   rng: np.random.Generator,
 ) -> str:
-  """Returns what the commentator says; never the score.
+  """Returns the commentary, which never tells the score.
 
   Args:
     number: the announced dive.
     faults: what went wrong.
-    award: of ten, that the dive deserves; it sets the tone.
-    springboard: 3 m springboard instead of 10 m platform.
-    rng: the source of chance.
+    award: that the dive deserves, from 0 to 10; decides the verdict.
+    springboard: whether from the 3 m springboard, else the 10 m platform.
+    rng: source of random numbers.
 
   Returns:
     15 to 45 words between single spaces.
@@ -143,7 +144,7 @@ def _count_words(parts: Sequence[str]) -> int:
 
 
 def _choose(options: Sequence[str], rng: np.random.Generator) -> str:
-  return options[rng.integers(len(options))]
+  return options[int(rng.integers(len(options)))]
 
 
 def _all_phrases() -> Iterator[str]:
@@ -168,12 +169,22 @@ def _token_ids() -> dict[str, int]:
 
 
 def vocabulary() -> list[str]:
-  """Returns every token: <eos> first, <sos> second, then words by alphabet."""
+  """Returns all tokens: <eos>, <sos>, then the words in alphabetical order."""
   return list(_token_ids())
 
 
 def caption_ids(caption: str) -> np.ndarray:
-  """Returns int32 [tokens]: <sos>, the caption's words, <eos>."""
+  """Returns the tokens of a caption as indices into `vocabulary`.
+
+  Args:
+    caption: words between single spaces.
+
+  Returns:
+    int32 [tokens], with <sos> first and <eos> last.
+
+  Raises:
+    KeyError: a word is not in the vocabulary.
+  """
   ids = _token_ids()
   words = [ids[word] for word in caption.split()]
   return np.array([SOS, *words, EOS], np.int32)

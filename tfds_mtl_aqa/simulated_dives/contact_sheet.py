@@ -1,4 +1,4 @@
-"""Draws a contact sheet: one dive a row.
+"""Draws a picture of several dives: one in each row.
 
 `python -m tfds_mtl_aqa.simulated_dives.contact_sheet --out=dives.png`
 """
@@ -15,12 +15,12 @@ from tfds_mtl_aqa.simulated_dives.simulation_config import CONFIGS, SPLITS
 
 _BEFORE_TAKE_OFF_SECONDS = 0.3
 _TEXT_HEIGHT = 14
-# Faults milder than this are not written down.
+# The text leaves out faults of lower severity.
 _WRITTEN_SEVERITY = 0.15
 
 
 def describe(dive: SimulatedDive) -> str:
-  """Returns the dive number, the score and the faults of a dive."""
+  """Returns a line of text: dive number, score and faults of a dive."""
   severities = happened(dive.faults)
   seen = [
     f'{name.replace("_", " ")} {severity:.1f}'
@@ -42,7 +42,8 @@ def contact_row(
 
   Args:
     dive: what to show.
-    num_frames: from just before the take-off to the end of the window.
+    num_frames: how many frames, from just before the take-off to the end of the
+      window.
     width: of a frame, pixels.
     height: of a frame, pixels.
 
@@ -70,7 +71,7 @@ def contact_row(
 
 def main() -> None:
   """Writes the contact sheet that the command line asks for."""
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser = argparse.ArgumentParser(description=(__doc__ or '').split('\n')[0])
   parser.add_argument('--out', required=True, help='the PNG file to write')
   parser.add_argument('--config', choices=CONFIGS, default='clips_171x128')
   parser.add_argument('--split', choices=SPLITS, default='train')
@@ -92,7 +93,10 @@ def main() -> None:
   ]
   sheet = cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR)
   if not cv2.imwrite(args.out, sheet, [cv2.IMWRITE_PNG_COMPRESSION, 9]):
-    parser.error(f'--out={args.out}: could not be written')
+    parser.error(
+      f'--out={args.out}: cannot be written; give a file name that ends in '
+      '.png, in an existing folder'
+    )
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""One simulated dive: what happened, how it was judged and described."""
+"""One simulated dive: its motion, its scores and its commentary."""
 
 import dataclasses
 import functools
@@ -17,7 +17,8 @@ from tfds_mtl_aqa.simulated_dives.simulation_config import (
   SimulationConfig,
 )
 
-# Rarely everything goes wrong, which skews the scores as the real ones are.
+# In a few dives everything goes wrong, which gives the scores the skewed
+# distribution of the real ones.
 _FAILURE_RATE = 0.02
 # The better divers choose the harder dives.
 _MEAN_DIFFICULTY, _STD_DIFFICULTY = 3.13, 0.42
@@ -29,28 +30,28 @@ _SKINS: tuple[Colour, ...] = (
   (190, 138, 100),
   (164, 114, 80),
 )
-# Purposes of the streams of chance of one dive.
+# Each dive has a source of random numbers for each of these purposes.
 _LABELS, _COMMENTARY, SPLASH_STREAM = range(3)
 
 
 @dataclasses.dataclass(frozen=True)
 class SimulatedDive:
-  """A dive with everything that is known of it.
+  """A dive with all that is known about it.
 
   Attributes:
     config: of the set that it belongs to.
     split: one of SPLITS.
-    index: in its split, from 0.
-    event: where it takes place.
-    sample: its number in the event, from 1.
+    index: in its split, counted from 0.
+    event: in which it takes place.
+    sample: its number in the event, counted from 1.
     flight: the announced dive, its faults and its motion.
-    awards: float32 [7], half points.
-    start_frame: 1-based, in the event's video.
-    end_frame: 1-based, inclusive: the last frame of the window.
+    awards: float32 [7], the judges' scores, half points from 0 to 10.
+    start_frame: number of the first frame in the event's video, from 1.
+    end_frame: number of the last frame of the window, from 1.
     caption: the commentary, words between single spaces.
-    skin: RGB.
-    suit: RGB.
-    seconds_after_entry: from first contact with the water to `end_frame`.
+    skin: colour, RGB.
+    suit: colour, RGB.
+    seconds_after_entry: from the first contact with the water to `end_frame`.
   """
 
   config: SimulationConfig
@@ -79,17 +80,17 @@ class SimulatedDive:
 
   @property
   def execution(self) -> float:
-    """The sum of the middle three awards, 0 to 30."""
+    """The sum of the middle three awards, from 0 to 30."""
     return judging.execution_score(self.awards)
 
   @property
   def final_score(self) -> float:
-    """Points as announced."""
+    """The announced score: execution times difficulty, in points."""
     return judging.final_score(self.awards, self.number.difficulty)
 
   @functools.cached_property
   def frame_times(self) -> np.ndarray:
-    """Seconds from take-off of each stored frame, float64 [num_frames]."""
+    """Times of the stored frames: float64 [num_frames], s from take-off."""
     config = self.config
     last = self.flight.seconds + self.seconds_after_entry
     steps = np.arange(config.num_frames) - (
@@ -99,23 +100,23 @@ class SimulatedDive:
 
   @functools.cached_property
   def joints(self) -> np.ndarray:
-    """The joints in metres, float64 [num_frames, 17, 3]."""
+    """Positions of the joints, float64 [num_frames, 17, 3], metres."""
     return motion.joint_positions(self.flight, self.frame_times)
 
   def camera(self, width: int, height: int) -> Camera:
-    """Returns the camera that films the dive in frames of this size."""
+    """Returns the camera that films the dive in frames of a size in pixels."""
     centre = motion.filmed_centre(self.flight, self.frame_times, self.joints)
     return Camera.follow(
       self.event, *centre, width, height, self.config.frames_per_second
     )
 
   def poses(self) -> np.ndarray:
-    """Returns pixel coordinates of the joints, float32 [num_frames, 17, 2]."""
+    """Returns the joints in the frames: float32 [num_frames, 17, 2], pixels."""
     camera = self.camera(self.config.width, self.config.height)
     return camera.project(self.joints).astype(np.float32)
 
   def rng(self, purpose: int) -> np.random.Generator:
-    """Returns the stream of chance for one purpose of this dive."""
+    """Returns the source of random numbers for one purpose of this dive."""
     return _stream(self.config, self.split, self.index, purpose)
 
 
@@ -130,7 +131,13 @@ def _stream(
 def event_and_sample(
   config: SimulationConfig, split: str, index: int
 ) -> tuple[int, int]:
-  """Returns a dive's event id and its number in the event, both from 1."""
+  """Returns a dive's event id and its number in the event, both from 1.
+
+  Args:
+    config: of the set of dives.
+    split: one of SPLITS.
+    index: in the split, counted from 0.
+  """
   if split == 'test':
     rank, place = divmod(index, config.num_test_events)
     return config.num_train_events + place + 1, rank + 1
@@ -147,17 +154,17 @@ def simulate_dive(
   number: DiveNumber | None = None,
   faults: Faults | None = None,
 ) -> SimulatedDive:
-  """Returns a dive: a pure function of (config, split, index).
+  """Returns a dive, always the same for the same arguments.
 
   Args:
     config: of the set of dives.
     split: one of SPLITS.
-    index: in the split, from 0.
-    number: performs this dive instead of the one drawn.
-    faults: makes these faults instead of those drawn.
+    index: in the split, counted from 0.
+    number: the dive to perform; None for a random one.
+    faults: the faults to make; None for random ones.
 
   Returns:
-    The dive; its joints are worked out when first asked for.
+    The dive. Its joints are computed on first use.
   """
   event_id, sample = event_and_sample(config, split, index)
   event = draw_event(config.seed, event_id)
@@ -213,7 +220,7 @@ def simulate_dive(
 def _jump_speed(
   number: DiveNumber, springboard: bool, rng: np.random.Generator
 ) -> float:
-  """Draws the vertical speed at take-off, m/s."""
+  """Returns a random vertical speed at take-off, m/s."""
   if number.armstand:
     mean = 0.8
   elif springboard:
@@ -229,13 +236,13 @@ def _frames(
   sample: int,
   rng: np.random.Generator,
 ) -> tuple[int, int]:
-  """Draws the first and last frame of the natural clip in its video.
+  """Returns a random first and last frame of the dive in its event's video.
 
-  MTL-AQA's clips take 54 to 273 frames, 106 on average, at 25 a second.
+  MTL-AQA's dives have 54 to 273 frames, 106 on average, at 25 per second.
   """
   length = 106 + 5 * (number.difficulty - _MEAN_DIFFICULTY)
   length = np.clip(length * np.exp(0.2 * rng.standard_normal()), 54, 273)
-  # A dive a minute.
+  # One dive per minute.
   end = 1500 * sample + rng.integers(-150, 151)
   scale = config.frames_per_second / MTL_AQA_FRAMES_PER_SECOND
   return round((end - length) * scale), round(end * scale)

@@ -1,10 +1,10 @@
-"""The dive numbers of MTL-AQA: how often, how difficult, what they mean.
+"""The dive numbers of MTL-AQA: how frequent and difficult, and what they mean.
 
-Counted from the released annotations with dive numbers; events 17, 18 and 22
-are 3 m springboard, the others 10 m platform. Where the data knows several
-difficulties of one dive (rule changes, typing errors), the commonest stands
-here. One of the 1412 dives is left out: it is labelled as a half somersault
-with a difficulty of 2.9.
+Counted in the released annotations with dive numbers. Events 17, 18 and 22 are
+3 m springboard, the others 10 m platform. Some dives have several difficulties
+in the data, because of rule changes or typing errors: here is the most frequent
+one. One of the 1412 dives is left out: it is labelled as a half somersault with
+a difficulty of 2.9.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ _ROTATION_CODES = {'1': 1, '2': 0, '3': 3, '4': 2}
 
 # (dive number, platform count, platform difficulty, springboard count,
 # springboard difficulty).
-MTL_AQA_DIVES = (
+MTL_AQA_DIVES: tuple[tuple[str, int, float | None, int, float | None], ...] = (
   ('101B', 1, 1.5, 0, None),
   ('102B', 1, 1.9, 0, None),
   ('103B', 20, 1.6, 0, None),
@@ -82,16 +82,17 @@ MTL_AQA_DIVES = (
 
 @dataclasses.dataclass(frozen=True)
 class DiveNumber:
-  """A dive as announced, with the label codes of the MTL-AQA release.
+  """An announced dive, with the integer codes of the MTL-AQA release.
 
   Attributes:
     number: the FINA number and position letter, such as '5253B'.
-    difficulty: the degree of difficulty on this apparatus.
+    difficulty: the degree of difficulty from this platform or springboard.
     position: 0 free, 1 pike, 2 tuck.
     armstand: 0 or 1.
     rotation_type: 0 backward, 1 forward, 2 inward, 3 reverse.
-    somersaults: half somersaults; 0 for a plain dive, as in the release.
-    twists: half twists.
+    somersaults: number of half somersaults; 0 for a plain dive, as in the
+      release.
+    twists: number of half twists.
   """
 
   number: str
@@ -104,7 +105,7 @@ class DiveNumber:
 
   @property
   def half_turns(self) -> int:
-    """Half turns from take-off to entry: a plain dive still makes one."""
+    """Number of half turns from take-off to entry: 1 for a plain dive."""
     return self.somersaults or 1
 
   @property
@@ -114,7 +115,12 @@ class DiveNumber:
 
 
 def parse_dive_number(number: str, difficulty: float) -> DiveNumber:
-  """Returns the dive that a FINA number such as '107B' or '6243D' names."""
+  """Returns the dive with a FINA number.
+
+  Args:
+    number: such as '107B' or '6243D'.
+    difficulty: the degree of difficulty.
+  """
   digits, letter = number[:-1], number[-1]
   if digits[0] in '56':
     direction, somersaults = digits[1], int(digits[2])
@@ -134,29 +140,26 @@ def parse_dive_number(number: str, difficulty: float) -> DiveNumber:
 
 @functools.cache
 def dive_table(springboard: bool) -> tuple[tuple[DiveNumber, ...], np.ndarray]:
-  """Returns the dives of an apparatus and the share of each in MTL-AQA.
+  """Returns the dives from a platform or springboard, and their frequencies.
 
   Args:
-    springboard: 3 m springboard instead of 10 m platform.
+    springboard: whether from the 3 m springboard, else the 10 m platform.
 
   Returns:
-    The dives, and float64 [num_dives] frequencies that sum to 1.
+    The dives, and float64 [num_dives]: their shares in MTL-AQA, with sum 1.
   """
-  rows = [
-    (number, count, difficulty)
-    for number, *platform_springboard in MTL_AQA_DIVES
-    for count, difficulty in [
-      platform_springboard[2:] if springboard else platform_springboard[:2]
-    ]
-    if count
-  ]
-  counts = np.array([count for _, count, _ in rows], np.float64)
-  dives = tuple(parse_dive_number(number, dd) for number, _, dd in rows)
-  return dives, counts / counts.sum()
+  dives, counts = [], []
+  for row in MTL_AQA_DIVES:
+    count, difficulty = row[3:] if springboard else row[1:3]
+    if count and difficulty is not None:
+      dives.append(parse_dive_number(row[0], difficulty))
+      counts.append(count)
+  shares = np.array(counts, np.float64)
+  return tuple(dives), shares / shares.sum()
 
 
 def springboard_share() -> float:
-  """Returns the share of springboard dives in MTL-AQA."""
+  """Returns the share of springboard dives in MTL-AQA, from 0 to 1."""
   platform = sum(row[1] for row in MTL_AQA_DIVES)
   springboard = sum(row[3] for row in MTL_AQA_DIVES)
   return springboard / (platform + springboard)

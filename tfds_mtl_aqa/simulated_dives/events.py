@@ -1,4 +1,4 @@
-"""Events: each its own pool, backdrop, colours and camera."""
+"""Events: each has its own pool, backdrop, colours and camera."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ PLATFORM_HEIGHT = 10.0
 SPRINGBOARD_HEIGHT = 3.0
 PATTERNS = ('tiles', 'crowd', 'banners', 'beams', 'plain')
 
-# A stream of its own, apart from those of the dives.
+# Random numbers of events do not depend on those of dives.
 _EVENT_STREAM = 0
 
 Colour = tuple[int, int, int]
@@ -21,20 +21,20 @@ class Event:
   """One competition, filmed by one camera.
 
   Attributes:
-    event_id: from 1; ids of 'test' follow those of 'train'.
-    springboard: 3 m springboard instead of 10 m platform.
-    away_to_right: whether the divers travel to the right in the image.
-    view_height: metres that a frame's height shows.
-    camera_x: metres from the board's edge to the middle of the pan.
-    yaw: of the camera about the vertical, radians; 0 looks along the board's
-      edge.
+    event_id: counted from 1; ids of 'test' follow those of 'train'.
+    springboard: whether 3 m springboard, else 10 m platform.
+    away_to_right: whether the divers move to the right in the image.
+    view_height: height of the part of the scene in a frame, metres.
+    camera_x: metres from the board's edge to the middle of the camera's range.
+    yaw: rotation of the camera about the vertical, radians; at 0 it looks along
+      the board's edge.
     pattern: of the backdrop, one of PATTERNS.
-    wall: RGB of the backdrop.
-    pattern_contrast: 0..1.
-    water: RGB.
-    board: RGB of the board or platform.
-    suit: RGB of the home team's suits; the others vary around it.
-    seed: of the backdrop's texture.
+    wall: colour of the backdrop, RGB.
+    pattern_contrast: from 0 to 1.
+    water: colour, RGB.
+    board: colour of the springboard or platform, RGB.
+    suit: mean colour of the divers' suits, RGB.
+    seed: for the texture of backdrop and water.
   """
 
   event_id: int
@@ -53,12 +53,12 @@ class Event:
 
   @property
   def board_height(self) -> float:
-    """Metres above the water."""
+    """Height of the board or platform above the water, metres."""
     return SPRINGBOARD_HEIGHT if self.springboard else PLATFORM_HEIGHT
 
 
 def draw_event(seed: int, event_id: int) -> Event:
-  """Returns the event with this id: a pure function of (seed, event_id)."""
+  """Returns the event with an id, always the same for the same arguments."""
   rng = np.random.default_rng((seed, _EVENT_STREAM, event_id))
   share = springboard_share()
   # Spread evenly over the ids, so that small sets have both.
@@ -88,7 +88,7 @@ def _colour(
   saturation: tuple[float, float],
   value: tuple[float, float],
 ) -> Colour:
-  """Draws an RGB colour; hue and saturation in 0..1, value in 0..255."""
+  """Returns a random RGB colour; hue and saturation 0 to 1, value 0 to 255."""
   h, s, v = (rng.uniform(*bounds) for bounds in (hue, saturation, value))
   weights = np.clip(np.abs((h * 6 + np.array([0, 4, 2])) % 6 - 3) - 1, 0, 1)
   red, green, blue = np.round(v * (1 - s + s * weights)).astype(int)

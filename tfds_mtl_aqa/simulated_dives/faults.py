@@ -1,10 +1,10 @@
-"""What goes wrong in a dive: the faults and how they are drawn."""
+"""The faults of a dive, and random ones."""
 
 import dataclasses
 
 import numpy as np
 
-# Each fault's value at severity 1, the worst that is drawn.
+# Value of each fault at severity 1, which is the worst; see `Faults` for units.
 MAX_ENTRY_ANGLE = 40.0
 MAX_ROTATION_ERROR = 60.0
 MAX_LEGS_APART = 60.0
@@ -22,12 +22,12 @@ NAMES = (
   'distance',
 )
 
-# Severity is about mean + spread * z, z standard normal with these
-# correlations to the dive's (negative) quality.
+# Severity is mean + spread * z, where z is standard normal and has these
+# correlations with the negative quality of the dive.
 _MEAN = 0.235
 _SPREAD = 0.285
 _QUALITY_CORRELATION = np.array([0.25, 0.25, 0.2, 0.2, 0.2, 0.2])
-# The splash also follows from how the body meets the water.
+# The splash also depends on how the body meets the water.
 _SPLASH_FROM_ENTRY = 0.35
 _SPLASH_FROM_ROTATION = 0.15
 
@@ -37,15 +37,15 @@ class Faults:
   """The faults of one dive, in physical units.
 
   Attributes:
-    entry_angle: degrees (>= 0) of the body's line from the vertical as it
-      meets the water, in the direction of `rotation_error`.
-    rotation_error: degrees by which the somersaults are past (over-rotated,
-      > 0) or short of (< 0) the vertical.
-    legs_apart: degrees between the legs, from take-off to entry.
-    knee_bend: degrees of flexion where the knees should be straight.
-    splash: 0 (a rip entry) to 1 (a big plume).
-    distance: metres from the ideal point of entry, away from (> 0) or towards
-      (< 0) the board.
+    entry_angle: 0 to 40 degrees between the body and the vertical at entry, in
+      the direction of `rotation_error`.
+    rotation_error: -60 to 60 degrees that the somersaults turn too far (> 0) or
+      too little (< 0).
+    legs_apart: 0 to 60 degrees between the legs, from take-off to entry.
+    knee_bend: 0 to 90 degrees of flexion where the knees should be straight.
+    splash: 0 (almost none) to 1 (high).
+    distance: metres from the ideal point of entry, up to 2.2 away from the
+      board (> 0) or 0.7 towards it (< 0).
   """
 
   entry_angle: float = 0.0
@@ -56,7 +56,7 @@ class Faults:
   distance: float = 0.0
 
   def severities(self) -> np.ndarray:
-    """Returns each fault's severity, float64 [6] in 0..1, in NAMES' order."""
+    """Returns the severities: float64 [6], 0 to 1, in the order of NAMES."""
     worst_distance = MAX_DISTANCE_OUT if self.distance > 0 else MAX_DISTANCE_IN
     return np.array(
       [
@@ -71,14 +71,12 @@ class Faults:
 
 
 def draw_faults(quality: float, rng: np.random.Generator) -> Faults:
-  """Draws the faults of a dive.
+  """Returns random faults.
 
   Args:
-    quality: of the dive, standardised; most faults shrink as it grows.
-    rng: the source of chance.
-
-  Returns:
-    The faults.
+    quality: of the dive: 0 is the mean, and 1 a standard deviation. Faults are
+      smaller where it is higher.
+    rng: source of random numbers.
   """
   noise = rng.standard_normal(len(NAMES))
   z = (

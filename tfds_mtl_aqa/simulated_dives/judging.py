@@ -1,4 +1,4 @@
-"""Seven noisy judges, and the score that they make."""
+"""The awards of seven judges, and the score that follows from them."""
 
 import numpy as np
 
@@ -6,26 +6,27 @@ from tfds_mtl_aqa.features import NUM_JUDGES
 from tfds_mtl_aqa.simulated_dives.faults import Faults
 
 PERFECT = 10.0
-# Points off for each fault at severity 1, in the order of `faults.NAMES`.
+# Points to subtract for each fault at severity 1, in the order of
+# `faults.NAMES`.
 _POINTS_OFF = np.array([2.1, 2.1, 1.45, 1.45, 1.55, 1.45])
-# What all judges see alike and no fault explains; what each judge sees alone.
+# Standard deviations, in points: of what all judges share, and of each judge.
 _PANEL_NOISE = 0.3
 _JUDGE_NOISE = 0.45
-# Points that even a dive without a fault is short of perfection.
+# Points to subtract from any dive, even one without faults.
 _STRICTNESS = 0.1
 
 
 def deserved_award(faults: Faults) -> float:
-  """Returns the points of ten that a dive with these faults deserves."""
+  """Returns the award without noise, from 0 to 10 points."""
   return float(PERFECT - _STRICTNESS - _POINTS_OFF @ faults.severities())
 
 
 def judge_awards(faults: Faults, rng: np.random.Generator) -> np.ndarray:
-  """Returns the awards of the seven judges.
+  """Returns the awards of the seven judges, with noise.
 
   Args:
     faults: of the dive.
-    rng: the source of chance.
+    rng: source of random numbers.
 
   Returns:
     float32 [7], half points from 0 to 10.
@@ -39,10 +40,15 @@ def judge_awards(faults: Faults, rng: np.random.Generator) -> np.ndarray:
 
 
 def execution_score(awards: np.ndarray) -> float:
-  """Returns the sum of the middle three of the awards."""
+  """Returns the sum of the middle three of seven awards, from 0 to 30."""
   return float(np.sort(awards)[2:5].sum())
 
 
 def final_score(awards: np.ndarray, difficulty: float) -> float:
-  """Returns the score as announced, in points: execution times difficulty."""
+  """Returns the announced score in points: execution times difficulty.
+
+  Args:
+    awards: [7], points from 0 to 10.
+    difficulty: the degree of difficulty.
+  """
   return round(execution_score(awards) * difficulty, 2)

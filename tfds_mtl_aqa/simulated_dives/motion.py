@@ -1,8 +1,8 @@
-"""How a dive moves: take-off, flight, rotation, twist and entry.
+"""The motion of a dive: take-off, flight, rotation, twist and entry.
 
-Coordinates are in metres: x away from the board's edge, y up from the water,
-z across. Time is in seconds from the take-off. Everything is vectorised over
-the instants of one dive.
+Coordinates are in metres: x from the board's edge away from it, y from the
+water up, z along the edge. Times t are float64 [n], in seconds from the
+take-off; functions of t return an array for these n instants.
 """
 
 import dataclasses
@@ -14,14 +14,14 @@ from tfds_mtl_aqa.simulated_dives.dive_numbers import DiveNumber
 from tfds_mtl_aqa.simulated_dives.faults import Faults
 
 GRAVITY = 9.81
-# Height of the centre of mass above the surface as the hands or feet touch it.
+# Height of the centre of mass above the water when hands or feet touch it.
 REACH_HEAD_FIRST = 1.12
 REACH_FEET_FIRST = 0.95
 # Where a good dive enters, metres from the board's edge.
 IDEAL_DISTANCE = 1.3
-# The water brakes the body exponentially, with this time constant.
+# In the water the speed decreases exponentially, with this time constant.
 _BRAKE_SECONDS = 0.19
-# Leaning at take-off, in the direction of the somersault.
+# Lean of the body at take-off, in the direction of the somersault.
 _LEAN = np.deg2rad(12.0)
 _COME_OUT_SECONDS = 0.42
 
@@ -31,13 +31,13 @@ _BACKWARD, _FORWARD, _INWARD, _REVERSE = range(4)
 
 @dataclasses.dataclass(frozen=True)
 class Flight:
-  """The centre of mass and the turns of one dive.
+  """What determines the motion of one dive.
 
   Attributes:
-    dive: what was announced.
-    faults: what goes wrong.
-    springboard: 3 m springboard instead of 10 m platform.
-    board_height: metres.
+    dive: the announced dive.
+    faults: of the dive.
+    springboard: whether 3 m springboard, else 10 m platform.
+    board_height: metres above the water.
     jump_speed: vertical speed at take-off, m/s.
     take_off_height: of the centre of mass, metres above the water.
     seconds: from take-off to the first contact with the water.
@@ -68,10 +68,10 @@ class Flight:
 
   @property
   def entry_tilt(self) -> float:
-    """Signed tilt of the body's line from the vertical at entry, radians.
+    """Angle between the vertical and the body at entry, radians.
 
-    Positive past the vertical. A part of the error of rotation tilts the
-    whole body; the rest breaks its line at the hips.
+    Positive if the body has turned too far. A part of the rotation error tilts
+    the whole body; the rest bends it at the hips.
     """
     over = np.copysign(1.0, self.faults.rotation_error)
     return float(
@@ -82,12 +82,12 @@ class Flight:
 
   @property
   def total_rotation(self) -> float:
-    """Radians turned from the upright (or armstand) start to the entry."""
+    """Rotation from the start, upright or armstand, to the entry, radians."""
     return self.dive.half_turns * np.pi + self.entry_tilt
 
 
 def ramp(t: np.ndarray, start: float, end: float) -> np.ndarray:
-  """Returns a smooth step from 0 at `start` to 1 at `end`."""
+  """Returns a smooth step at the instants t: 0 at `start`, 1 at `end`."""
   s = np.clip((t - start) / max(end - start, 1e-6), 0.0, 1.0)
   return s * s * (3 - 2 * s)
 
@@ -99,17 +99,14 @@ def plan_flight(
   board_height: float,
   jump_speed: float,
 ) -> Flight:
-  """Returns the flight of a dive under gravity.
+  """Returns the flight of a dive, with its time in the air under gravity.
 
   Args:
-    dive: what was announced.
-    faults: what goes wrong.
-    springboard: 3 m springboard instead of 10 m platform.
-    board_height: metres.
-    jump_speed: vertical, m/s.
-
-  Returns:
-    The flight, its time in the air solved from the fall.
+    dive: the announced dive.
+    faults: of the dive.
+    springboard: whether 3 m springboard, else 10 m platform.
+    board_height: metres above the water.
+    jump_speed: vertical speed at take-off, m/s.
   """
   centre = 0.98 if dive.armstand else 1.12
   reach = REACH_HEAD_FIRST if dive.head_first else REACH_FEET_FIRST
@@ -127,10 +124,10 @@ def plan_flight(
 
 
 def rotation(flight: Flight, t: np.ndarray) -> np.ndarray:
-  """Returns the radians turned at the instants t, counted from upright.
+  """Returns the rotation since the start at t: float64 [n], radians.
 
-  The angular momentum is constant in the air: the tighter the shape, the
-  faster the turn. In the last instants the diver opens and holds the line.
+  The angular momentum is constant in the air: a tighter shape turns faster. At
+  the end the diver stretches and turns slowly.
   """
   grid = np.linspace(0.0, flight.seconds, 128)
   speed = 0.4 + 1.6 * _shape(flight, grid)
@@ -147,7 +144,7 @@ def rotation(flight: Flight, t: np.ndarray) -> np.ndarray:
 
 
 def twist(flight: Flight, t: np.ndarray) -> np.ndarray:
-  """Returns the radians twisted at the instants t."""
+  """Returns the twist at the instants t: float64 [n], radians."""
   total = flight.dive.twists * np.pi
   if flight.dive.position == 0:
     start, end = 0.15, flight.seconds - 0.35
@@ -157,17 +154,17 @@ def twist(flight: Flight, t: np.ndarray) -> np.ndarray:
 
 
 def ramp_linear(t: np.ndarray, start: float, end: float) -> np.ndarray:
-  """Returns a step from 0 to 1 that is steady but for soft ends."""
+  """Returns a step from 0 to 1 that is almost linear, with smooth ends."""
   s = np.clip((t - start) / (end - start), 0.0, 1.0)
   return 0.6 * s + 0.4 * s * s * (3 - 2 * s)
 
 
 def centre_of_mass(flight: Flight, t: np.ndarray) -> tuple[np.ndarray, ...]:
-  """Returns x and y of the centre of mass in the air and in the water.
+  """Returns x and y of the centre of mass, in the air and in the water.
 
   Args:
     flight: the dive.
-    t: float64 [n], seconds from take-off; before it, the start holds.
+    t: float64 [n], seconds from take-off. Before it, the position is constant.
 
   Returns:
     Two float64 [n], metres.
@@ -180,7 +177,7 @@ def centre_of_mass(flight: Flight, t: np.ndarray) -> tuple[np.ndarray, ...]:
   )
   start_x = 0.05
   x = start_x + (flight.entry_x - start_x) * in_air / flight.seconds
-  # In the water: the speed of the entry, braked.
+  # In the water the speed of the entry decreases.
   sunk = _BRAKE_SECONDS * (
     1 - np.exp(-np.maximum(t - flight.seconds, 0) / _BRAKE_SECONDS)
   )
@@ -188,17 +185,17 @@ def centre_of_mass(flight: Flight, t: np.ndarray) -> tuple[np.ndarray, ...]:
   speed = max(speed, 12.5)
   lean = flight.spin * np.sin(flight.entry_tilt)
   drift = (flight.entry_x - start_x) / flight.seconds
-  # The body slides in along its own line.
+  # In the water the body moves along its own axis.
   x = x + sunk * (0.5 * drift - 0.5 * speed * lean)
   return x, y - sunk * speed
 
 
 def _shape(flight: Flight, t: np.ndarray) -> np.ndarray:
-  """Returns how far the diver has closed into tuck or pike, 0..1."""
+  """Returns how far the diver is in the tuck or pike, float64 [n], 0 to 1."""
   seconds = flight.seconds
   if flight.dive.position == 0:
     return np.zeros_like(t)
-  # Few turns leave time: the shape is held for a shorter while.
+  # With few turns the diver holds the shape for a shorter time.
   few = flight.dive.half_turns <= 3
   start = 0.28 * seconds if few else 0.12
   if flight.dive.twists:
@@ -208,7 +205,7 @@ def _shape(flight: Flight, t: np.ndarray) -> np.ndarray:
 
 
 def body_angles(flight: Flight, t: np.ndarray) -> BodyAngles:
-  """Returns the angles of the joints at the instants t, faults included."""
+  """Returns the angles of the joints at the instants t, with the faults."""
   dive, faults = flight.dive, flight.faults
   shape = _shape(flight, t)
   flying = ramp(t, -0.02, 0.12)
@@ -218,11 +215,11 @@ def body_angles(flight: Flight, t: np.ndarray) -> BodyAngles:
   hip = shape * (tuck * 2.3 + (1 - tuck) * 2.5)
   knee = shape * tuck * 2.55
   spine = shape * (0.3 + 0.25 * tuck)
-  # The knees that should be straight: everywhere but in the tuck.
+  # The knees should be straight, except in the tuck.
   loose = flying * (1 - tuck * shape)
   knee = knee + loose * np.deg2rad(faults.knee_bend)
   hip = hip + loose * 0.45 * np.deg2rad(faults.knee_bend)
-  # Over-rotated legs have turned further than the trunk, short ones less.
+  # After too much rotation the legs have turned further than the trunk.
   forward = flight.spin * flight.facing
   half_twisted = np.cos(twist(flight, t))
   hip_break = -forward * half_twisted * np.deg2rad(0.6 * faults.rotation_error)
@@ -258,7 +255,7 @@ def body_angles(flight: Flight, t: np.ndarray) -> BodyAngles:
 def _before_take_off(
   flight: Flight, t: np.ndarray, angles: BodyAngles
 ) -> BodyAngles:
-  """Replaces the angles before the take-off by those of the approach."""
+  """Returns the angles with those of the approach before the take-off."""
   if flight.dive.armstand:
     wobble = 0.06 * np.sin(5 * t) * (t < 0)
     return dataclasses.replace(
@@ -290,12 +287,12 @@ def _before_take_off(
 
 
 def _runs(flight: Flight) -> bool:
-  """Whether the diver walks up to the edge: who faces the water does."""
+  """Returns whether the diver walks to the edge: those who face the water."""
   return not flight.dive.armstand and flight.facing > 0
 
 
 def board_tip(flight: Flight, t: np.ndarray) -> np.ndarray:
-  """Returns how far the board's tip is bent up from rest, metres [n]."""
+  """Returns how far the board's tip is bent upwards: float64 [n], metres."""
   if not flight.springboard:
     return np.zeros_like(t)
   press = -0.45 * ramp(t, -0.5, -0.2) * (1 - ramp(t, -0.2, 0.03))
@@ -304,14 +301,14 @@ def board_tip(flight: Flight, t: np.ndarray) -> np.ndarray:
 
 
 def joint_positions(flight: Flight, t: np.ndarray) -> np.ndarray:
-  """Returns where the joints are.
+  """Returns the positions of the joints.
 
   Args:
     flight: the dive.
     t: float64 [n], seconds from take-off.
 
   Returns:
-    float64 [n, num_joints, 3], metres, in the order of `body.JOINTS`.
+    float64 [n, 17, 3], metres, in the order of `body.JOINTS`.
   """
   turned = rotation(flight, t)
   upright = np.pi if flight.dive.armstand else 0.0
@@ -322,7 +319,7 @@ def joint_positions(flight: Flight, t: np.ndarray) -> np.ndarray:
     twist=twist(flight, t),
   )
   x, y = centre_of_mass(flight, t)
-  # On the board, what is lowest stands on it.
+  # The lowest joint is on the board.
   deck = flight.board_height + board_tip(flight, t)
   standing = deck - joints[:, :, 1].min(axis=1)
   if _runs(flight):
@@ -330,7 +327,7 @@ def joint_positions(flight: Flight, t: np.ndarray) -> np.ndarray:
     s = np.clip((t + 0.75) / 0.35, 0, 1)
     standing = standing + hop * 4 * s * (1 - s)
     x = np.where(t < 0, x + 1.25 * np.minimum(t + 0.4, 0), x)
-  # The flight takes over smoothly from the height of standing.
+  # A smooth change from the height on the board to that of the flight.
   blend = ramp(t, -0.02, 0.12)
   y = np.where(t < 0.12, standing + (y - standing) * blend, y)
   joints[:, :, 0] += x[:, None]
@@ -341,12 +338,12 @@ def joint_positions(flight: Flight, t: np.ndarray) -> np.ndarray:
 def filmed_centre(
   flight: Flight, t: np.ndarray, joints: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Returns what the camera follows.
+  """Returns the point that the camera follows.
 
   Args:
     flight: the dive.
     t: float64 [n], seconds from take-off.
-    joints: [n, num_joints, 3], where the joints are then.
+    joints: float64 [n, 17, 3], positions of the joints at these instants.
 
   Returns:
     x and y of the diver's middle, float64 [n], metres.

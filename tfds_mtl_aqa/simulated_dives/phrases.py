@@ -52,7 +52,7 @@ FLIGHTS = {
   ),
 }
 
-# For each fault, what is said when it is there and when it is bad.
+# Phrases for each fault: where it is mild, and where it is bad.
 FAULTS = {
   'entry_angle': (
     (
@@ -139,7 +139,7 @@ FAULTS = {
   ),
 }
 
-# What can be praised when the fault is absent.
+# Praise for the absence of a fault.
 PRAISE = {
   'entry_angle': (
     'absolutely vertical through the surface',
@@ -156,7 +156,7 @@ PRAISE = {
   'distance': ('perfect distance', 'nicely placed in front'),
 }
 
-# From the worst to the best dives.
+# Phrases from the worst to the best dives.
 VERDICTS = (
   (
     'oh dear that is a disaster',
@@ -190,5 +190,5 @@ VERDICTS = (
     'superb from start to finish',
   ),
 )
-# Deserved awards that part the verdicts.
+# Deserved awards at which the next verdict begins.
 VERDICT_AWARDS = (4.0, 6.0, 7.3, 8.5)

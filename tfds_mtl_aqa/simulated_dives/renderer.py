@@ -1,26 +1,26 @@
-"""Draws a simulated dive: OpenCV limbs in front of an event's panorama."""
+"""Draws a simulated dive with OpenCV: the diver in front of the venue."""
 
 import cv2
 import numpy as np
 
+from tfds_mtl_aqa import jpeg
 from tfds_mtl_aqa.simulated_dives import motion
 from tfds_mtl_aqa.simulated_dives.body import INDEX
 from tfds_mtl_aqa.simulated_dives.camera import Camera
 from tfds_mtl_aqa.simulated_dives.dive import SimulatedDive
+from tfds_mtl_aqa.simulated_dives.drawing import ONE, SHIFT, shade
 from tfds_mtl_aqa.simulated_dives.events import Colour
 from tfds_mtl_aqa.simulated_dives.splash import SplashPainter
 from tfds_mtl_aqa.simulated_dives.venue import Venue
 
-# Frames lower than this are drawn larger and averaged down.
+# Frames of fewer rows are drawn larger, and then reduced by averaging.
 _MIN_DRAWN_HEIGHT = 96
 _JPEG_QUALITY = 92
-# OpenCV takes coordinates in 1/16 pixels.
-_SHIFT = 4
-_ONE = 1 << _SHIFT
 
-# Joints along each stroke of a leg and of an arm, and its width in metres.
-_LEG = ((('hip', 'knee'), 0.165), (('knee', 'ankle', 'toes'), 0.115))
-_ARM = ((('shoulder', 'elbow', 'wrist'), 0.105),)
+# The strokes of a limb: the joints along each, and its width in metres.
+_Limb = tuple[tuple[tuple[str, ...], float], ...]
+_LEG: _Limb = ((('hip', 'knee'), 0.165), (('knee', 'ankle', 'toes'), 0.115))
+_ARM: _Limb = ((('shoulder', 'elbow', 'wrist'), 0.105),)
 _HEAD_RADIUS = 0.13
 _TRUNK_WIDTH = 0.22
 _HIP_WIDTH = 0.2
@@ -34,8 +34,8 @@ def render_dive(
 
   Args:
     dive: what to draw.
-    width: pixels; None for the configuration's.
-    height: pixels; None for the configuration's.
+    width: of a frame, pixels; None for that of the dive's configuration.
+    height: of a frame, pixels; None for that of the dive's configuration.
 
   Returns:
     uint8 [num_frames, height, width, 3], RGB.
@@ -65,23 +65,12 @@ def render_dive(
 
 
 def encode_frames(frames: np.ndarray) -> list[bytes]:
-  """Returns each frame of uint8 [n, h, w, 3] RGB as JPEG."""
-  options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-  encoded = []
-  for frame in frames:
-    done, data = cv2.imencode(
-      '.jpg', cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options
-    )
-    if not done:
-      raise RuntimeError('OpenCV could not encode a frame as JPEG.')
-    encoded.append(data.tobytes())
-  return encoded
+  """Returns the JPEG file of each frame.
 
-
-def _shade(colour: Colour, factor: float) -> Colour:
-  """Returns the colour made darker (factor < 1) or lighter."""
-  red, green, blue = (int(min(255, factor * part)) for part in colour)
-  return red, green, blue
+  Args:
+    frames: uint8 [num_frames, height, width, 3], RGB.
+  """
+  return [jpeg.encode(frame, _JPEG_QUALITY) for frame in frames]
 
 
 def _mix(first: Colour, second: Colour, share: float) -> Colour:
@@ -127,12 +116,12 @@ class _DiverPainter:
     hair = head + 0.055 * up - 0.05 * front
     face = head + 0.03 * front
     marks = np.stack([hair, face], axis=1)
-    self._head = np.round(camera.project(marks) * _ONE).astype(int).tolist()
+    self._head = np.round(camera.project(marks) * ONE).astype(int).tolist()
 
   def _fixed(self, camera: Camera, indices: list[int]) -> np.ndarray:
     """Returns the paths along some joints, int32 [n, k, 2], 1/16 pixels."""
     pixels = camera.project(self._dive.joints[:, indices])
-    return np.ascontiguousarray(np.round(pixels * _ONE), np.int32)
+    return np.ascontiguousarray(np.round(pixels * ONE), np.int32)
 
   def draw(self, image: np.ndarray, i: int) -> None:
     """Draws the diver of frame i."""
@@ -140,19 +129,19 @@ class _DiverPainter:
     if not self._left_is_near[i]:
       near, far = far, near
     skin = self._dive.skin
-    self._draw_limb(image, i, (_ARM, far), _shade(skin, 0.72))
-    self._draw_limb(image, i, (_LEG, far), _shade(skin, 0.72))
+    self._draw_limb(image, i, (_ARM, far), shade(skin, 0.72))
+    self._draw_limb(image, i, (_LEG, far), shade(skin, 0.72))
     self._draw_trunk(image, i)
     self._draw_head(image, i)
     self._draw_limb(image, i, (_LEG, near), skin)
     self._draw_limb(image, i, (_ARM, near), skin)
 
   def _draw_limb(
-    self, image: np.ndarray, i: int, limb: tuple, colour: Colour
+    self, image: np.ndarray, i: int, limb: tuple[_Limb, str], colour: Colour
   ) -> None:
     for path, thickness in self._strokes[limb]:
       cv2.polylines(
-        image, [path[i]], False, colour, thickness, cv2.LINE_AA, _SHIFT
+        image, [path[i]], False, colour, thickness, cv2.LINE_AA, SHIFT
       )
 
   def _draw_trunk(self, image: np.ndarray, i: int) -> None:
@@ -163,17 +152,17 @@ class _DiverPainter:
     corners = self._trunk[i]
     thickness = round(_TRUNK_WIDTH * self._scale)
     cv2.polylines(
-      image, [self._spine[i]], False, colour, thickness, cv2.LINE_AA, _SHIFT
+      image, [self._spine[i]], False, colour, thickness, cv2.LINE_AA, SHIFT
     )
-    cv2.fillPoly(image, [corners], colour, cv2.LINE_AA, _SHIFT)
+    cv2.fillPoly(image, [corners], colour, cv2.LINE_AA, SHIFT)
     thickness = round(_HIP_WIDTH * self._scale)
     cv2.polylines(
-      image, [corners[2:]], False, suit, thickness, cv2.LINE_AA, _SHIFT
+      image, [corners[2:]], False, suit, thickness, cv2.LINE_AA, SHIFT
     )
 
   def _draw_head(self, image: np.ndarray, i: int) -> None:
-    radius = round(_HEAD_RADIUS * self._scale * _ONE)
+    radius = round(_HEAD_RADIUS * self._scale * ONE)
     (hair, face), skin = self._head[i], self._dive.skin
-    cv2.circle(image, face, radius, skin, -1, cv2.LINE_AA, _SHIFT)
+    cv2.circle(image, face, radius, skin, -1, cv2.LINE_AA, SHIFT)
     radius = round(0.85 * radius)
-    cv2.circle(image, hair, radius, _HAIR, -1, cv2.LINE_AA, _SHIFT)
+    cv2.circle(image, hair, radius, _HAIR, -1, cv2.LINE_AA, SHIFT)

@@ -1,16 +1,15 @@
-"""Simulated dives as a TensorFlow Dataset."""
+"""Simulated dives as a dataset of TFDS."""
 
 import dataclasses
 import functools
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
 from tfds_mtl_aqa import frame_cache
 from tfds_mtl_aqa.dive_dataset_builder import DiveDatasetBuilder
-from tfds_mtl_aqa.features import dive_features
+from tfds_mtl_aqa.features import VideoExample, dive_features
 from tfds_mtl_aqa.simulated_dives import faults as faults_lib
 from tfds_mtl_aqa.simulated_dives.body import JOINTS
 from tfds_mtl_aqa.simulated_dives.commentary import caption_ids, vocabulary
@@ -42,10 +41,10 @@ def _describe(config: SimulationConfig) -> str:
 
 
 class Builder(DiveDatasetBuilder):
-  """Rendered, judged and commented dives.
+  """Builds rendered dives with scores and commentary.
 
-  Pass `config=SimulatedDivesConfig(name=..., simulation=...)` for other sizes
-  than those of BUILDER_CONFIGS.
+  For sizes other than those of BUILDER_CONFIGS, pass
+  `config=SimulatedDivesConfig(name=..., simulation=...)`.
   """
 
   VERSION = tfds.core.Version('1.0.0')
@@ -57,17 +56,22 @@ class Builder(DiveDatasetBuilder):
     for name, config in CONFIGS.items()
   ]
 
+  @property
+  def _simulation(self) -> SimulationConfig:
+    assert isinstance(self.builder_config, SimulatedDivesConfig)
+    return self.builder_config.simulation
+
   def _info(self) -> tfds.core.DatasetInfo:
-    config = self.builder_config.simulation
+    config = self._simulation
     features = dive_features(
       (config.width, config.height),
       config.num_frames,
       extra={
-        # Degrees but for the splash, 0..1, and the distance, metres.
+        # See faults.Faults for the units.
         'faults': tfds.features.FeaturesDict(
           dict.fromkeys(faults_lib.NAMES, np.float32)
         ),
-        # Pixels (x, y) of each joint, outside the frame at times.
+        # (x, y) of each joint in pixels; may lie outside the frame.
         'poses': tfds.features.Tensor(
           shape=(config.num_frames, len(JOINTS), 2), dtype=np.float32
         ),
@@ -86,15 +90,15 @@ class Builder(DiveDatasetBuilder):
 
   def _split_generators(
     self, dl_manager: tfds.download.DownloadManager
-  ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
+  ) -> dict[str, Iterator[tuple[str, 'SimulatedExample']]]:
     del dl_manager  # Nothing is downloaded.
-    num_dives = self.builder_config.simulation.num_dives
+    num_dives = self._simulation.num_dives
     return {name: self._generate_examples(name) for name in num_dives}
 
   def _generate_examples(
     self, split: str
-  ) -> Iterator[tuple[str, dict[str, Any]]]:
-    config = self.builder_config.simulation
+  ) -> Iterator[tuple[str, 'SimulatedExample']]:
+    config = self._simulation
     keys = [f'{split}-{index:06d}' for index in range(config.num_dives[split])]
     frames_by_key = frame_cache.cached_frames(
       keys,
@@ -108,15 +112,23 @@ class Builder(DiveDatasetBuilder):
       yield key, dive_example(simulate_dive(config, split, index), frames)
 
 
-def dive_example(dive: SimulatedDive, frames: list[bytes]) -> dict[str, Any]:
-  """Returns the features of a dive.
+class SimulatedExample(VideoExample):
+  """A dive as the builder yields it: with its faults and its poses.
+
+  `faults` are by name; see `faults.Faults`. `poses` is float32
+  [num_frames, 17, 2], pixels (x, y) of each joint.
+  """
+
+  faults: dict[str, float]
+  poses: np.ndarray
+
+
+def dive_example(dive: SimulatedDive, frames: list[bytes]) -> SimulatedExample:
+  """Returns a dive as the builder yields it.
 
   Args:
-    dive: what happened.
-    frames: its stored frames, as JPEG.
-
-  Returns:
-    An example for the features of `Builder`.
+    dive: to store.
+    frames: its stored frames: the content of JPEG files.
   """
   number = dive.number
   return {

@@ -2,30 +2,29 @@
 
 import dataclasses
 
-# MTL-AQA's videos are 25 frames a second; windows are fixed in frames there.
+# Of MTL-AQA's videos.
 MTL_AQA_FRAMES_PER_SECOND = 25.0
 SPLITS = ('train', 'test', 'test_shared_events')
 
 
 @dataclasses.dataclass(frozen=True)
 class SimulationConfig:
-  """How many dives, from how many events, filmed how.
+  """How many dives from how many events, and how they are filmed.
 
   Attributes:
     width: of a stored frame, pixels.
     height: of a stored frame, pixels.
-    window_frames: frames of a dive's window.
-    margin_frames: frames stored before and after the window.
-    frames_per_second: the camera's.
-    zoom: how much closer than a broadcast's camera this one films; small
-      frames need it.
-    num_train: dives in 'train'.
-    num_test: dives in 'test', from events that 'train' never shows.
-    num_test_shared_events: dives in 'test_shared_events', from the events of
-      'train'.
-    num_train_events: events of 'train', with ids from 1.
-    num_test_events: events of 'test', with the ids that follow.
-    seed: everything is a pure function of (seed, split, index).
+    window_frames: number of frames in the window of a dive.
+    margin_frames: number of frames stored before the window, and after it.
+    frames_per_second: of the camera.
+    zoom: magnification; more than 1 makes the diver larger, for small frames.
+    num_train: number of dives in 'train'.
+    num_test: number of dives in 'test', from events that are not in 'train'.
+    num_test_shared_events: number of dives in 'test_shared_events', from the
+      events of 'train'.
+    num_train_events: number of events of 'train'; their ids count from 1.
+    num_test_events: number of events of 'test'; their ids follow.
+    seed: for random numbers. The same (seed, split, index) gives the same dive.
   """
 
   width: int = 171
@@ -43,12 +42,12 @@ class SimulationConfig:
 
   @property
   def num_frames(self) -> int:
-    """Frames stored of one dive."""
+    """Number of stored frames of one dive."""
     return self.window_frames + 2 * self.margin_frames
 
   @property
   def num_dives(self) -> dict[str, int]:
-    """Dives in each split."""
+    """Number of dives by split."""
     return {
       'train': self.num_train,
       'test': self.num_test,
@@ -56,7 +55,7 @@ class SimulationConfig:
     }
 
 
-# Small enough for a laptop to render and to learn from.
+# Small enough for a laptop to render and to train on.
 _TOY = SimulationConfig(
   width=43,
   height=32,

@@ -1,26 +1,28 @@
-"""The splash of an entry."""
+"""Draws the splash of an entry."""
 
 import cv2
 import numpy as np
 
 from tfds_mtl_aqa.simulated_dives.camera import Camera
 from tfds_mtl_aqa.simulated_dives.dive import SPLASH_STREAM, SimulatedDive
+from tfds_mtl_aqa.simulated_dives.drawing import ONE, SHIFT
+from tfds_mtl_aqa.simulated_dives.motion import GRAVITY
 
 _FOAM = (228, 238, 242)
 _SPRAY = (246, 250, 252)
-# The water answers this long after the first contact.
+# The splash begins this long after the first contact with the water.
 _DELAY_SECONDS = 0.08
-# Splashes rise and fall a little faster than life, to fit the window.
+# Splashes are this much faster than real ones, to fit into the window.
 _HASTE = 1.15
-_GRAVITY = 9.81
 _NUM_JETS = 5
-# OpenCV takes coordinates in 1/16 pixels.
-_SHIFT = 4
-_ONE = 1 << _SHIFT
 
 
 def plume_height(splash: float) -> float:
-  """Returns the height in metres that a splash of this value reaches."""
+  """Returns the height of a splash in metres.
+
+  Args:
+    splash: from 0 to 1; see `faults.Faults`.
+  """
   return 0.12 + 3.2 * splash
 
 
@@ -32,7 +34,7 @@ class SplashPainter:
     splash = dive.faults.splash
     self._splash = splash
     self._scale = camera.pixels_per_metre
-    self._top_speed = float(np.sqrt(2 * _GRAVITY * plume_height(splash)))
+    self._top_speed = float(np.sqrt(2 * GRAVITY * plume_height(splash)))
     self._width = 0.10 + 0.8 * splash
     num_frames = len(camera.x)
     entry = np.broadcast_to([dive.flight.entry_x, 0, 0], (num_frames, 1, 3))
@@ -56,13 +58,13 @@ class SplashPainter:
     self._drop_speed *= speed[:, None]
     self._drop_x = rng.normal(0.0, 0.6 * self._width, count)
     size = rng.uniform(0.02, 0.05 + 0.05 * splash, count) * self._scale
-    self._radii = np.maximum(np.round(size * _ONE), _ONE // 2).astype(int)
+    self._radii = np.maximum(np.round(size * ONE), ONE // 2).astype(int)
 
   def draw(self, image: np.ndarray, frame: int, seconds: float) -> None:
-    """Draws onto the image.
+    """Draws the splash onto an image.
 
     Args:
-      image: uint8 [height, width, 3], drawn on in place.
+      image: uint8 [height, width, 3], RGB; changed in place.
       frame: index of the frame.
       seconds: since the first contact with the water.
     """
@@ -72,24 +74,24 @@ class SplashPainter:
     foot = np.array(self._places[frame])
     grown = min(1.0, after / 0.5)
     self._draw_foam(image, foot, grown)
-    height = self._top_speed * after - _GRAVITY * after**2 / 2
+    height = self._top_speed * after - GRAVITY * after**2 / 2
     if height > 0.05:
       width = self._width * (0.6 + 0.4 * grown)
       jets = foot + self._jets * (width * self._scale, -height * self._scale)
-      fixed = np.round(jets * _ONE).astype(np.int32)
+      fixed = np.round(jets * ONE).astype(np.int32)
       for jet, colour in zip(fixed, self._jet_colours, strict=True):
-        cv2.fillPoly(image, [jet], colour, cv2.LINE_AA, _SHIFT)
+        cv2.fillPoly(image, [jet], colour, cv2.LINE_AA, SHIFT)
     drops = self._drop_speed * after
     drops[:, 0] += self._drop_x
-    drops[:, 1] -= _GRAVITY * after**2 / 2
+    drops[:, 1] -= GRAVITY * after**2 / 2
     flying = drops[:, 1] > 0
     centres = foot + drops[flying] * (self._scale, -self._scale)
     for centre, radius in zip(
-      np.round(centres * _ONE).astype(int).tolist(),
+      np.round(centres * ONE).astype(int).tolist(),
       self._radii[flying].tolist(),
       strict=True,
     ):
-      cv2.circle(image, centre, radius, _SPRAY, -1, cv2.LINE_AA, _SHIFT)
+      cv2.circle(image, centre, radius, _SPRAY, -1, cv2.LINE_AA, SHIFT)
 
   def _draw_foam(
     self, image: np.ndarray, foot: np.ndarray, grown: float
@@ -97,11 +99,11 @@ class SplashPainter:
     half_width = 0.25 + (0.25 + 1.3 * self._splash) * grown
     half_height = 0.05 + 0.10 * self._splash
     axes = (
-      round(half_width * self._scale * _ONE),
-      round(half_height * self._scale * _ONE),
+      round(half_width * self._scale * ONE),
+      round(half_height * self._scale * ONE),
     )
-    centre = (round(foot[0] * _ONE), round(foot[1] * _ONE))
-    cv2.ellipse(image, centre, axes, 0, 0, 360, _FOAM, -1, cv2.LINE_AA, _SHIFT)
+    centre = (round(foot[0] * ONE), round(foot[1] * ONE))
+    cv2.ellipse(image, centre, axes, 0, 0, 360, _FOAM, -1, cv2.LINE_AA, SHIFT)
 
 
 def _jet(place: float) -> np.ndarray:

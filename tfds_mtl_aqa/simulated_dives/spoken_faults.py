@@ -1,4 +1,4 @@
-r"""Whether captions of simulated dives name the faults that the dives had.
+r"""Measures whether generated captions name the faults that dives have.
 
 python -m tfds_mtl_aqa.simulated_dives.spoken_faults \
   workdir/quickstart/predictions_test.csv
@@ -9,6 +9,7 @@ import csv
 import pathlib
 import sys
 from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 
@@ -19,8 +20,38 @@ FAULTS = tuple(phrases.FAULTS)
 _SHUFFLES = 1000
 
 
+class FaultShares(TypedDict):
+  """How often captions name a fault: shares from 0 to 1.
+
+  `true`: of the true captions that name it. `said`: of the generated captions
+  that name it. `right`: of the latter, those whose true caption names it too;
+  NaN where no generated caption names it.
+  """
+
+  true: float
+  said: float
+  right: float
+
+
+class Comparison(TypedDict):
+  """What `compare` returns; the shares in `faults` are by name of the fault."""
+
+  f1: float
+  f1_by_chance: float
+  p_value: float
+  faults: dict[str, FaultShares]
+
+
 def spoken_faults(caption: str) -> np.ndarray:
-  """Returns bool [8]: which of FAULTS the caption names, in whole phrases."""
+  """Returns which faults a caption names.
+
+  Args:
+    caption: words between single spaces.
+
+  Returns:
+    bool [8], in the order of FAULTS: whether a whole phrase about the fault is
+    in the caption.
+  """
   return np.array(
     [
       any(
@@ -41,7 +72,7 @@ def agreement(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     predicted: bool [..., dives, faults].
 
   Returns:
-    float [...], 0 to 1. Two captions without a fault agree: 1.
+    float [...], from 0 to 1. Two captions without faults count as 1.
   """
   both = (truth & predicted).sum(-1)
   named = truth.sum(-1) + predicted.sum(-1)
@@ -50,21 +81,20 @@ def agreement(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 def compare(
   true_captions: Sequence[str], captions: Sequence[str], seed: int = 0
-) -> dict[str, object]:
+) -> Comparison:
   """Compares the faults that captions name with those of the true captions.
 
   Args:
-    true_captions: one a dive.
-    captions: one a dive, generated.
-    seed: of the shuffles that give what chance would.
+    true_captions: one for each dive.
+    captions: the generated caption of each dive.
+    seed: for shuffling.
 
   Returns:
     f1: see `agreement`.
-    f1_by_chance: its mean when the generated captions are dealt to the dives at
-      random.
-    p_value: share of 1000 such deals (and the real one) that are as good.
-    faults: by fault, the share of true captions that name it, of generated
-      captions that name it, and of the latter that are right (NaN: none).
+    f1_by_chance: mean of f1 over 1000 shuffles of the generated captions among
+      the dives.
+    p_value: share of these shuffles, and the real order, whose f1 is as high.
+    faults: see `FaultShares`.
   """
   truth = np.stack([spoken_faults(caption) for caption in true_captions])
   predicted = np.stack([spoken_faults(caption) for caption in captions])
@@ -93,15 +123,17 @@ def compare(
   }
 
 
-def format_comparison(comparison: dict[str, object]) -> str:
-  """Returns what `compare` found as a table."""
+def format_comparison(comparison: Comparison) -> str:
+  """Returns the result of `compare` as a table of text."""
   lines = [
     f'{"fault":<12} {"in truth":>9} {"named":>9} {"rightly":>9}  percent'
   ]
   for fault, shares in comparison['faults'].items():
+    percents = (
+      100 * share for share in (shares['true'], shares['said'], shares['right'])
+    )
     lines.append(
-      f'{fault:<12}'
-      + ''.join(f' {100 * share:>9.1f}' for share in shares.values())
+      f'{fault:<12}' + ''.join(f' {percent:>9.1f}' for percent in percents)
     )
   lines.append(
     f'F1 {comparison["f1"]:.3f}, by chance {comparison["f1_by_chance"]:.3f} '
@@ -111,12 +143,15 @@ def format_comparison(comparison: dict[str, object]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-  """Compares the captions of a predictions file.
+  """Compares the captions of a file of predictions, and prints a table.
+
+  Args:
+    arguments: of the command line; None for those of this process.
 
   Raises:
-    InputError: it can't be read, or has no captions.
+    InputError: the file can't be read, or has no captions.
   """
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser = argparse.ArgumentParser(description=(__doc__ or '').split('\n')[0])
   parser.add_argument('predictions', type=pathlib.Path)
   path = parser.parse_args(arguments).predictions
   try:
@@ -126,11 +161,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     captions = [row['predicted_caption'] for row in rows]
   except (OSError, UnicodeDecodeError, KeyError) as e:
     raise InputError(
-      f'{path}: no predictions with captions ({e}); give the '
+      f'{path}: cannot be read as predictions with captions ({e}); give the '
       'predictions_<split>.csv of a training with captions.'
     ) from e
   if not rows:
-    raise InputError(f'{path}: holds no predictions.')
+    raise InputError(
+      f'{path}: holds no predictions; evaluate the training again.'
+    )
   print(format_comparison(compare(true_captions, captions)))
 
 

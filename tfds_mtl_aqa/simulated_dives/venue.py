@@ -1,4 +1,4 @@
-"""The venue of an event: backdrop, pool, and platform or springboard."""
+"""Draws the venue of an event: backdrop, pool, and platform or springboard."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import cv2
 import numpy as np
 
 from tfds_mtl_aqa.simulated_dives.camera import Camera
+from tfds_mtl_aqa.simulated_dives.drawing import ONE, SHIFT, shade
 from tfds_mtl_aqa.simulated_dives.events import Colour, Event
 
-# The backdrop is farther than the diver: it moves by this share.
+# The backdrop is farther away than the diver: it moves less, by this factor.
 _PARALLAX = 0.6
-# Extent of the panoramas around the pan, metres.
+# Half width and height of the panoramas, metres.
 _SIDE = 6.0
 _HIGHEST = 13.5
-# The pool's far edge appears this high above the diver's water line.
+# The far edge of the pool appears this many metres above the water line at the
+# diver.
 _FAR_EDGE = 0.55
-_SHIFT = 4
-_ONE = 1 << _SHIFT
 _SLAB = 0.28
 
 
 class Venue:
   """Draws everything of an event but the diver and the splash.
 
-  The panoramas of backdrop and water are painted once; each frame cuts its
-  part out.
+  The panoramas of backdrop and water are painted once. Each frame is a part of
+  them.
   """
 
   def __init__(self, event: Event, pixels_per_metre: float):
@@ -39,21 +39,34 @@ class Venue:
   @staticmethod
   @functools.lru_cache(maxsize=16)
   def of_event(event: Event, pixels_per_metre: float) -> Venue:
-    """Returns the venue of an event at a scale, painted at most once."""
+    """Returns the venue of an event; the last 16 are kept.
+
+    Args:
+      event: to draw.
+      pixels_per_metre: the scale.
+    """
     return Venue(event, pixels_per_metre)
 
   def water_line(self, camera: Camera, frame: int) -> int:
-    """Returns the first row in front of the diver's way into the water."""
+    """Returns the first row of pixels below the surface at the diver.
+
+    Args:
+      camera: that films the venue.
+      frame: index of the frame.
+
+    Returns:
+      A row, at most the height of the frame; below 0 if it is above the frame.
+    """
     middle = (camera.height - 1) / 2
     return min(
       int(np.ceil(middle + camera.y[frame] * self._scale)), camera.height
     )
 
   def draw(self, camera: Camera, frame: int, board_tip: float) -> np.ndarray:
-    """Returns the empty venue.
+    """Returns an image of the venue without diver and splash.
 
     Args:
-      camera: that films it.
+      camera: that films the venue.
       frame: index of the frame.
       board_tip: bend of the springboard's tip, metres upwards.
 
@@ -82,13 +95,13 @@ class Venue:
   ) -> None:
     event = self._event
     colour = event.board
-    dark = _darker(colour, 0.6)
+    dark = shade(colour, 0.6)
     x, y = float(camera.x[frame]), float(camera.y[frame])
     half_height = camera.height / 2 / self._scale
     # To 1/16 pixels: place = offset + factor * metres.
-    factor_x, factor_y = camera.right * self._scale * _ONE, -self._scale * _ONE
-    offset_x = (camera.width - 1) / 2 * _ONE - factor_x * x
-    offset_y = (camera.height - 1) / 2 * _ONE - factor_y * y
+    factor_x, factor_y = camera.right * self._scale * ONE, -self._scale * ONE
+    offset_x = (camera.width - 1) / 2 * ONE - factor_x * x
+    offset_y = (camera.height - 1) / 2 * ONE - factor_y * y
 
     def place(metres_x: float, metres_y: float) -> tuple[int, int]:
       return (
@@ -100,7 +113,7 @@ class Venue:
       first: tuple[float, float], second: tuple[float, float], fill: Colour
     ) -> None:
       cv2.rectangle(
-        image, place(*first), place(*second), fill, -1, cv2.LINE_AA, _SHIFT
+        image, place(*first), place(*second), fill, -1, cv2.LINE_AA, SHIFT
       )
 
     def slab(edge: float, top: float) -> None:
@@ -122,7 +135,7 @@ class Venue:
         [[factor_x], [factor_y]]
       )
       cv2.fillPoly(
-        image, [fixed.T.astype(np.int32)], colour, cv2.LINE_AA, _SHIFT
+        image, [fixed.T.astype(np.int32)], colour, cv2.LINE_AA, SHIFT
       )
       return
     box((-4.6, 9.9), (-2.2, -0.3), dark)
@@ -141,11 +154,6 @@ def _cut(
   return panorama[row : row + height, column : column + width]
 
 
-def _darker(colour: Colour, factor: float) -> Colour:
-  red, green, blue = (int(min(255, factor * part)) for part in colour)
-  return red, green, blue
-
-
 def _paint_backdrop(
   event: Event, scale: float, rng: np.random.Generator
 ) -> np.ndarray:
@@ -157,8 +165,8 @@ def _paint_backdrop(
   column = np.clip(np.array(event.wall) * light, 0, 255).astype(np.uint8)
   image = column.repeat(width, axis=1)
   contrast = event.pattern_contrast
-  bright = _darker(event.wall, 1 + contrast)
-  dark = _darker(event.wall, 1 - contrast)
+  bright = shade(event.wall, 1 + contrast)
+  dark = shade(event.wall, 1 - contrast)
   step = max(3, round(rng.uniform(0.7, 1.3) * scale))
   line = max(1, round(0.05 * scale))
   if event.pattern == 'tiles':
@@ -206,8 +214,8 @@ def _paint_water(
   light = np.linspace(1.15, 0.8, height)[:, None, None]
   column = np.array(event.water) * light
   shape = (max(height // 2, 1), max(width // 6, 1))
-  waves = 1 + 0.05 * np.clip(rng.standard_normal(shape, np.float32), -3, 3)
-  waves = cv2.resize(waves, (width, height), interpolation=cv2.INTER_LINEAR)
+  coarse = 1 + 0.05 * np.clip(rng.standard_normal(shape, np.float32), -3, 3)
+  waves = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
   image = (column.astype(np.float32) * waves[:, :, None]).astype(np.uint8)
   image[: max(1, round(0.08 * scale))] = (205, 210, 212)
   return image
