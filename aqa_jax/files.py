@@ -3,11 +3,12 @@
 import errno
 import math
 import os
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from tfds_mtl_aqa import atomic_file
 
 
 def write_atomically(path: str | os.PathLike[str], text: str) -> None:
@@ -17,17 +18,8 @@ def write_atomically(path: str | os.PathLike[str], text: str) -> None:
     path: the file, in an existing folder.
     text: its content, written as UTF-8 with the line ends it has.
   """
-  path = pathlib.Path(path)
-  # The process id keeps two runs in one folder from writing one file.
-  part = path.with_name(f'{path.name}.{os.getpid()}.part')
-  try:
-    with open(part, 'w', encoding='utf-8', newline='') as file:
-      file.write(text)
-      file.flush()
-      os.fsync(file.fileno())
-    os.replace(part, path)
-  finally:
-    part.unlink(missing_ok=True)
+  with atomic_file.replaced(path) as part:
+    part.write_text(text, encoding='utf-8', newline='')
 
 
 def json_ready(value: Any) -> Any:

@@ -62,6 +62,27 @@ def test_what_is_saved_comes_back_after_a_restart(tmp_path):
   assert kept == [4, 6]
 
 
+@pytest.mark.parametrize('devices', [1, 8])
+def test_steps_go_on_while_it_is_saved(tmp_path, devices):
+  """The next step takes the buffers of the state that is being written."""
+  mesh = sharding.make_mesh(devices)
+  large = jax.device_put(jnp.arange(2.0**22), sharding.replicated(mesh))
+  state = _state(1, devices=devices).replace(params={'large': large})
+  expected = jax.device_get(state)
+  step = jax.jit(
+    lambda state: jax.tree.map(lambda leaf: leaf + 1, state), donate_argnums=0
+  )
+  checkpoints = Checkpoints(tmp_path)
+  checkpoints.save(state)
+  for _ in range(3):
+    state = step(state)
+  jax.block_until_ready(state)
+  checkpoints.wait()
+  assert not checkpoints.is_saving()
+  _assert_same(checkpoints.restore_latest(state), expected)
+  checkpoints.close()
+
+
 def test_a_better_one_takes_the_place_of_the_best(tmp_path):
   checkpoints = Checkpoints(tmp_path)
   checkpoints.save_best(_state(2, value=2), 0.5)
@@ -226,6 +247,7 @@ def test_only_who_trains_removes_what_is_half_saved(tmp_path):
   """Another start in the workdir, or an evaluation, leaves a save alone."""
   checkpoints = Checkpoints(tmp_path)
   checkpoints.save(_state(2))
+  checkpoints.wait()
   half = tmp_path / 'checkpoints/4.orbax-checkpoint-tmp'
   (half / 'state').mkdir(parents=True)
   other = Checkpoints(tmp_path)

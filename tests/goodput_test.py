@@ -25,6 +25,7 @@ def test_what_a_kill_lost_is_not_useful(tmp_path, clock):
   goodput = Goodput(tmp_path, 0)
   goodput.add(100)
   clock[0] = 110
+  goodput.mark()
   goodput.keep()
   # 1000 seconds of steps, of which no checkpoint knows.
   goodput.add(1000)
@@ -37,6 +38,7 @@ def test_what_a_kill_lost_is_not_useful(tmp_path, clock):
   goodput = Goodput(tmp_path, 6000)
   goodput.add(100)
   clock[0] = 6110
+  goodput.mark()
   goodput.keep()
   assert _recorded(tmp_path) == {
     'starts': 3,
@@ -45,6 +47,19 @@ def test_what_a_kill_lost_is_not_useful(tmp_path, clock):
     'goodput': 200 / 1230,
   }
   assert goodput.summary().startswith('Goodput 16 %')
+
+
+def test_what_is_not_on_the_disk_yet_is_not_useful(tmp_path, clock):
+  clock[0] = 10
+  goodput = Goodput(tmp_path, 0)
+  goodput.add(100)
+  goodput.mark()
+  goodput.record()
+  assert _recorded(tmp_path)['useful_seconds'] == 0
+  # The steps that are done while it is being written.
+  goodput.add(50)
+  goodput.keep()
+  assert _recorded(tmp_path)['useful_seconds'] == 100
 
 
 _DAMAGED = ['', '[]', '{"starts": 1}', '\0']
@@ -60,5 +75,6 @@ def test_a_damaged_file_ends_no_training(tmp_path, clock, content):
   clock[0] = 10
   goodput = Goodput(tmp_path, 0)
   goodput.add(5)
+  goodput.mark()
   goodput.keep()
   assert _recorded(tmp_path)['goodput'] == 0.5

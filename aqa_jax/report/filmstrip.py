@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from tfds_mtl_aqa import jpeg
+
 _PICTURES = 8
 # Larger frames are made smaller; a page has some seventy of them.
 _MAX_SIZE = 128
@@ -82,12 +84,13 @@ def make_picture(video: np.ndarray) -> bytes:
   row = np.concatenate(list(video[places.round().astype(int)]), axis=1)
   height, width = row.shape[:2]
   size = max(round(width * _ROW_HEIGHT / height), 1), _ROW_HEIGHT
-  return _jpeg(cv2.resize(row, size, interpolation=cv2.INTER_CUBIC))
+  row = cv2.resize(row, size, interpolation=cv2.INTER_CUBIC)
+  return jpeg.encode(row, _JPEG_QUALITY)
 
 
-def data_uri(jpeg: bytes) -> str:
+def data_uri(data: bytes) -> str:
   """Returns a JPEG file as the address of a picture within a page."""
-  return 'data:image/jpeg;base64,' + base64.b64encode(jpeg).decode('ascii')
+  return 'data:image/jpeg;base64,' + base64.b64encode(data).decode('ascii')
 
 
 def _small_jpeg(frame: np.ndarray) -> bytes:
@@ -97,15 +100,4 @@ def _small_jpeg(frame: np.ndarray) -> bytes:
   if scale < 1:
     size = max(round(width * scale), 1), max(round(height * scale), 1)
     frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-  return _jpeg(frame)
-
-
-def _jpeg(frame: np.ndarray) -> bytes:
-  done, data = cv2.imencode(
-    '.jpg',
-    cv2.cvtColor(frame, cv2.COLOR_RGB2BGR),
-    [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY],
-  )
-  if not done:
-    raise RuntimeError('OpenCV could not encode a frame as JPEG.')
-  return data.tobytes()
+  return jpeg.encode(frame, _JPEG_QUALITY)

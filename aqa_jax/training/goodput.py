@@ -32,7 +32,7 @@ class Goodput:
     """
     self._path = workdir / _FILE
     self._started = started
-    self._added = self._kept = 0.0
+    self._added = self._marked = self._kept = 0.0
     self._before = {'starts': 0, 'seconds': 0.0, 'useful_seconds': 0.0}
     if self._path.exists():
       try:
@@ -49,9 +49,13 @@ class Goodput:
     """Adds the time of a step."""
     self._added += seconds
 
+  def mark(self) -> None:
+    """Notes that a checkpoint of the steps so far is being written."""
+    self._marked = self._added
+
   def keep(self) -> None:
-    """Marks the time added so far as useful: a checkpoint now covers it."""
-    self._kept = self._added
+    """Counts the time before the last mark as useful: it is on the disk."""
+    self._kept = self._marked
     self.record()
 
   def record(self) -> None:

@@ -19,6 +19,7 @@ from aqa_jax.training.goodput import Goodput
 from aqa_jax.training.metrics_writer import MetricsWriter
 from aqa_jax.training.preemption import PreemptedError
 from aqa_jax.training.progress import ProgressLine
+from aqa_jax.training.schedule import Schedule
 from aqa_jax.training.setup import Setup
 from aqa_jax.training.step_log import StepLog
 from aqa_jax.training.trace import Trace
@@ -207,12 +208,17 @@ def _train(
   config, num_steps = training.config, training.num_steps
   if first_step == num_steps and is_validated:
     return
-  checkpoint_every = max(training.setup.steps_of('checkpoint_every'), 1)
+  checkpoints = training.checkpoints
+  schedule = Schedule(
+    num_steps,
+    max(training.setup.steps_of('checkpoint_every'), 1),
+    config.log_steps,
+  )
   progress = ProgressLine(
     num_steps, config.batch_size, seconds=config.progress_seconds
   )
   goodput = Goodput(training.workdir, training.started)
-  best = training.checkpoints.best_value()
+  best = checkpoints.best_value()
   if not is_validated:
     step_log.write()
     best = _choose(training, first_step, best, writer, progress)
@@ -225,15 +231,20 @@ def _train(
       begun = time.monotonic()
       with jax.profiler.StepTraceAnnotation('train', step_num=step):
         batch = sharding.shard(next(batches), training.mesh)
-        training.state, scalars = training.setup.train_step(
-          training.state, batch
-        )
+        # Whatever a step needs is on the devices already.
+        with jax.transfer_guard('disallow'):
+          training.state, scalars = training.setup.train_step(
+            training.state, batch
+          )
       step_log.add(step, scalars)
-      at_checkpoint = step % checkpoint_every == 0 or step == num_steps
-      is_logged = at_checkpoint or step % config.log_steps == 0
-      is_due = progress.due(step)
       is_first = step == first_step + 1
-      if is_logged or is_due or is_first or trace.ends_with(step):
+      shows_progress = progress.due(step)
+      if (
+        schedule.is_logged(step)
+        or shows_progress
+        or is_first
+        or trace.ends_with(step)
+      ):
         # What reads them below would wait, and not for the goodput.
         jax.block_until_ready(scalars)
       if is_first:
@@ -248,26 +259,30 @@ def _train(
         goodput.add(time.monotonic() - begun)
         is_preempted = notice.has_come(step)
       trace.after(step)
-      if is_due:
+      if shows_progress:
         progress.update(step, _losses(scalars))
-      is_ending = is_preempted and step < num_steps
-      # A notice leaves no time to validate: the next start does it.
-      is_validated = not (at_checkpoint and is_ending)
-      if is_validated and is_logged:
+      due = schedule.due(step, is_preempted)
+      if due.logs:
         step_log.write()
+        if not checkpoints.is_saving():
+          goodput.keep()
         goodput.record()
-      if is_validated and at_checkpoint:
+      if due.validates:
         best = _choose(training, step, best, writer, progress)
-      if at_checkpoint or is_ending:
+      if due.saves:
         # The lines first: a checkpoint counts on them. After a notice a line
         # may be begun: the next start ends it.
         writer.flush()
-        training.checkpoints.save(
-          training.state, step_log.unwritten(), is_validated
+        checkpoints.save(
+          training.state, step_log.unwritten(), not due.leaves_validation
         )
+        goodput.mark()
+      if due.ends:
+        checkpoints.wait()
         goodput.keep()
-      if is_ending:
         raise PreemptedError(f'asked to end; step {step} is saved')
+  checkpoints.wait()
+  goodput.keep()
   print(goodput.summary())
 
 

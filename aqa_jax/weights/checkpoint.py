@@ -1,8 +1,9 @@
 """Checkpoints: the latest, to go on from, and the best, to use."""
 
+import contextlib
 import pathlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -37,6 +38,8 @@ class Checkpoints:
     self._origin = dict(origin or {})
     self._latest = _manager(workdir / 'checkpoints', max_to_keep=2)
     self._best = _manager(workdir / 'best', max_to_keep=1)
+    # The step that each is saving.
+    self._saving: dict[ocp.CheckpointManager, int] = {}
 
   def clean_up(self) -> None:
     """Removes what a killed run had begun to save.
@@ -49,10 +52,12 @@ class Checkpoints:
 
   def latest_step(self) -> int | None:
     """Returns the step to go on from; None where there is none."""
+    self._wait(self._latest)
     return self._latest.latest_step()
 
   def best_step(self) -> int | None:
     """Returns the step of the best checkpoint; None where there is none."""
+    self._wait(self._best)
     return self._best.latest_step()
 
   def is_begun(self) -> bool:
@@ -73,7 +78,11 @@ class Checkpoints:
     unwritten: Sequence[Mapping[str, object]] = (),
     is_validated: bool = True,
   ) -> None:
-    """Saves the state as the latest; returns when it is on the disk.
+    """Begins to save the state as the latest.
+
+    The state may be changed at once. It is on the disk after `wait`, or when
+    the next one is saved. A best state that is being saved is waited for: a
+    latest one says that its step was judged.
 
     Args:
       state: to save.
@@ -81,8 +90,9 @@ class Checkpoints:
       is_validated: False if the step's validation is left to the next start.
 
     Raises:
-      InputError: the disk is full.
+      InputError: the disk is full; perhaps since the save before.
     """
+    self._wait(self._best)
     self._save(
       self._latest,
       state,
@@ -93,30 +103,37 @@ class Checkpoints:
   def _save(
     self, manager: ocp.CheckpointManager, state: TrainState, **more: object
   ) -> bool:
-    # Orbax tells of an error with a traceback a thread; here it is raised.
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.FATAL)
-    try:
+    self._wait(manager)
+    step = int(state.step)
+    with _tells_full_disk(manager, step):
       is_saved = manager.save(
-        int(state.step),
+        step,
         args=ocp.args.Composite(
           state=ocp.args.StandardSave(state),
           **{name: ocp.args.JsonSave(value) for name, value in more.items()},
           about=ocp.args.JsonSave(self._origin),
         ),
       )
-      manager.wait_until_finished()
-    except (OSError, ValueError) as e:
-      if not is_disk_full(e):
-        raise
-      raise InputError(
-        f'{manager.directory}: the disk is full, step {int(state.step)} could '
-        'not be saved; what was saved before is whole. Make room, and give '
-        'the same command again.'
-      ) from e
-    finally:
-      logging.set_verbosity(verbosity)
+    self._saving[manager] = step
     return is_saved
+
+  def _wait(self, manager: ocp.CheckpointManager) -> None:
+    if manager in self._saving:
+      with _tells_full_disk(manager, self._saving.pop(manager)):
+        manager.wait_until_finished()
+
+  def wait(self) -> None:
+    """Waits until what is being saved is on the disk.
+
+    Raises:
+      InputError: the disk is full.
+    """
+    for manager in (self._best, self._latest):
+      self._wait(manager)
+
+  def is_saving(self) -> bool:
+    """Returns whether a checkpoint is being written."""
+    return any(m.is_saving_in_progress() for m in (self._best, self._latest))
 
   def save_best(self, state: TrainState, value: float) -> bool:
     """Saves the state as the best so far.
@@ -162,6 +179,7 @@ class Checkpoints:
   def _restore(
     self, manager: ocp.CheckpointManager, state: TrainState
   ) -> TrainState:
+    self._wait(manager)
     step = manager.latest_step()
     if step is None:
       raise InputError(
@@ -184,9 +202,31 @@ class Checkpoints:
     return restored['state']
 
   def close(self) -> None:
-    """Waits for what is being written."""
+    """Waits for what is being written; an error in it is no news here."""
     self._latest.close()
     self._best.close()
+
+
+@contextlib.contextmanager
+def _tells_full_disk(
+  manager: ocp.CheckpointManager, step: int
+) -> Iterator[None]:
+  """Raises an InputError for a disk that is full."""
+  # Orbax tells of an error with a traceback a thread; here it is raised.
+  verbosity = logging.get_verbosity()
+  logging.set_verbosity(logging.FATAL)
+  try:
+    yield
+  except (OSError, ValueError) as e:
+    if not is_disk_full(e):
+      raise
+    raise InputError(
+      f'{manager.directory}: the disk is full, step {step} could not be saved; '
+      'what was saved before is whole. Make room, and give the same command '
+      'again.'
+    ) from e
+  finally:
+    logging.set_verbosity(verbosity)
 
 
 def _manager(folder: pathlib.Path, max_to_keep: int) -> ocp.CheckpointManager:

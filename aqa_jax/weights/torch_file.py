@@ -26,6 +26,7 @@ from typing import Any, BinaryIO, NamedTuple
 import ml_dtypes
 import numpy as np
 
+from tfds_mtl_aqa import atomic_file
 from tfds_mtl_aqa.input_error import InputError
 
 _LEGACY_MAGIC = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
@@ -176,21 +177,20 @@ def write_torch_file(
       *(_pickled(0, array.shape, strides, False), new_dict, b'tR'),
     ]
   contents['data.pkl'] = b''.join([*program, b'u.'])
-  part = path.with_name(f'{path.name}.{os.getpid()}.part')
   try:
-    with open(part, 'wb') as file:
-      with zipfile.ZipFile(file, 'w') as archive:
-        for name, content in contents.items():
-          entry = zipfile.ZipInfo(f'archive/{name}')
-          entry.create_system = 3  # Else the bytes depend on the system.
-          archive.writestr(entry, content)
-      file.flush()
-      os.fsync(file.fileno())
-    os.replace(part, path)
+    with (
+      atomic_file.replaced(path) as part,
+      zipfile.ZipFile(part, 'w') as archive,
+    ):
+      for name, content in contents.items():
+        entry = zipfile.ZipInfo(f'archive/{name}')
+        entry.create_system = 3  # Else the bytes depend on the system.
+        archive.writestr(entry, content)
   except OSError as e:
-    raise InputError(f'{path}: {e.strerror or "cannot be written"}.') from e
-  finally:
-    part.unlink(missing_ok=True)
+    raise InputError(
+      f'{path}: {e.strerror or "cannot be written"}; give a folder that can be '
+      'written.'
+    ) from e
 
 
 def _global(name: str) -> bytes:
