@@ -41,16 +41,16 @@ from aqa_jax.configs import quickstart  # noqa: E402
 from tfds_mtl_aqa import prepare  # noqa: E402
 
 # These start processes or train: after all others, in this order. The longest
-# do not come last, and what does comes in small pieces, so that neither process
-# waits for the other.
+# come first, and small pieces last, so that neither of two processes ends long
+# before the other.
 _LAST = (
-  'sharding_test.py',
-  'preemption_test.py',
   'run_local_processes_test.py',
-  'mtl_aqa_real_release_test.py',
-  'parity_test.py',
   'train_test.py',
+  'sharding_test.py',
+  'parity_test.py',
   'table4_test.py',
+  'preemption_test.py',
+  'mtl_aqa_real_release_test.py',
   'prepare_test.py',
   'real_dive_test.py',
   'main_test.py',
