@@ -423,10 +423,10 @@ def test_a_real_step(tiny_config, tmp_path, monkeypatch, run, capsys):
   assert found['named_seconds'] == pytest.approx(named)
   assert found['traced_steps'] == 2 and len(found['costliest']) == 3
   assert found['machine']['versions']['jax'] == jax.__version__
-  # 8 dives of 3 clips of 6 frames of 16 x 16, from 3 channels to 2.
+  # 8 dives of 2 clips of 6 frames of 16 x 16, from 3 channels to 2.
   (conv1,) = [
     p for p in found['parts'] if (p['part'], p['direction']) == ('conv1', BACK)
   ]
-  assert conv1['flop'] == 2 * 27 * 3 * 2 * 8 * 3 * 6 * 16 * 16
+  assert conv1['flop'] == 2 * 27 * 3 * 2 * 8 * 2 * 6 * 16 * 16
   said = capsys.readouterr().out
   assert 'traced step' in said and found['costliest'][0] in said

@@ -92,6 +92,18 @@ def test_a_better_one_takes_the_place_of_the_best(tmp_path):
   checkpoints.close()
 
 
+def test_one_with_other_parts_is_refused(tmp_path):
+  """As of an optimizer that treats other layers apart."""
+  params = _state(0).params
+  masked = optax.masked(optax.sgd(1.0, momentum=0.9), {'a': {'kernel': False}})
+  checkpoints = Checkpoints(tmp_path)
+  checkpoints.save(_state(2))
+  other = _state(0).replace(opt_state=masked.init(params))
+  with pytest.raises(InputError, match=r'checkpoints/2: has other parts'):
+    checkpoints.restore_latest(other)
+  checkpoints.close()
+
+
 def test_other_devices_can_go_on(tmp_path):
   checkpoints = Checkpoints(tmp_path)
   checkpoints.save(_state(2, value=1.5, devices=8))

@@ -35,8 +35,9 @@ def _config(tiny_config, tmp_path, **fields):
 def test_a_config_compiles_without_data(
   tiny_config, tmp_path, capsys, axes, gathers
 ):
-  # Wide enough for an array that fsdp takes apart.
-  config = _config(tiny_config, tmp_path, **axes, **{'model.fc6': 128})
+  # Wide enough for an array that fsdp takes apart, and for a MiB.
+  wide = {'model.fc6': 128, 'model.width': 4, 'input.crop': 24}
+  config = _config(tiny_config, tmp_path, **axes, **wide)
   compile_check.run(config, 'cpu:8')
   said = capsys.readouterr().out
   assert re.match(r'8 x cpu \(data \d, clip 1, fsdp \d\): c3davg, ', said)
@@ -56,7 +57,7 @@ def test_a_config_compiles_without_data(
   'name, fields, message',
   [
     ('cpu:8', {'batch_size': 12}, 'config.batch_size=12 can not be spread'),
-    ('cpu:8', {'mesh.clip': 2}, 'config.mesh.clip=2: a video of 3 clip'),
+    ('cpu:8', {'mesh.clip': 4}, 'config.mesh.clip=4: a video of 2 clip'),
     ('cpu:8', {'mesh.clip': 3}, 'idle with --config.mesh.data=2'),
     ('cpu:8', {'input.crop': 999}, 'config.input.crop=999'),
     ('cpu:8', {'network': 'mscadc'}, 'begin with a config of that network'),

@@ -4,10 +4,11 @@
 seeded batch, in float32 and, for MSCADC's training, in float64. AQA_GOLDENS
 names another folder of the same files, of any seed.
 
-`make test` has evaluation, which MSCADC's running statistics are for, and
-MSCADC's training in float64. `pytest -m drill tests/parity_test.py` has the
-rest: C3D-AVG, which has no BatchNorm, does the same in training as in
-evaluation.
+`make test` has evaluation, which MSCADC's running statistics are for, and of
+MSCADC's training in float64 the first step's losses and the gradients of its
+captioner. `pytest -m drill tests/parity_test.py` has the rest: training mode in
+float32, in which C3D-AVG, which has no BatchNorm, does the same as in
+evaluation, and three steps of Adam.
 """
 
 import functools
@@ -327,16 +328,81 @@ def test_three_steps_of_adam(network, record_property, monkeypatch):
   )
 
 
-@pytest.mark.parametrize('network', ['mscadc'], indirect=True)
-def test_three_steps_of_adam_in_float64(network, record_property, monkeypatch):
-  """In which rounding decides nothing; see _TOLERANCES."""
+@pytest.fixture(name='in_float64')
+def fixture_in_float64(network, monkeypatch):
+  """Float64, in which rounding decides nothing; see _TOLERANCES."""
   if not network.exact:
     pytest.skip(f'{_GOLDENS} has no mscadc_float64.npz')
   monkeypatch.setattr(lax, 'conv_general_dilated', _convolve_by_products)
   with jax.enable_x64(True):
-    _check_three_steps(
-      network, np.float64, _FLOAT64_TOLERANCES, record_property, monkeypatch
+    yield
+
+
+@pytest.mark.parametrize('network', ['mscadc'], indirect=True)
+def test_first_losses_in_float64(network, in_float64, record_property):
+  """Of the three steps, with the gradients that take little time."""
+  batch = seeded_weights.batch(*_SIZES['mscadc'], network.seed, np.float64)
+  model = network.without_dropout().clone(dtype=jnp.dtype(np.float64))
+  variables = _as_dtype(network.variables, np.float64)
+  captioner = {'captioner': variables['params']['captioner']}
+
+  @functools.partial(jax.jit, compiler_options=_AS_USERS_COMPILE)
+  def differentiate(captioner, variables, batch):
+    def loss_of(captioner):
+      outputs, inside = model.apply(
+        variables | {'params': variables['params'] | captioner},
+        batch['video'],
+        batch['words'],
+        train=True,
+        capture_intermediates=lambda module, method: module.name == 'c3d',
+        mutable=['intermediates', 'batch_stats'],
+      )
+      by_task = steps.task_losses(network.model.tasks, outputs, batch)
+      loss = steps.total_loss(by_task, network.config.loss_weights)
+      return loss, (by_task | {'loss': loss}, outputs['score'], inside)
+
+    return jax.grad(loss_of, has_aux=True)(captioner)
+
+  gradients, (by_task, score, inside) = differentiate(
+    captioner, variables, batch
+  )
+  recorded = network.exact
+  report = _Report('first step in float64', 1e-8)
+  features = np.asarray(network.features(inside)['features'])
+  report.compare('mean', features.mean(), recorded['train/features/mean'])
+  report.compare(
+    'std',
+    features.std(),
+    recorded['train/features/std'],
+  )
+  report.compare('predicted score', score, recorded['train/score'])
+  for ours, theirs in _LOSSES.items():
+    assert by_task[ours].dtype == np.float64
+    report.compare(
+      ours, by_task[ours], recorded[f'step0/loss/{theirs}'].squeeze()
     )
+  gradients = _by_official_name({'params': gradients}, network.names)
+  # Of two GRUs of two layers, the embedding and the output.
+  assert len(gradients) == 4 * 4 + 3
+  for name, gradient in gradients.items():
+    assert gradient.dtype == np.float64
+    report.compare(
+      f'gradient of {name}',
+      np.linalg.norm(gradient),
+      recorded[f'grad_norm/{name}'].squeeze(),
+    )
+  report.record(record_property)
+  assert report.passes()
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize('network', ['mscadc'], indirect=True)
+def test_three_steps_of_adam_in_float64(
+  network, in_float64, record_property, monkeypatch
+):
+  _check_three_steps(
+    network, np.float64, _FLOAT64_TOLERANCES, record_property, monkeypatch
+  )
 
 
 _convolve = lax.conv_general_dilated
@@ -426,9 +492,7 @@ def _training(network, dtype, batch):
   mesh = sharding.make_mesh(1)
   model = network.without_dropout().clone(dtype=jnp.dtype(dtype))
   step = steps.make_train_step(model, tx, config.loss_weights, 0, mesh)
-  variables = jax.tree.map(
-    lambda a: a.astype(dtype) if a.dtype == np.float32 else a, network.variables
-  )
+  variables = _as_dtype(network.variables, dtype)
 
   def create_state():
     state = TrainState(
@@ -490,6 +554,12 @@ def _compare_steps(
       reports['running statistics'].compare(
         name, values, recorded[f'after3/buffer/{name}']
       )
+
+
+def _as_dtype(variables, dtype):
+  return jax.tree.map(
+    lambda a: a.astype(dtype) if a.dtype == np.float32 else a, variables
+  )
 
 
 def _by_official_name(variables, names):

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -80,12 +81,13 @@ def test_leaves_nothing_but_the_dataset(whole):
   assert [p.name for p in (folder / FOLDER).parent.iterdir()] == ['1.0.0']
 
 
-def test_is_quick_where_all_is_prepared(whole, manual_dir):
+def test_does_nothing_where_all_is_prepared(whole, manual_dir):
   folder, done = whole
-  start = time.monotonic()
+  before = {path: path.stat().st_mtime_ns for path in folder.rglob('*')}
   again = _run(manual_dir, 'mtl_aqa', f'--data_dir={folder}')
-  assert time.monotonic() - start < 30
   assert again.returncode == 0
+  # Nothing is read again, nor written.
+  assert before == {path: path.stat().st_mtime_ns for path in folder.rglob('*')}
   assert '%' not in again.stderr
   assert 'already prepared' in again.stdout
   assert again.stdout.split('\n')[-5:] == done.stdout.split('\n')[-5:]
@@ -105,7 +107,7 @@ def test_kill_9_loses_nothing(whole, manual_dir, tmp_path):
   command = _command(
     manual_dir, 'mtl_aqa', f'--data_dir={tmp_path}', '--num_processes=2'
   )
-  kept = {}
+  kept, kills = {}, 0
   # Killed with nothing, one dive, three and all six dives in the cache.
   for num_stored in (0, 1, 3, 6):
     with subprocess.Popen(
@@ -119,6 +121,7 @@ def test_kill_9_loses_nothing(whole, manual_dir, tmp_path):
           break
         time.sleep(0.001)
       process.kill()
+    kills += process.wait() == -signal.SIGKILL
     stored = _stored(cache)
     if (tmp_path / FOLDER).exists():
       break  # It was faster; whatever has the name must be whole.
@@ -128,6 +131,8 @@ def test_kill_9_loses_nothing(whole, manual_dir, tmp_path):
     for name, status in kept.items():
       assert stored[name] == status
     kept = stored
+  # However fast it is, there are some.
+  assert kills and kept
   done = _run(manual_dir, 'mtl_aqa', f'--data_dir={tmp_path}')
   assert done.returncode == 0, done.stderr
   # Record for record and byte for byte what an uninterrupted run writes.
@@ -142,31 +147,36 @@ def _stored(cache):
   return {p.name: p.stat().st_mtime_ns for p in cache.glob('*.frames')}
 
 
-@pytest.mark.parametrize('delay', [0.0, 0.01, 0.03, 0.1])
-def test_kill_9_while_writing(whole, manual_dir, tmp_path, delay):
+def test_kill_9_while_writing(whole, manual_dir, tmp_path):
   """Kills while records are written and while the dataset gets its name."""
   folder, _ = whole
-  command = _command(
-    manual_dir, 'mtl_aqa', f'--data_dir={tmp_path}', '--num_processes=1'
-  )
-  final = tmp_path / FOLDER
-  with subprocess.Popen(
-    command,
-    stdout=subprocess.DEVNULL,
-    stderr=subprocess.DEVNULL,
-    env=_environment(),
-  ) as process:
-    while process.poll() is None:
-      if any(final.parent.glob('incomplete*/test*')):
-        time.sleep(delay)
-        break
-      time.sleep(0.001)
-    process.kill()
-  if final.exists():
+  interrupted = 0
+  for number, awaited in enumerate(
+    ('incomplete*/*train*', 'incomplete*/*test*', '1.0.0')
+  ):
+    data_dir = tmp_path / str(number)
+    final = data_dir / FOLDER
+    with subprocess.Popen(
+      _command(
+        manual_dir, 'mtl_aqa', f'--data_dir={data_dir}', '--num_processes=1'
+      ),
+      stdout=subprocess.DEVNULL,
+      stderr=subprocess.DEVNULL,
+      env=_environment(),
+    ) as process:
+      while process.poll() is None and not any(final.parent.glob(awaited)):
+        time.sleep(0.001)
+      process.kill()
+    if final.exists():
+      assert _same_files(folder / FOLDER, final) == []
+    else:
+      assert process.returncode == -signal.SIGKILL
+      interrupted += 1
+    done = _run(manual_dir, 'mtl_aqa', f'--data_dir={data_dir}')
+    assert done.returncode == 0, done.stderr
     assert _same_files(folder / FOLDER, final) == []
-  done = _run(manual_dir, 'mtl_aqa', f'--data_dir={tmp_path}')
-  assert done.returncode == 0, done.stderr
-  assert _same_files(folder / FOLDER, final) == []
+  # The last may have come too late, and on a busy machine the second too.
+  assert interrupted
 
 
 def test_works_without_tensorflow(manual_dir, tmp_path):

@@ -40,30 +40,34 @@ def lines_of(workdir):
   return [json.loads(line) for line in lines]
 
 
-# As in sharding_test: small steps keep small what near-ties decide.
-_FLAGS = ['--config.duration=20steps', '--config.checkpoint_every=8steps']
-_FLAGS += ['--config.optimizer.learning_rate=1e-4']
+_FLAGS = ['--config.duration=12steps', '--config.checkpoint_every=5steps']
+# No other training of these tests has it.
+_FLAGS += ['--config.optimizer.schedule=cosine']
 # Captions take most of compiling; topologies_test and kill_drill.py have them.
 _FLAGS += ['--config.tasks=score,classes']
+
+# Two devices each, which have other clips of the same dives.
+_BY_TWO = [*_FLAGS, '--config.mesh.data=2', '--config.mesh.clip=2']
 
 
 @pytest.fixture(name='by_two', scope='module')
 def fixture_by_two(tmp_path_factory, tiny_flags):
   """A workdir that two processes have trained in, and what they said."""
   workdir = tmp_path_factory.mktemp('by_two')
-  done = launch(2, 1, *tiny_flags, *_FLAGS, f'--workdir={workdir}')
+  done = launch(2, 2, *tiny_flags, *_BY_TWO, f'--workdir={workdir}')
   assert done.returncode == 0, done.stdout + done.stderr
   return workdir, done.stdout
 
 
 def test_two_processes_train_as_one_does(tmp_path, tiny_flags, by_two):
+  """2 x 2 devices as one, which has all dives and all clips."""
   flags = [*tiny_flags, *_FLAGS, f'--workdir={tmp_path}']
-  done = launch(1, 2, *flags)
+  done = launch(1, 1, *flags)
   assert done.returncode == 0, done.stdout + done.stderr
   workdir, said = by_two
   one, two = lines_of(tmp_path), lines_of(workdir)
-  # 20 steps, 3 validations.
-  assert len(one) == len(two) == 23
+  # 12 steps, 3 validations.
+  assert len(one) == len(two) == 15
   for line, other in zip(one, two, strict=True):
     if 'train/loss' in line:
       # A ReLU or a max pool that all but ties shows in the gradient alone.
@@ -157,7 +161,7 @@ def test_processes_that_are_taken_away_go_on(tmp_path, tiny_flags, by_two):
   """
   process = subprocess.Popen(
     [sys.executable, str(LAUNCHER), '--num_processes=2', '--max_restarts=1']
-    + ['--devices_per_process=1', *tiny_flags, *_FLAGS]
+    + ['--devices_per_process=2', *tiny_flags, *_BY_TWO]
     + [f'--workdir={tmp_path}'],
     cwd=ROOT,
     stdout=subprocess.PIPE,

@@ -115,6 +115,7 @@ def test_greedy_captions(golden, form):
   np.testing.assert_array_equal(words, recorded['eval/greedy_ids'])
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize('form', ['official', 'best'])
 def test_three_steps_of_adam(golden, form):
   name, recorded, entries, batch = golden

@@ -197,6 +197,7 @@ class Checkpoints:
         + '); give the dataset that it was trained on, whole (without records '
         'that can not be read it is another), or another --workdir.'
       )
+    _check_parts(manager, step, state)
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
     restored = _read(manager, state=ocp.args.StandardRestore(abstract))
     return restored['state']
@@ -258,6 +259,35 @@ def _read(
     raise _damaged(
       manager.directory / str(step), e, f'remove that folder {remedy}'
     ) from e
+
+
+def _check_parts(
+  manager: ocp.CheckpointManager, step: int, state: TrainState
+) -> None:
+  """Compares what a checkpoint has with what a state needs.
+
+  Orbax itself would leave None in the place of what is missing.
+
+  Raises:
+    InputError: they differ, as where another version of aqa_jax wrote it.
+  """
+  try:
+    saved = manager.item_metadata(step)['state'].tree
+  except (OSError, ValueError, KeyError, AttributeError):
+    return  # It is damaged, which reading it tells.
+  found, needed = (
+    {
+      '.'.join(ocp.tree.str_keypath(path))
+      for path, _ in jax.tree_util.tree_leaves_with_path(tree)
+    }
+    for tree in (saved, state)
+  )
+  if odd := sorted(found ^ needed):
+    raise InputError(
+      f'{manager.directory / str(step)}: has other parts than this network and '
+      f'optimizer ({odd[0]} and {len(odd) - 1} more): another version of '
+      'aqa_jax wrote it, which can read it; or give another --workdir.'
+    )
 
 
 def _damaged(folder: object, error: Exception, remedy: str) -> InputError:
