@@ -10,6 +10,7 @@ names a config that comes with the program, from any folder.
 import contextlib
 import os
 import pathlib
+import sys
 from collections.abc import Sequence
 
 from absl import app, flags, logging
@@ -123,6 +124,9 @@ def run() -> None:
   """Runs `main`; what the user can mend ends in one line and exit code 2."""
   # --verbosity shows more.
   logging.set_verbosity(logging.ERROR)
+  # Tasks of one's own are found here; `python -m` does so by itself.
+  if os.getcwd() not in sys.path:
+    sys.path.append(os.getcwd())
   try:
     app.run(main, flags_parser=command_line.parse_flags)
   # Not SystemExit, which absl ends with.

@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import html
 import io
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from aqa_jax import files
 from aqa_jax.evaluation import caption_metrics, row_comparison
 from aqa_jax.evaluation.dive_words import dive_words
 from aqa_jax.paper.experiment_run import Run
-from aqa_jax.report import filmstrip
+from aqa_jax.report import filmstrip, page
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
 _TITLES = {
@@ -23,30 +22,6 @@ _TITLES = {
   8: 'STL against MTL, by training set (Table 8)',
 }
 _NUM_SAMPLES = 5
-
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem; }}
-div {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: .35rem .7rem; border-bottom: 1px solid #8886;
-  text-align: left; vertical-align: top; }}
-td + td {{ min-width: 4.5rem; }}
-.commented td:last-child {{ min-width: 20rem; }}
-img {{ display: block; height: 6rem; max-width: 100%; object-fit: contain;
-  object-position: left; margin-top: 1rem; }}
-</style>
-<h1>{title}</h1>
-<div><table{style}><thead><tr>{head}</tr></thead><tbody>
-{body}
-</tbody></table></div>
-<ul>{notes}</ul>
-</html>
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -296,21 +271,14 @@ def _csv(table: Table) -> str:
 
 
 def _html(table: Table) -> str:
-  def cells(tag, row):
-    return ''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in row)
-
-  lines = []
-  for number, row in enumerate(table.rows):
-    if number in table.pictures:
-      lines.append(
-        f'<tr><td colspan="{len(row)}"><img alt="{html.escape(row[0])}" '
-        f'src="{filmstrip.data_uri(table.pictures[number])}"></td></tr>'
-      )
-    lines.append(f'<tr>{cells("td", row)}</tr>')
-  return _PAGE.format(
-    title=html.escape(table.title),
-    style=' class="commented"' if table.pictures else '',
-    head=cells('th', table.columns),
-    body='\n'.join(lines),
-    notes=''.join(f'<li>{html.escape(note)}</li>' for note in table.notes),
+  return page.render(
+    'table.html',
+    title=table.title,
+    columns=table.columns,
+    rows=table.rows,
+    notes=table.notes,
+    pictures={
+      row: filmstrip.data_uri(picture)
+      for row, picture in table.pictures.items()
+    },
   )

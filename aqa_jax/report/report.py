@@ -11,14 +11,13 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from aqa_jax import files
 from aqa_jax.evaluation import evaluation_files
 from aqa_jax.evaluation.dive_words import class_words
 from aqa_jax.predictions import Predictions
-from aqa_jax.report import report_charts, report_tables
+from aqa_jax.report import page, report_charts, report_tables
 from aqa_jax.report.filmstrip import Segment
 from aqa_jax.report.named_chart import named_chart
 from aqa_jax.report.report_tables import is_number, number, signed
@@ -95,14 +94,8 @@ def write_report(
   shown = dives_to_show(predictions)
   rows = evaluation_files.prediction_rows(tasks, predictions)
   step = evaluation.get('step')
-  environment = jinja2.Environment(
-    loader=jinja2.PackageLoader('aqa_jax.report'),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-  )
-  text = environment.get_template('report.html').render(
+  text = page.render(
+    'report.html',
     split=evaluation['split'],
     num_dives=evaluation['num_dives'],
     facts={'checkpoint': f'step {step}' if step is not None else ''} | facts,
