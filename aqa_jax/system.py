@@ -64,7 +64,7 @@ class System:
     if config.input.frames % clips:
       raise InputError(
         f'config.input.frames={config.input.frames} can not be cut into '
-        f'config.model.clips={clips} clips.'
+        f'config.model.clips={clips} clips; give a multiple.'
       )
     fields = {field.name for field in dataclasses.fields(self.network)}
     options = {k: v for k, v in config.model.items() if k not in _OF_TASKS}

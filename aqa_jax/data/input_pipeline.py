@@ -117,10 +117,10 @@ class VideoInput:
         self.anchor not in ('start', 'end')
       ),
       f'window_frames={self.window_frames}: the dataset stores {num_frames} '
-      'frames a dive': margin < 0,
+      'frames a dive; give that or less': margin < 0,
       f'stride={self.stride}: give 1 or more': not self.stride >= 1,
       f'frames={self.frames} at stride {self.stride:g}: the window has '
-      f'{self.window_frames}': (
+      f'{self.window_frames}; give less': (
         self.stride * (self.frames - 1) >= self.window_frames
       ),
       f'frames={self.frames}: give 1 or more': self.frames < 1,
@@ -131,9 +131,8 @@ class VideoInput:
       ),
       f'resize={tuple(self.resize)}: give () or (width, height), neither '
       f'below crop={self.crop}': not resize_fits,
-      f'crop={self.crop}: the frames are {width} x {height} pixels': (
-        not 1 <= self.crop <= min(height, width)
-      ),
+      f'crop={self.crop}: the frames are {width} x {height} pixels; give no '
+      'more than the smaller side': (not 1 <= self.crop <= min(height, width)),
     }
     for message, is_problem in problems.items():
       if is_problem:

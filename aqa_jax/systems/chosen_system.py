@@ -27,5 +27,5 @@ def chosen_system(name: str) -> System:
       f'has a SYSTEM, or {" or ".join(NAMES)}.'
     ) from e
   if not isinstance(system, System):
-    raise InputError(f"config.network='{name}': give {' or '.join(NAMES)}.")
+    raise InputError(f"config.network='{name}': give {', '.join(NAMES)}.")
   return system

@@ -1,0 +1,146 @@
+"""The sentences of errors, in one place: tests/error_lines.txt.
+
+Other tests look at the field and the exit code. Where a sentence was meant to
+change: python tests/error_lines_test.py writes the file anew.
+"""
+
+import pathlib
+import re
+
+from aqa_jax import duration, sharding
+from aqa_jax.config import check_config
+from aqa_jax.configs import c3davg, mscadc, pretrain_ucf101
+from aqa_jax.data.dive_split import find_builder
+from aqa_jax.data.input_pipeline import VideoInput
+from aqa_jax.data.schema import Schema
+from aqa_jax.data.vocabulary import Vocabulary
+from aqa_jax.evaluation.evaluator import evaluator_classes
+from aqa_jax.pretrain import set_up as set_up_pretraining
+from aqa_jax.systems.chosen_system import chosen_system
+from aqa_jax.tasks.chosen_tasks import chosen_tasks
+from aqa_jax.train import set_up
+from aqa_jax.training import optimizer
+from aqa_jax.workdir import check_workdir, local_folder
+from tfds_mtl_aqa.input_error import InputError
+
+_SNAPSHOT = pathlib.Path(__file__).with_name('error_lines.txt')
+_SCORES = Schema()
+_NOWHERE = pathlib.Path('/nowhere')
+
+
+def _config(module=c3davg, **changes):
+  config = module.get_config()
+  config.update_from_flattened_dict(changes)
+  return config
+
+
+def _check(**changes):
+  return lambda: check_config(_config(**changes))
+
+
+def _video(**changes):
+  config = _config().input.to_dict() | changes
+  return lambda: VideoInput(**config).check(109, 128, 171)
+
+
+def _tasks(**changes):
+  return lambda: chosen_tasks(_config(**changes), _SCORES)
+
+
+def _optimizer(**changes):
+  config = _config().optimizer
+  config.update(changes)
+  return lambda: optimizer.create_optimizer(config, 10, 3, 30)
+
+
+def _system(**changes):
+  config = _config(**changes)
+  system = chosen_system('c3davg')
+  return lambda: system.create_network(config, (), sharding.make_mesh(1))
+
+
+def _of_mscadc():
+  config = _config()
+  config.model = mscadc.get_config().model
+  return chosen_system('c3davg').create_network(config, ())
+
+
+def _causes():
+  """Yields functions that raise."""
+  yield _check(batch_size=0)
+  yield _check(seed=2**32)
+  yield _check(duration='3')
+  yield _check(duration='0 steps')
+  yield _check(test_splits=(1,))
+  yield _check(compute_dtype='foo')
+  yield _check(**{'optimizer.learning_rate': float('nan')})
+  yield _check(**{'optimizer.learning_rate': 0.0})
+  yield _check(**{'validation.fraction': 1.0})
+  yield lambda: duration.parse('1 hour', 'optimizer.warmup')
+  for changes in (
+    {'anchor': 'middle'}, {'stride': 0.5}, {'frames': 0}, {'frames': 200},
+    {'max_shift': 9}, {'crop': 999}, {'resize': (9,)}, {'window_frames': 999},
+    {'interpolation': 'cubic'},
+  ):  # fmt: skip
+    yield _video(**changes)
+  yield _tasks(tasks='classes')
+  yield _tasks(tasks='score,score')
+  yield _tasks(tasks='score,no.such:Task')
+  yield _tasks(tasks='score,json:dumps')
+  yield _tasks(tasks='score,classes')
+  yield _tasks(tasks='score,captions')
+  yield lambda: evaluator_classes(_config(evaluators='baselines,marks'))
+  yield lambda: evaluator_classes(_config(evaluators='json:dumps'))
+  yield lambda: chosen_system('c3d')
+  yield lambda: chosen_system('no.such')
+  yield _system(**{'input.frames': 97})
+  yield _of_mscadc
+  yield _optimizer(name='sgd')
+  yield _optimizer(schedule='step')
+  yield _optimizer(scaling='cubic')
+  yield lambda: sharding.make_mesh(data=0)
+  yield lambda: sharding.make_mesh(data=3, clip=3)
+  yield lambda: sharding.check_batch_size(3, 1, sharding.make_mesh(2))
+  yield lambda: sharding.check_batch_size(8, 3, sharding.make_mesh(1))
+  yield lambda: local_folder('workdir', 'gs://bucket/run')
+  yield lambda: check_workdir(pathlib.Path(__file__), {})
+  yield lambda: find_builder('simulated_dives/huge', '/nowhere')
+  yield lambda: find_builder('mtl_aqa/annotations', '/nowhere')
+  yield lambda: set_up(
+    _config(batch_size=8, **{'dataset.data_dir': '/nowhere'}), _NOWHERE
+  )
+  yield lambda: set_up_pretraining(_config(tasks='actions'), _NOWHERE)
+  yield lambda: set_up_pretraining(
+    _config(pretrain_ucf101, batch_size=8), _NOWHERE
+  )
+  yield lambda: Vocabulary(['a', 'dive'])
+  yield lambda: Vocabulary(['<eos>', '<sos>', 'a', 'a'])
+  yield lambda: Vocabulary(['<eos>', '<sos>']).encode(['splash'])
+  yield lambda: Vocabulary(['<eos>', '<sos>']).decode([1, 7, 0])
+
+
+def _lines():
+  lines = []
+  for cause in _causes():
+    try:
+      cause()
+    except InputError as e:
+      line = str(e).replace(str(pathlib.Path(__file__).parents[1]), '.')
+      # Python's and TFDS's own words differ from version to version.
+      lines.append(
+        re.sub(r'\((No module|module|cannot|not enough).*?\)', '(...)', line)
+      )
+    else:
+      lines.append('nothing was raised')
+  return lines
+
+
+def test_the_sentences_of_errors():
+  lines = _lines()
+  assert lines == _SNAPSHOT.read_text('utf-8').splitlines()
+  assert all('\n' not in line and len(line) < 400 for line in lines)
+  assert 'nothing was raised' not in lines
+
+
+if __name__ == '__main__':
+  _SNAPSHOT.write_text('\n'.join(_lines()) + '\n', 'utf-8')
