@@ -276,9 +276,9 @@ INSTEAD = (
     (r'\g<0>' + SMALL + _HALF,),
   ),
   Instead(
-    r'(python -m aqa_jax\.weights show) (model_\S+)',
+    r'(python -m aqa_jax\.weights show) model_CNN_94\.pth',
     'needs official weights; checked: with a file that was exported',
-    (r'\1 official/\2',),
+    (r'\1 official/model_CNN_*.pth',),
   ),
   Instead(
     r'(for .*)?(python -m aqa_jax\.paper) (.*)',
