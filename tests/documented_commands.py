@@ -350,7 +350,7 @@ class Given:
 
 GIVEN = {
   'quickstart': Given(
-    r'data_source\(.simulated_dives/quickstart',
+    r'data_source\(.simulated_dives/quickstart|for table in',
     ('data', 'workdir'),
     ('make quickstart',),
   ),
