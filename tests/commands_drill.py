@@ -160,7 +160,13 @@ def _make_environment(project: pathlib.Path) -> None:
   inside = environment / 'lib' / version / 'site-packages'
   (inside / 'drill.pth').write_text('\n'.join([str(project), *packages]) + '\n')
   for folder in packages:
-    for program in (pathlib.Path(folder).parents[2] / 'bin').iterdir():
+    prefix = pathlib.Path(folder).parents[2]
+    # Templates of nbconvert.
+    shared, there = environment / 'share/jupyter', prefix / 'share/jupyter'
+    if there.exists() and not shared.exists():
+      shared.parent.mkdir(exist_ok=True)
+      shared.symlink_to(there)
+    for program in (prefix / 'bin').iterdir():
       copy = environment / 'bin' / program.name
       if copy.exists() or not program.is_file():
         continue
