@@ -230,7 +230,7 @@ INSTEAD = (
     ),
   ),
   Instead(
-    r'python -m aqa_jax\.main',
+    r'python -m (aqa_jax\.main|tfds_mtl_aqa\.prepare)',
     'is the name of the program; checked: it tells its flags (with exit code 1,'
     " as absl's programs do)",
     (r'\g<0> --help; test $? = 1',),
