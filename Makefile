@@ -1,6 +1,7 @@
 # make quickstart   a toy model, trained and evaluated on two CPU cores
 # make test         style, types and tests
 # make docs         the documentation as pages, into build/site
+# make notebook     docs/first_dive.ipynb, run again
 #
 # All make the virtual environment .venv first. PYTHON chooses the Python that
 # it is made of; SEED, the seed of the toy's training.
@@ -23,7 +24,7 @@ endif
 PACKAGES := pyproject.toml constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet -c constraints.txt
 
-.PHONY: help quickstart test lint docs check-python
+.PHONY: help quickstart test lint docs notebook check-python
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -46,6 +47,9 @@ lint: $(VENV)/.installed-dev
 # --strict: a broken link is an error.
 docs: $(VENV)/.installed-docs
 	$(BIN)/mkdocs build --quiet --strict
+
+notebook: $(VENV)/.installed-docs
+	$(BIN)/python docs/run_notebook.py
 
 $(VENV)/.installed: $(PACKAGES) | $(BIN)/python
 	$(INSTALL) -e .

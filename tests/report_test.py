@@ -3,7 +3,10 @@
 import base64
 import html.parser
 import json
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree
 
 import cv2
@@ -458,3 +461,21 @@ def test_training_curves(tmp_path):
   ]
   # Two thousand steps are drawn as some hundred points.
   assert len(text) < 250_000
+
+
+@pytest.mark.parametrize('backend, kept', [('svg', 'svg'), ('none_such', None)])
+def test_a_notebook_keeps_its_backend(backend, kept):
+  # A program of its own: the backend is chosen when Matplotlib is imported.
+  shows = (
+    'import os; from aqa_jax.report import report_charts as charts; '
+    'backend = charts.matplotlib.rcParams._get_backend_or_none(); '
+    'print(os.environ["MPLBACKEND"], backend)'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', shows],
+    env=os.environ | {'MPLBACKEND': backend},
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  assert done.stdout.split() == [backend, str(kept)]

@@ -4,6 +4,7 @@ Their colours are CSS variables of the page, so that they follow its light and
 its dark theme; their letters are the page's.
 """
 
+import contextlib
 import io
 import os
 import re
@@ -11,14 +12,20 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-# A notebook sets it for the programs that it starts, to a module that only its
-# own environment has; SVG needs no backend.
-os.environ.pop('MPLBACKEND', None)
+# A notebook sets it for the programs that it starts, to a name that Matplotlib
+# may refuse in another environment; SVG needs no backend.
+_BACKEND = os.environ.pop('MPLBACKEND', None)
 
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+import matplotlib  # noqa: E402
+from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.ticker import MaxNLocator  # noqa: E402
+
+if _BACKEND is not None:
+  # The notebook itself goes on with the one that it has chosen.
+  os.environ['MPLBACKEND'] = _BACKEND
+  with contextlib.suppress(ValueError):
+    matplotlib.rcParams['backend'] = _BACKEND
 
 # Matplotlib knows no CSS variables: it draws in these colours, which are then
 # replaced in the SVG.

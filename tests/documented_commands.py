@@ -1,0 +1,434 @@
+"""The commands of README, CONTRIBUTING, docs/ and benchmarks/README.
+
+`commands` reads them; `INSTEAD` says of those that a laptop can't run why, and
+what checks them instead. See commands_drill.py and documents_test.py.
+"""
+
+import dataclasses
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+DOCUMENTS = (
+  ROOT / 'README.md',
+  ROOT / 'CONTRIBUTING.md',
+  *sorted((ROOT / 'docs').glob('*.md')),
+  ROOT / 'benchmarks/README.md',
+)
+SHELL = ('sh', 'bash', 'console')
+# Blocks of output, of files, of a citation; and of Python, which is run.
+OTHER = ('', 'text', 'bibtex', 'python')
+_FENCE = re.compile(r'^( *)```(\w*)\n(.*?)^\1```$', re.M | re.S)
+_SPAN = re.compile(r'`([^`]+)`')
+# In a sentence or a table: what begins like a command, and has an argument.
+_INLINE = re.compile(
+  r'(make|mkdir|python3?|pip|ffmpeg|env|(launch|benchmarks)/\S+\.sh|'
+  r'\.venv/bin/pip|\.)\s.+',
+  re.S,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+  """A command as a reader would type it.
+
+  Attributes:
+    document: its path from the project's root.
+    line: of the document, from 1; of a block, where the block begins.
+    text: in one line where it is one of the shell; without comments.
+    is_python: whether it is Python's, not the shell's.
+  """
+
+  document: str
+  line: int
+  text: str
+  is_python: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Instead:
+  """What checks a command that is not run as it stands.
+
+  Attributes:
+    pattern: of the whole command, a regular expression.
+    why: it is not run.
+    checks: commands of the shell; `re.Match.expand` fills in parts.
+  """
+
+  pattern: str
+  why: str
+  checks: tuple[str, ...]
+
+
+def commands(path: pathlib.Path) -> list[Command]:
+  """Returns the commands of a document, in order.
+
+  Raises:
+    ValueError: a block is in a language that is not known here.
+  """
+  text = path.read_text()
+  document = str(path.relative_to(ROOT))
+  found = []
+  for match in _FENCE.finditer(text):
+    line = text.count('\n', 0, match.start()) + 1
+    indent, language, body = match.groups()
+    body = re.sub(rf'^{indent}', '', body, flags=re.M)
+    if language == 'python':
+      found.append(Command(document, line, body, is_python=True))
+    elif language in SHELL:
+      found += [Command(document, line, each) for each in _lines(body)]
+    elif language not in OTHER:
+      raise ValueError(f'{document}:{line}: a block of {language!r}.')
+  # As long as it was, so that lines keep their numbers.
+  prose = _FENCE.sub(lambda m: re.sub(r'[^\n]', ' ', m[0]), text)
+  for match in _SPAN.finditer(prose):
+    if _INLINE.fullmatch(match[1]):
+      line = text.count('\n', 0, match.start()) + 1
+      found.append(Command(document, line, ' '.join(match[1].split())))
+  return sorted(found, key=lambda command: command.line)
+
+
+def all_commands() -> list[Command]:
+  """Returns the commands of all documents, each once."""
+  unique: dict[str, Command] = {}
+  for path in DOCUMENTS:
+    for command in commands(path):
+      unique.setdefault(command.text, command)
+  return list(unique.values())
+
+
+def _lines(body: str) -> list[str]:
+  """Returns a block's commands, each in one line, without comments."""
+  joined = re.sub(r'\\\n\s*', ' ', body)
+  lines = [re.sub(r'(^|\s+)#\s.*', '', line) for line in joined.splitlines()]
+  lines = [line.removeprefix('$ ').strip() for line in lines]
+  return [' '.join(line.split()) for line in lines if line]
+
+
+def instead(command: Command) -> Instead | None:
+  """Returns the entry of the table for a command; None if it is run."""
+  for entry in INSTEAD:
+    if not command.is_python and re.fullmatch(entry.pattern, command.text):
+      return entry
+  return None
+
+
+def plan(command: Command) -> list[str]:
+  """Returns what is run for a command: itself, or what checks it."""
+  if command.is_python:
+    return [f"python - <<'END'\n{command.text}END"]
+  entry = instead(command)
+  if not entry:
+    return [command.text]
+  match = re.fullmatch(entry.pattern, command.text)
+  return [match.expand(check) for check in entry.checks]
+
+
+_NET = 'downloads from the net; checked: what is here is what it asks for'
+_ACCELERATOR = 'is for an accelerator; checked: the project has this extra'
+_LONG = 'takes an hour or more on a laptop; checked: the same, smaller'
+_VIDEOS = 'needs the videos of MTL-AQA, of which it trains on six made-up ones'
+_CLOUD = "needs an account of Google's cloud; checked: its syntax"
+_SLICE = 'needs a Cloud TPU; checked: --dry_run'
+_CLUSTER = 'needs a cluster; checked: --dry_run'
+_NAMED = 'is the name of a command whose flags are elsewhere; checked: --help'
+
+_SYNTAX = "bash -n <<'END'\n\\g<0>\nEND"
+_MAIN = r'python -m aqa_jax\.main '
+# The full-size C3D-AVG, as narrow as it gets, on six dives of 4 and 2.
+SMALL = (
+  ' --config.duration=2steps --config.checkpoint_every=2steps'
+  ' --config.batch_size=2 --config.eval_batch_size=2 --config.model.width=2'
+  ' --config.model.fc6=8 --config.model.caption_hidden=8'
+  ' --config.model.caption_embedding=8 --config.model.caption_length=8'
+)
+_HALF = ' --config.validation.fraction=0.5'
+_MADE_UP = ' --config.dataset.name=mtl_aqa/clips_171x128'
+# For simulated_dives/tiny.
+TINY = (
+  ' --config.dataset.name=simulated_dives/tiny --config.validation.fraction=0.5'
+  ' --config.duration=4steps --config.checkpoint_every=2steps'
+  ' --config.input.frames=18 --config.input.window_frames=20'
+  ' --config.input.crop=16 --config.model.clips=3 --config.model.width=2'
+)
+_PRETRAIN = (
+  'python -m aqa_jax.main --config=configs/pretrain_ucf101.py'
+  ' --workdir=workdir/ucf101 --config.dataset.name=UCF-101'
+  ' --config.duration=2steps --config.checkpoint_every=2steps'
+  ' --config.batch_size=2 --config.eval_batch_size=2 --config.model.width=2'
+  ' --config.model.fc6=8' + _HALF
+)
+_BRIEF = ' --rounds=1 --one_start --seconds=0.1 --dives=8 --input_dives=4'
+
+INSTEAD = (
+  Instead(
+    r'python tests/commands_drill\.py',
+    'is what runs all others; checked: that it lists them',
+    (r'\g<0> --list',),
+  ),
+  Instead(
+    'make test',
+    'takes long, and is run for every change; checked: ruff, and that every '
+    'test can be imported',
+    (
+      'make --dry-run test',
+      'make lint',
+      'python -m pytest --collect-only --quiet',
+    ),
+  ),
+  Instead(
+    'python -m pytest -m drill.*',
+    'takes half an hour or more; checked: that there are such tests',
+    (r'\g<0> --collect-only --quiet',),
+  ),
+  Instead(
+    r"pip install -e (\.|'\.\[(tf|captions|bench)\]')",
+    _NET,
+    (
+      'python -m pip install --dry-run --quiet --no-index'
+      r' --no-build-isolation -e \1',
+    ),
+  ),
+  Instead(
+    r"(?:\.venv/bin/)?pip install -e '\.\[(cuda|tpu)\]'",
+    _ACCELERATOR,
+    (r"grep '^\1 = \[' pyproject.toml",),
+  ),
+  Instead(
+    r"pip install 'jax\[cuda13\].*'",
+    'tells what a measurement on a GPU ran with; checked: its syntax',
+    (_SYNTAX,),
+  ),
+  Instead(
+    r'python -m tfds_mtl_aqa\.prepare (mtl_aqa/\S+) --manual_dir=/path/to'
+    '/videos(.*)',
+    _VIDEOS,
+    (r'python tests/fake_mtl_aqa.py videos \1\2',),
+  ),
+  Instead(
+    r'python -m tfds_mtl_aqa\.prepare simulated_dives/(longer|clips_171x128) '
+    '(.*)',
+    'renders for ten minutes or more; checked: the same with simulated_dives/'
+    'tiny',
+    (r'python -m tfds_mtl_aqa.prepare simulated_dives/tiny \2',),
+  ),
+  Instead(
+    _MAIN + r'--mode=compile .*--topology=v5e:2x4.*',
+    "needs libtpu, and takes ten minutes or more; checked: the CPU's devices",
+    (
+      r'\g<0> --topology=cpu:8 --config.batch_size=8'
+      ' --config.model.width=2 --config.model.fc6=8'
+      ' --config.model.caption_hidden=8',
+    ),
+  ),
+  Instead(
+    _MAIN + r'--mode=benchmark .*',
+    _LONG,
+    (
+      r'\g<0> --config.batch_size=1 --config.model.width=2'
+      ' --config.model.fc6=8 --config.model.caption_hidden=8',
+    ),
+  ),
+  Instead(
+    r'python -m (aqa_jax\.main|tfds_mtl_aqa\.prepare)',
+    'is the name of the program; checked: it tells its flags (with exit code 1,'
+    " as absl's programs do)",
+    (r'\g<0> --help; test $? = 1',),
+  ),
+  Instead(
+    _MAIN + '--config=quickstart',
+    'is in make quickstart; checked: that it compiles',
+    (r'\g<0> --mode=compile --topology=cpu:1 --config.model.width=2',),
+  ),
+  Instead(_MAIN + r'--config=configs/longer\.py .*', _LONG, (r'\g<0>' + TINY,)),
+  Instead(
+    _MAIN + r'.* --config\.validation\.fraction=0 .*',
+    _VIDEOS,
+    (r'\g<0>' + SMALL,),
+  ),
+  Instead(
+    _MAIN + r'--config=configs/pretrain_ucf101\.py .*',
+    'needs UCF-101; checked: the same on eight made-up videos',
+    (_PRETRAIN,),
+  ),
+  Instead(
+    _MAIN + r'.* --config\.init_from=workdir/ucf101 .*',
+    'needs UCF-101 and the videos of MTL-AQA; checked: on made-up ones',
+    (_PRETRAIN, r'\g<0>' + SMALL + _HALF),
+  ),
+  Instead(
+    _MAIN + r'.* --config\.init_from=(c3d\.pickle|folder_of_\w+) .*',
+    'needs official weights; checked: with files that were exported',
+    (
+      r'\g<0> --config.init_from=official --config.dataset.vocabulary_size=6'
+      + SMALL
+      + _HALF,
+    ),
+  ),
+  Instead(
+    _MAIN + r'(--config=c3davg|.*simulated_dives/clips_171x128) .*',
+    _VIDEOS,
+    (r'\g<0>' + SMALL + _MADE_UP + _HALF,),
+  ),
+  Instead(
+    r'python launch/run_local_processes\.py .*',
+    _VIDEOS,
+    (r'\g<0>' + SMALL + _HALF,),
+  ),
+  Instead(
+    r'(python -m aqa_jax\.weights show) model_CNN_94\.pth',
+    'needs official weights; checked: with a file that was exported',
+    (r'\1 official/model_CNN_*.pth',),
+  ),
+  Instead(
+    r'(for .*)?(python -m aqa_jax\.paper) (.*)',
+    _LONG + ' (--dry_run, which prints the trainings)',
+    (r'\1\2 --dry_run \3',),
+  ),
+  Instead(
+    r'(python tests/kill_drill\.py) --kills=15 (.*)',
+    'takes seven minutes or more; checked: two kills',
+    (r'\1 --kills=2 --steps=20 \2',),
+  ),
+  Instead(
+    r'(python -m benchmarks\.compare) --size=(?:full|toy)(.*)',
+    _LONG,
+    (r'\1 --size=toy\2' + _BRIEF,),
+  ),
+  Instead(
+    r'(python -m benchmarks\.breakdown)(?: --size=full.*)?',
+    _LONG,
+    (r'\1 --size=toy --steps=1',),
+  ),
+  Instead(
+    r'benchmarks/gpu\.sh',
+    'needs an NVIDIA GPU; checked: its syntax and its help',
+    (r'bash -n \g<0>', r'\g<0> --help'),
+  ),
+  Instead(
+    r'benchmarks/gpu\.sh --small',
+    'takes half an hour or more; checked: its first minute, after which it '
+    'writes what there is and ends with 1',
+    (
+      r'\g<0> --minutes=1;'
+      ' test $? = 1 -a -f workdir/benchmarks/gpu_small/results.json',
+    ),
+  ),
+  Instead(r'gcloud .*', _CLOUD, (_SYNTAX,)),
+  Instead(r'launch/\w+\.sh( logs)?', _NAMED, (r'\g<0> --help',)),
+  Instead(r'(launch/tpu_vm\.sh \w+)( .*)', _SLICE, (r'\1 --dry_run\2',)),
+  Instead(
+    r'(launch/(?:slurm\.sh|kubernetes\.sh \w+))( .*)',
+    _CLUSTER,
+    (r'\1 --dry_run\2',),
+  ),
+  Instead(
+    r'docker .*',
+    'needs Docker and a registry; checked: its syntax, and the file',
+    (_SYNTAX, 'test -f launch/Dockerfile'),
+  ),
+  Instead(
+    r'(env -i .*) python -m \.\.\.',
+    'stands for any command; checked: with one',
+    (r'\1 python -m aqa_jax.weights --help',),
+  ),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+  """What earlier commands have made where a reader comes to another one.
+
+  Attributes:
+    pattern: somewhere in the command that needs it.
+    paths: of what is made.
+    made_by: commands of the shell.
+    needs: names of others of `GIVEN` that those need.
+  """
+
+  pattern: str
+  paths: tuple[str, ...]
+  made_by: tuple[str, ...]
+  needs: tuple[str, ...] = ()
+
+
+GIVEN = {
+  'quickstart': Given(
+    r'data_source\(.simulated_dives/quickstart|for table in',
+    ('data', 'workdir'),
+    ('make quickstart',),
+  ),
+  'videos': Given(
+    r'fake_mtl_aqa\.py|03\.mp4',
+    ('videos', '03.mp4'),
+    (
+      """PYTHONPATH=tests python - <<'END'
+import pathlib
+import fake_mtl_aqa
+fake_mtl_aqa.write_release(pathlib.Path('videos'))
+fake_mtl_aqa.write_event_videos(pathlib.Path('videos'))
+END""",
+      'cp videos/03.mp4 .',
+    ),
+  ),
+  'dives': Given(
+    r'(?<!prepare )(?<!tiny )--(config\.dataset\.data_dir|upload)=data'
+    r'|kubernetes\.sh data',
+    ('data',),
+    (
+      'python tests/fake_mtl_aqa.py videos mtl_aqa/clips_171x128'
+      ' --data_dir=data',
+      'python -m tfds_mtl_aqa.prepare simulated_dives/tiny --data_dir=data',
+    ),
+    needs=('videos',),
+  ),
+  'trainings': Given(
+    r'weights export|predictions_test\.csv',
+    ('workdir',),
+    (
+      'python -m aqa_jax.main --config=c3davg --workdir=workdir/c3davg'
+      ' --config.dataset.data_dir=data' + SMALL + _HALF,
+      'python -m aqa_jax.main --config=longer --workdir=workdir/longer'
+      ' --config.dataset.data_dir=data' + TINY,
+    ),
+    needs=('dives',),
+  ),
+  'weights': Given(
+    r'\bofficial(/| --config\.dataset)',
+    ('official',),
+    (
+      'python -m aqa_jax.weights export --workdir=workdir/c3davg --to=official',
+    ),
+    needs=('trainings',),
+  ),
+  'actions': Given(
+    r'UCF-101',
+    ('UCF-101',),
+    (
+      """PYTHONPATH=tests python - <<'END'
+import pathlib
+import fake_mtl_aqa
+for name in ('Archery', 'Diving'):
+  for group in range(1, 5):
+    path = pathlib.Path(f'UCF-101/{name}/v_{name}_g{group:02d}_c01.avi')
+    fake_mtl_aqa.write_video(path, list(range(20)))
+END""",
+    ),
+  ),
+}
+
+
+def flag_files() -> dict[str, str]:
+  """Returns the files of flags that docs/launch.md shows, by name."""
+  text = (ROOT / 'docs/launch.md').read_text()
+  files = {}
+  for match in re.finditer(r'^( *)```text\n(.*?)^\1```$', text, re.M | re.S):
+    # The last name before the block.
+    *_, name = re.findall(r'`(\w+\.flags)`', text[: match.start()])
+    files[name] = re.sub(rf'^{match[1]}', '', match[2], flags=re.M)
+  return files
+
+
+def given(text: str) -> list[str]:
+  """Returns the names of `GIVEN` that a command of the shell needs."""
+  return [name for name, each in GIVEN.items() if re.search(each.pattern, text)]
