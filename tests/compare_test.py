@@ -138,7 +138,7 @@ def test_both_loaders_read_the_same_pixels(tmp_path):
   input_dives.make(config, tmp_path, 3)
   split = input_dives.open_split(str(tmp_path))
   (batch,) = evaluation_batches(
-    split, VideoInput(**config.input), config.model.caption_length, 3, (0, 1)
+    split, VideoInput(**config.input), (), 3, (0, 1)
   )
   for is_official in (True, False):
     dives = DiveFrames(tmp_path / 'frames', config, is_official)

@@ -139,5 +139,5 @@ def test_both_sides_learn_as_many_numbers(name, size):
     config, config.dataset.vocabulary_size, is_official=False
   )
   theirs = sum(parameter.numel() for parameter in network.parameters())
-  ours = abstract_setup(config, jax.devices()).state.params
+  ours = abstract_setup(config, jax.devices()).abstract_state().params
   assert theirs == sum(leaf.size for leaf in jax.tree.leaves(ours))

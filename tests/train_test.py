@@ -195,11 +195,11 @@ def test_auto_goes_on_in_what_the_workdir_was_begun_with(
   with contextlib.closing(begun.checkpoints):
     begun.checkpoints.save(begun.state)
   experiment = train.set_up(_config(tiny_overrides), tmp_path)
-  state = experiment.state
+  state = experiment.checkpoints.restore_latest(experiment.state)
   video = jnp.zeros((1, *experiment.video_input.shape))
   text = str(
-    jax.make_jaxpr(experiment.importance_step)(
-      state.params, state.batch_stats, video
+    jax.make_jaxpr(experiment.setup.model.apply)(
+      {'params': state.params, 'batch_stats': state.batch_stats}, video
     )
   )
   assert 'bf16' in text

@@ -11,8 +11,10 @@ import optax
 import pytest
 
 from aqa_jax import sharding
+from aqa_jax.data.schema import Schema
 from aqa_jax.train_state import TrainState
 from aqa_jax.training import preemption, training_loop
+from aqa_jax.training.setup import Setup
 from aqa_jax.weights.checkpoint import Checkpoints
 
 _EVERY, _LAST = 4, 12
@@ -52,7 +54,7 @@ def _walk(workdir):
     scalars = {'loss': -x, 'gradient_norm': x, 'is_finite': jnp.ones(())}
     return state.replace(step=state.step + 1, params={'x': x}), scalars
 
-  return _Walk(
+  setup = Setup(
     config=ml_collections.ConfigDict(
       {
         'batch_size': 8,
@@ -67,11 +69,20 @@ def _walk(workdir):
         'compute_dtype': 'float32',
       }
     ),
-    workdir=workdir,
     mesh=mesh,
-    state=jax.device_put(state, sharding.replicated(mesh)),
-    train_step=train_step,
     num_examples=8,
+    schema=Schema(),
+    tasks=(),
+    system=None,
+    model=None,
+    tx=None,
+    video_shape=(),
+  )
+  setup.train_step = train_step
+  return _Walk(
+    setup=setup,
+    workdir=workdir,
+    state=jax.device_put(state, sharding.replicated(mesh)),
     checkpoints=Checkpoints(workdir),
     started=0.0,
   )
@@ -192,13 +203,13 @@ def test_goodput_has_the_time_of_every_step(
   walk.config.log_steps = log_steps
   walk.config.progress_seconds = progress_seconds
   walk.config.profile = profile
-  step_at_once = walk.train_step
+  step_at_once = walk.setup.train_step
 
   def train_step(state, batch):
     state, scalars = step_at_once(state, batch)
     return state, {name: device.run(value) for name, value in scalars.items()}
 
-  walk.train_step = train_step
+  walk.setup.train_step = train_step
   training_loop.run(walk)
   walk.checkpoints.close()
   figures = json.loads((tmp_path / 'goodput.json').read_text())

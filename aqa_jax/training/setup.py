@@ -94,7 +94,8 @@ class Setup:
     return steps.make_train_step(
       self.model,
       self.tx,
-      config.loss_weights,
+      # A network of a single task, such as actions, needs no weight.
+      {t.name: config.loss_weights.get(t.name, 1.0) for t in self.tasks},
       config.seed,
       self.mesh,
       config.accumulation,

@@ -1,6 +1,7 @@
 """Checkpoints: the latest, to go on from, and the best, to use."""
 
 import contextlib
+import logging
 import pathlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-from absl import logging
+from absl import logging as absl_logging
 
 from aqa_jax.files import is_disk_full
 from aqa_jax.train_state import TrainState
@@ -17,6 +18,18 @@ from tfds_mtl_aqa.input_error import InputError
 
 # In the names that Orbax gives to what is not whole.
 _UNFINISHED = '.orbax-checkpoint-tmp'
+
+
+class _WithoutTracebacks(logging.Filter):
+  """Drops Orbax's own traceback of each thread: the error is raised."""
+
+  def filter(self, record: logging.LogRecord) -> bool:
+    """Returns whether a record is to be written."""
+    is_of_orbax = 'orbax' in pathlib.PurePath(record.pathname).parts
+    return not (is_of_orbax and record.exc_info)
+
+
+_FILTER = _WithoutTracebacks()
 
 
 class Checkpoints:
@@ -35,6 +48,7 @@ class Checkpoints:
       workdir: of the run.
       origin: what every checkpoint says of its origin; see `provenance`.
     """
+    absl_logging.get_absl_logger().addFilter(_FILTER)
     self._origin = dict(origin or {})
     self._latest = _manager(workdir / 'checkpoints', max_to_keep=2)
     self._best = _manager(workdir / 'best', max_to_keep=1)
@@ -213,9 +227,6 @@ def _tells_full_disk(
   manager: ocp.CheckpointManager, step: int
 ) -> Iterator[None]:
   """Raises an InputError for a disk that is full."""
-  # Orbax tells of an error with a traceback a thread; here it is raised.
-  verbosity = logging.get_verbosity()
-  logging.set_verbosity(logging.FATAL)
   try:
     yield
   except (OSError, ValueError) as e:
@@ -226,8 +237,6 @@ def _tells_full_disk(
       'what was saved before is whole. Make room, and give the same command '
       'again.'
     ) from e
-  finally:
-    logging.set_verbosity(verbosity)
 
 
 def _manager(folder: pathlib.Path, max_to_keep: int) -> ocp.CheckpointManager:
