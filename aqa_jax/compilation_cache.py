@@ -18,7 +18,8 @@ def use(workdir: pathlib.Path) -> None:
     # XLA's CPU programs lose the order of their collectives in a cache, and
     # Gloo then takes one for another.
     jax.config.update('jax_enable_compilation_cache', False)
-  elif jax.config.jax_compilation_cache_dir is None:
+  # JAX makes its options attributes at run time: no type has them.
+  elif jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
     jax.config.update(
       'jax_compilation_cache_dir', str(_cache_folder(workdir).absolute())
     )

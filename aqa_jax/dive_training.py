@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -91,7 +91,7 @@ class DiveTraining(Training):
     )
 
   @functools.cached_property
-  def _importance_step(self) -> Callable:
+  def _importance_step(self) -> frame_importance.ImportanceStep:
     return frame_importance.make_importance_step(self.setup.model)
 
   def make_filmstrip(
@@ -111,11 +111,10 @@ class DiveTraining(Training):
       lambda leaf: leaf.addressable_data(0),
       (self.state.params, self.state.batch_stats),
     )
-    importances = self._importance_step(
-      params, batch_stats, inputs['video'][None]
-    )
+    video = np.asarray(inputs['video'])
+    importances = self._importance_step(params, batch_stats, video[None])
     return filmstrip.make_filmstrip(
-      inputs['video'], self.video_input.offsets(), np.asarray(importances[0])
+      video, self.video_input.offsets(), np.asarray(importances[0])
     )
 
   def facts(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Durations of a config, in units that survive a change of hardware."""
 
+import contextlib
 import math
 import re
 
@@ -24,11 +25,11 @@ def parse(text: str, field: str) -> tuple[float, str]:
     InputError: it is no duration.
   """
   match = _DURATION.fullmatch(text)
-  try:
-    number = float(match[1]) if match else math.nan
-  except ValueError:
-    number = math.nan
-  if not 0 <= number < math.inf:
+  number = math.nan
+  if match:
+    with contextlib.suppress(ValueError):
+      number = float(match[1])
+  if match is None or not 0 <= number < math.inf:
     raise InputError(
       f"config.{field}='{text}': give a number of epochs, examples or steps, 0 "
       "or more, such as '1.5 epochs'."

@@ -43,6 +43,6 @@ def json_ready(value: Any) -> Any:
   return value
 
 
-def is_disk_full(error: Exception) -> bool:
-  """Returns whether an error, of whatever library, says so."""
+def is_disk_full(error: BaseException) -> bool:
+  """Returns whether an error, of any library, says that the disk is full."""
   return os.strerror(errno.ENOSPC) in str(error)

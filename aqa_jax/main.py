@@ -10,6 +10,7 @@ names a config that comes with the program, from any folder.
 import contextlib
 import os
 import pathlib
+import types
 from collections.abc import Sequence
 
 from absl import app, flags, logging
@@ -86,7 +87,7 @@ def main(argv: Sequence[str]) -> None:
     from aqa_jax.profiling import benchmark
 
     benchmark.run(config)
-  else:
+  elif workdir is not None:
     _train_or_evaluate(workdir)
 
 
@@ -96,10 +97,15 @@ def _train_or_evaluate(workdir: pathlib.Path) -> None:
   from aqa_jax import compilation_cache
 
   config = _CONFIG.value
+  program: types.ModuleType
   if config.tasks == 'actions':
-    from aqa_jax import pretrain as program
+    from aqa_jax import pretrain
+
+    program = pretrain
   else:
-    from aqa_jax import train as program
+    from aqa_jax import train
+
+    program = train
   with contextlib.ExitStack() as stack:
     if jax.process_index():
       # All processes would say the same.

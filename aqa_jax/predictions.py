@@ -27,7 +27,7 @@ class Predictions:
   outputs: Columns
   schema: Schema
 
-  def __post_init__(self):
+  def __post_init__(self) -> None:
     """Checks that everything is of as many dives.
 
     Raises:

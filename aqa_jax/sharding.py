@@ -115,7 +115,7 @@ def state_sharding(mesh: Mesh, state: Any) -> Any:
   """
   parts = mesh.shape['fsdp']
 
-  def of_array(array):
+  def of_array(array: jax.Array | jax.ShapeDtypeStruct) -> NamedSharding:
     axes = [a for a, size in enumerate(array.shape) if size % parts == 0]
     if parts == 1 or not axes or array.size < _MIN_SHARDED_SIZE:
       return replicated(mesh)
@@ -174,7 +174,12 @@ def batch_part(mesh: Mesh) -> tuple[int, int]:
   parts = num_example_shards(mesh)
   sharding = NamedSharding(mesh, PartitionSpec(_EXAMPLES))
   indices = sharding.addressable_devices_indices_map((parts,)).values()
-  rows = {row for (rows,) in indices for row in range(*rows.indices(parts))}
+  rows = {
+    row
+    for index in indices
+    if index is not None
+    for row in range(*index[0].indices(parts))
+  }
   size = next(
     size
     for size in range(len(rows), parts + 1)
@@ -195,17 +200,20 @@ def shard(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
   """
   part, parts = batch_part(mesh)
 
-  def place(name, rows):
+  def place(name: str, rows: np.ndarray) -> jax.Array:
     count = len(rows)
     shape = count * parts, *rows.shape[1:]
 
-    def piece(index):
+    def piece(index: tuple[slice, ...]) -> np.ndarray:
       first, last, _ = index[0].indices(shape[0])
       own = slice(first - part * count, last - part * count)
       return rows[(own, *index[1:])]
 
     return jax.make_array_from_callback(
-      shape, batch_sharding(mesh, name), piece
+      shape,
+      batch_sharding(mesh, name),
+      # JAX asks for what its own devices hold: the index is never None.
+      piece,  # type: ignore[arg-type]
     )
 
   return {name: place(name, rows) for name, rows in batch.items()}

@@ -15,7 +15,8 @@ import ml_collections
 import numpy as np
 from numpy.typing import DTypeLike
 
-from aqa_jax.data.schema import Schema
+from aqa_jax.data.batches import Value
+from aqa_jax.data.schema import Example, Schema
 from aqa_jax.predictions import Columns, Predictions
 
 Batch = Mapping[str, jax.Array]
@@ -96,7 +97,7 @@ class Task(abc.ABC):
     """Returns shape and dtype of each label in a row of a batch."""
 
   @abc.abstractmethod
-  def labels(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+  def labels(self, example: Example) -> Mapping[str, Value]:
     """Returns an example's labels for a batch, as `label_specs` tells.
 
     Args:

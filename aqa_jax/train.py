@@ -162,7 +162,7 @@ def train_and_evaluate(
   config: ml_collections.ConfigDict,
   workdir: pathlib.Path,
   started: float | None = None,
-) -> dict[str, dict]:
+) -> dict[str, dict[str, Any]]:
   """Trains, or goes on training, then evaluates the best checkpoint.
 
   Args:

@@ -1,6 +1,7 @@
 """What training carries from step to step."""
 
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import flax.struct
@@ -10,6 +11,9 @@ import optax
 from jax.sharding import Mesh
 
 from aqa_jax import sharding
+
+# Module -> ... -> leaf -> array.
+Variables = dict[str, Any]
 
 
 class TrainState(flax.struct.PyTreeNode):
@@ -23,8 +27,8 @@ class TrainState(flax.struct.PyTreeNode):
   """
 
   step: jax.Array
-  params: dict
-  batch_stats: dict
+  params: Variables
+  batch_stats: Variables
   opt_state: optax.OptState
 
 

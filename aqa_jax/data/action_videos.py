@@ -10,10 +10,14 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from aqa_jax.data import batches
+from aqa_jax.data.batches import HostBatch, Row
 from aqa_jax.data.corrupt_records import CorruptRecords
-from aqa_jax.data.dive_split import EncodedFrames, decode_frame
+from aqa_jax.data.dive_split import decode_frame, encoded_video
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.mtl_aqa import video_file
+
+# Given the first frame and how many, returns frames, uint8 RGB.
+_ReadFrames = Callable[[int, int], Sequence[np.ndarray]]
 
 _SUFFIXES = ('.avi', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 # UCF-101 cuts several videos from each recording: v_Diving_g07_c02.avi.
@@ -76,9 +80,7 @@ class ActionVideos:
   class_names: tuple[str, ...]
   labels: np.ndarray
   groups: np.ndarray
-  clip_reader: Callable[
-    [int], tuple[int, Callable[[int, int], Sequence[np.ndarray]]]
-  ]
+  clip_reader: Callable[[int], tuple[int, _ReadFrames]]
   held_out: np.ndarray | None = None
 
   def __len__(self) -> int:
@@ -108,7 +110,7 @@ def open_videos(
       name, data_dir=data_dir or None, file_format='array_record'
     )
     train, validation = (
-      builder.as_data_source(part, decoders={'video': EncodedFrames()})
+      builder.as_data_source(part, decoders=encoded_video())
       for part in (split, validation_split)
     )
   except (
@@ -126,12 +128,12 @@ def open_videos(
     ) from e
   labels = [int(row['label']) for part in (train, validation) for row in part]
 
-  def clip_reader(index):
+  def clip_reader(index: int) -> tuple[int, _ReadFrames]:
     is_later = index >= len(train)
     source = validation if is_later else train
     encoded = source[index - is_later * len(train)]['video']
 
-    def read(first, count):
+    def read(first: int, count: int) -> list[np.ndarray]:
       frames = encoded[first : first + count]
       return [decode_frame(data, f'{name}, video {index}') for data in frames]
 
@@ -164,10 +166,10 @@ def _open_folder(folder: pathlib.Path) -> ActionVideos:
       'its videos in it.'
     )
 
-  def clip_reader(index):
+  def clip_reader(index: int) -> tuple[int, _ReadFrames]:
     video = video_file.probe(paths[index], check_rate=False)
 
-    def read(first, count):
+    def read(first: int, count: int) -> list[np.ndarray]:
       return [frame[..., ::-1] for frame in video.read(first, count)]
 
     return video.num_frames, read
@@ -229,7 +231,7 @@ def make_row(
   index: int,
   clip_input: ClipInput,
   rng: np.random.Generator | None,
-) -> dict[str, np.ndarray]:
+) -> Row:
   """Returns one row of a batch.
 
   Args:
@@ -289,7 +291,7 @@ def training_batches(
   seed: int,
   first_step: int,
   corrupt: CorruptRecords,
-) -> Iterator[dict[str, np.ndarray]]:
+) -> Iterator[HostBatch]:
   """Yields the batches of training; see `batches.shuffled`.
 
   Args:
@@ -304,7 +306,7 @@ def training_batches(
       place.
   """
 
-  def make_readable_row(index, rng):
+  def make_readable_row(index: int, rng: np.random.Generator) -> Row:
     while True:
       try:
         return make_row(videos, index, clip_input, rng)
@@ -328,7 +330,7 @@ def evaluation_batches(
   clip_input: ClipInput,
   batch_size: int,
   part: tuple[int, int],
-) -> Iterator[dict[str, np.ndarray]]:
+) -> Iterator[HostBatch]:
   """Yields every video's middle clip once; see `batches.in_order`."""
   return batches.in_order(
     indices,

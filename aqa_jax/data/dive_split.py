@@ -3,14 +3,22 @@
 import copy
 import os
 from collections.abc import Mapping, Sequence
+from typing import overload
 
 import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
 import tfds_mtl_aqa
+from aqa_jax.data.batches import Source
 from aqa_jax.data.corrupt_records import CorruptRecords
-from aqa_jax.data.schema import label_columns, label_row, schema_of
+from aqa_jax.data.schema import (
+  Example,
+  Labels,
+  label_columns,
+  label_row,
+  schema_of,
+)
 from tfds_mtl_aqa import label_file
 from tfds_mtl_aqa.dive_dataset_builder import DiveDatasetBuilder
 from tfds_mtl_aqa.input_error import InputError
@@ -27,6 +35,12 @@ class EncodedFrames(tfds.decode.SkipDecoding):
   ) -> list[bytes]:
     """Returns the JPEG files as they are stored."""
     return list(serialized_example)
+
+
+def encoded_video() -> dict[str, EncodedFrames]:
+  """Returns the decoders that leave the feature `video` as JPEG files."""
+  # TFDS gives no types to the decoder's parameters; it takes none.
+  return {'video': EncodedFrames()}  # type: ignore[no-untyped-call]
 
 
 class DecodeError(InputError):
@@ -78,7 +92,13 @@ class _DamagedFrames(Sequence[bytes]):
   def __len__(self) -> int:
     raise DecodeError(self._name, self._reason)
 
-  def __getitem__(self, index: int) -> bytes:
+  @overload
+  def __getitem__(self, index: int) -> bytes: ...
+
+  @overload
+  def __getitem__(self, index: slice) -> Sequence[bytes]: ...
+
+  def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
     raise DecodeError(self._name, self._reason)
 
 
@@ -92,11 +112,11 @@ class DiveSplit:
 
   def __init__(
     self,
-    source: Sequence[Mapping[str, object]],
+    source: Source[Example],
     indices: Sequence[int],
     name: str = '',
     corrupt: CorruptRecords | None = None,
-    rows: Sequence[Mapping[str, object]] | None = None,
+    rows: Sequence[Example] | None = None,
   ):
     """Reads the labels of all dives, unless they are given.
 
@@ -118,13 +138,13 @@ class DiveSplit:
       rows, indices = _read_rows(source, indices, name, corrupt)
     else:
       rows = [rows[index] for index in indices]
-    self._indices = np.asarray(indices, np.int64)
-    self.labels = label_columns([label_row(row) for row in rows])
+    self._indices: np.ndarray = np.asarray(indices, np.int64)
+    self.labels: Labels = label_columns([label_row(row) for row in rows])
 
   def __len__(self) -> int:
     return len(self._indices)
 
-  def __getitem__(self, index: int) -> Mapping[str, object]:
+  def __getitem__(self, index: int) -> Example:
     """Returns a dive; `video` is a list of JPEG files.
 
     Of a damaged record, taking a frame of it raises DecodeError.
@@ -140,29 +160,34 @@ class DiveSplit:
   def __repr__(self) -> str:
     return f'{type(self).__name__}({len(self)} dives)'
 
-  def select(self, indices: Sequence[int]) -> 'DiveSplit':
-    """Returns the split of some of these dives, by their place in this one."""
-    indices = np.asarray(indices, np.int64)
+  def select(self, indices: Sequence[int] | np.ndarray) -> 'DiveSplit':
+    """Returns the split of some of these dives.
+
+    Args:
+      indices: int [selected], places in this split, from 0.
+    """
+    places = np.asarray(indices, np.int64)
     selected = copy.copy(self)
-    selected._indices = self._indices[indices]
+    selected._indices = self._indices[places]
     # The labels are at hand: reading them again would read every frame too.
     selected.labels = {
-      name: [values[index] for index in indices]
+      name: [values[place] for place in places]
       if isinstance(values, list)
-      else values[indices]
+      else values[places]
       for name, values in self.labels.items()
     }
     return selected
 
 
 def _read_rows(
-  source: Sequence[Mapping[str, object]],
+  source: Source[Example],
   indices: Sequence[int],
   name: str,
   corrupt: CorruptRecords | None,
-) -> tuple[list[Mapping[str, object]], list[int]]:
+) -> tuple[list[Example], list[int]]:
   """Returns the labels of examples, and which could be read."""
-  rows, readable = [], []
+  rows: list[Example] = []
+  readable: list[int] = []
   for index in map(int, indices):
     try:
       row = source[index]
@@ -269,7 +294,8 @@ def load_split(
     )
   has_video = 'video' in builder.info.features
   source = builder.as_data_source(
-    split, decoders={'video': EncodedFrames()} if has_video else None
+    split,  # type: ignore[arg-type]  # TFDS's decorator hides the parameters.
+    decoders=encoded_video() if has_video else None,  # type: ignore[arg-type]
   )
   if not len(source):
     raise InputError(

@@ -12,7 +12,7 @@ Evaluation adds what `batches.in_order` does.
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import jax
@@ -21,8 +21,10 @@ from numpy.typing import DTypeLike
 from PIL import Image
 
 from aqa_jax.data import batches
+from aqa_jax.data.batches import HostBatch, Row, Value
 from aqa_jax.data.corrupt_records import CorruptRecords
 from aqa_jax.data.dive_split import DecodeError, DiveSplit, decode_frame
+from aqa_jax.data.schema import Example
 from tfds_mtl_aqa.input_error import InputError
 
 # What the official code draws from, for each frame.
@@ -40,7 +42,7 @@ class LabelReader(Protocol):
   def label_specs(self) -> dict[str, tuple[tuple[int, ...], DTypeLike]]:
     """Returns shape and dtype of each label in a row of a batch."""
 
-  def labels(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+  def labels(self, example: Example) -> Mapping[str, Value]:
     """Returns an example's labels for a batch."""
 
 
@@ -108,10 +110,14 @@ class VideoInput:
     resize_fits = not self.resize or (
       len(self.resize) == 2 and min(self.resize) >= self.crop
     )
-    sizes = [] if width is None else [(width, height)]
+    sizes: list[tuple[int, ...]] = []
+    if width is not None and height is not None:
+      sizes.append((width, height))
     if self.resize and resize_fits:
       sizes = [self.resize] + (not self.resize_evaluation) * sizes
-    width, height = min(sizes, key=min, default=(self.crop, self.crop))
+    smallest: tuple[int, ...] = (self.crop, self.crop)
+    if sizes:
+      smallest = min(sizes, key=lambda size: min(size))
     problems = {
       f'anchor={self.anchor!r}: give start or end': (
         self.anchor not in ('start', 'end')
@@ -131,9 +137,8 @@ class VideoInput:
       ),
       f'resize={tuple(self.resize)}: give () or (width, height), neither '
       f'below crop={self.crop}': not resize_fits,
-      f'crop={self.crop}: the frames are {width} x {height} pixels': (
-        not 1 <= self.crop <= min(height, width)
-      ),
+      f'crop={self.crop}: the frames are {smallest[0]} x {smallest[1]} '
+      'pixels': not 1 <= self.crop <= min(smallest),
     }
     for message, is_problem in problems.items():
       if is_problem:
@@ -146,11 +151,11 @@ def crop_offset(size: int, crop: int) -> int:
 
 
 def make_inputs(
-  example: Mapping[str, Any],
+  example: Example,
   video_input: VideoInput,
   tasks: Sequence[LabelReader],
   rng: np.random.Generator | None,
-) -> dict[str, np.ndarray]:
+) -> Row:
   """Returns one row of a batch.
 
   Args:
@@ -172,7 +177,7 @@ def make_inputs(
     high = min(video_input.max_shift, max(margin - tail, 0))
     shift = int(rng.integers(low, high + 1))
     flip = bool(rng.random() < 0.5) and video_input.flip
-  inputs = {
+  inputs: Row = {
     'video': _decode_frames(
       [encoded[margin + shift + offset] for offset in video_input.offsets()],
       video_input,
@@ -187,7 +192,7 @@ def make_inputs(
   return inputs
 
 
-def _dive_key(example: Mapping[str, Any]) -> tuple[int, int]:
+def _dive_key(example: Example) -> tuple[int, int]:
   """Returns the dive's event, 0 where there are none, and its sample."""
   return int(example.get('event', 0)), int(example['sample'])
 
@@ -202,7 +207,7 @@ def abstract_batch(
     tasks: whose labels the batch has.
     batch_size: rows.
   """
-  rows = {
+  rows: dict[str, tuple[tuple[int, ...], DTypeLike]] = {
     'video': (video_input.shape, np.uint8),
     'flip': ((), np.bool_),
     'dive_id': ((2,), np.int32),
@@ -218,7 +223,7 @@ def abstract_batch(
 def _decode_frames(
   encoded: list[bytes],
   video_input: VideoInput,
-  example: Mapping[str, Any],
+  example: Example,
   rng: np.random.Generator | None,
 ) -> np.ndarray:
   """Returns the centred crops, uint8 [frames, crop, crop, 3]."""
@@ -250,7 +255,8 @@ def _resized(
   frame: np.ndarray, video_input: VideoInput, rng: np.random.Generator
 ) -> np.ndarray:
   """Returns a frame of the size asked for, uint8 [height, width, 3]."""
-  size = tuple(video_input.resize)
+  width, height = video_input.resize
+  size = (width, height)
   if video_input.interpolation == 'area':
     return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
   drawn = _RANDOM_FILTERS[rng.integers(len(_RANDOM_FILTERS))]
@@ -266,7 +272,7 @@ def training_batches(
   seed: int,
   first_step: int,
   corrupt: CorruptRecords,
-) -> Iterator[dict[str, np.ndarray]]:
+) -> Iterator[HostBatch]:
   """Yields a part of the batch of each step; see `batches.shuffled`.
 
   Args:
@@ -281,13 +287,13 @@ def training_batches(
       their place.
   """
 
-  def make_row(example, rng):
+  def make_row(example: Example, rng: np.random.Generator) -> Row:
     while True:
       try:
         return make_inputs(example, video_input, tasks, rng)
       except DecodeError as e:
         corrupt.leave_out(e.name, e.reason)
-        example = split[rng.integers(len(split))]
+        example = split[int(rng.integers(len(split)))]
 
   return batches.shuffled(
     split,
@@ -305,7 +311,7 @@ def evaluation_batches(
   tasks: Sequence[LabelReader],
   batch_size: int,
   part: tuple[int, int],
-) -> Iterator[dict[str, np.ndarray]]:
+) -> Iterator[HostBatch]:
   """Yields a part of every batch; every dive comes exactly once.
 
   Args:

@@ -11,6 +11,11 @@ import tensorflow_datasets as tfds
 from aqa_jax.data.vocabulary import Vocabulary
 from tfds_mtl_aqa.input_error import InputError
 
+# A dive of a dataset, feature -> value; nested features are dicts.
+Example = Mapping[str, Any]
+# Feature -> [dives]: an array, or a list where the lengths differ.
+Labels = dict[str, np.ndarray | list[np.ndarray]]
+
 # Class labels that tell where an example belongs, not what is in it.
 _PARTITIONS = ('unlv_dive',)
 # Not labels: the frames, and texts that other features say in numbers.
@@ -74,7 +79,7 @@ def schema_of(info: tfds.core.DatasetInfo) -> Schema:
     words=tuple(words),
     features=tuple(info.features),
   )
-  # A vocabulary that is wrong is told here.
+  # Raises here if the vocabulary is wrong.
   _ = schema.vocabulary
   return schema
 
@@ -84,7 +89,7 @@ def has_captions(info: tfds.core.DatasetInfo) -> bool:
   return 'caption_ids' in info.features
 
 
-def label_row(example: Mapping[str, Any]) -> dict[str, Any]:
+def label_row(example: Example) -> dict[str, Any]:
   """Returns the labels of an example, those in a part under 'part/name'."""
   row: dict[str, Any] = {}
   for name, value in example.items():
@@ -97,9 +102,7 @@ def label_row(example: Mapping[str, Any]) -> dict[str, Any]:
   return row
 
 
-def label_columns(
-  rows: list[dict[str, Any]],
-) -> dict[str, np.ndarray | list[np.ndarray]]:
+def label_columns(rows: list[dict[str, Any]]) -> Labels:
   """Returns the labels of several examples, feature by feature.
 
   Args:
@@ -109,7 +112,7 @@ def label_columns(
     Arrays [examples, ...]; texts are decoded; caption_ids, whose lengths
     differ, is a list of arrays.
   """
-  columns: dict[str, np.ndarray | list[np.ndarray]] = {}
+  columns: Labels = {}
   for name in rows[0]:
     values = [row[name] for row in rows]
     if name == 'caption_ids':

@@ -1,17 +1,20 @@
 """Which frames moved the score: gradient times input, frame by frame."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from aqa_jax.layers.normalize import normalize
+from aqa_jax.train_state import Variables
+
+# Given params, batch_stats and video, returns points, float32 [batch, frames].
+ImportanceStep = Callable[[Variables, Variables, ArrayLike], jax.Array]
 
 
-def make_importance_step(
-  model: nn.Module,
-) -> Callable[[Mapping, Mapping, jax.Array], jax.Array]:
+def make_importance_step(model: nn.Module) -> ImportanceStep:
   """Returns the jitted step that says what each frame did to the score.
 
   The step takes params, batch_stats and video, uint8 [batch, frames, height,
@@ -39,10 +42,12 @@ def make_importance_step(
   (task,) = (task for task in model.tasks if task.name == 'score')
   scorer = model.clone(tasks=(task,))
 
-  def importance_step(params, batch_stats, video):
+  def importance_step(
+    params: Variables, batch_stats: Variables, video: jax.Array
+  ) -> jax.Array:
     normalized = normalize(video, jnp.zeros(len(video), bool))
 
-    def points(normalized):
+    def points(normalized: jax.Array) -> jax.Array:
       outputs = scorer.apply(
         {'params': params, 'batch_stats': batch_stats}, normalized
       )

@@ -13,11 +13,16 @@ from aqa_jax.data.input_pipeline import VideoInput, evaluation_batches
 from aqa_jax.data.schema import Schema
 from aqa_jax.predictions import Columns, Predictions
 from aqa_jax.task import Task
-from aqa_jax.train_state import TrainState
+from aqa_jax.train_state import TrainState, Variables
+
+# Given params, batch_stats and a batch, returns the predictions for it.
+PredictStep = Callable[
+  [Variables, Variables, Mapping[str, jax.Array]], dict[str, Any]
+]
 
 
 def collect(
-  predict_step: Callable,
+  predict_step: PredictStep,
   state: TrainState,
   batches: Iterable[Mapping[str, np.ndarray]],
   count: int,
@@ -52,7 +57,7 @@ def collect(
 
 
 def predict(
-  predict_step: Callable,
+  predict_step: PredictStep,
   state: TrainState,
   split: DiveSplit,
   video_input: VideoInput,

@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 
 from aqa_jax.layers.convolution import convolution
 from aqa_jax.layers.initializers import pytorch_uniform
@@ -35,7 +36,7 @@ class BatchNorm(nn.Module):
   statistics_groups: int = 1
   momentum: float = 0.9
   epsilon: float = 1e-5
-  dtype: object = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, features: jax.Array) -> jax.Array:
@@ -106,7 +107,7 @@ def convolution_block(
   *,
   statistics_groups: int = 1,
   conv_impl: str = 'direct',
-  dtype: object = jnp.float32,
+  dtype: DTypeLike = jnp.float32,
   padding: int = 1,
   dilation: int = 1,
 ) -> jax.Array:

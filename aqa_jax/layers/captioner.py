@@ -157,7 +157,9 @@ class Captioner(nn.Module):
     outputs = self.gru(clip_features, nothing_said, train=False)
     silence = self.gru.silence(clip_features)
 
-    def step(module, carry, _):
+    def step(
+      module: Captioner, carry: tuple[Carry, jax.Array], _: None
+    ) -> tuple[tuple[Carry, jax.Array], jax.Array]:
       gru_carry, word = carry
       gru_carry = module.gru.speak(gru_carry, silence, module.embed(word))
       word = module.out(gru_carry[-1]).argmax(axis=-1).astype(jnp.int32)
@@ -171,6 +173,7 @@ class Captioner(nn.Module):
       length=self.max_length - 1,
       out_axes=1,
     )
-    carry = tuple(output[:, -1] for output in outputs)
+    lower_0, lower_1, upper_0, upper_1 = (output[:, -1] for output in outputs)
+    carry = (lower_0, lower_1, upper_0, upper_1)
     _, words = scan(self, (carry, first), None)
     return words

@@ -1,25 +1,30 @@
 """3D convolution and pooling, each with the form that the backend runs best."""
 
 import functools
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 
 from aqa_jax.layers.precision import precision_of
+
+# Zeros (before, after) each of time, height and width.
+_Padding = tuple[tuple[int, int], ...]
 
 
 def convolve_stacked_2d(
   inputs: jax.Array,
   kernel: jax.Array,
   window_strides: tuple[int, ...],
-  padding: object,
+  padding: Sequence[tuple[int, int]],
   lhs_dilation: tuple[int, ...] | None = None,
   rhs_dilation: tuple[int, ...] | None = None,
-  dimension_numbers: object = None,
+  dimension_numbers: lax.ConvDimensionNumbers | None = None,
   feature_group_count: int = 1,
-  precision: object = None,
+  precision: lax.Precision | None = None,
 ) -> jax.Array:
   """A 3 x 3 x 3 convolution as one 2D convolution of three shifted frames.
 
@@ -54,7 +59,7 @@ def convolve_stacked_2d(
   del dimension_numbers
   ones = (1, 1, 1)
   dilation = tuple(rhs_dilation or ones)
-  padding = tuple(map(tuple, padding))
+  pads = tuple((before, after) for before, after in padding)
   if (
     kernel.shape[:3] != (3, 3, 3)
     or tuple(window_strides) != ones
@@ -62,22 +67,22 @@ def convolve_stacked_2d(
     or feature_group_count != 1
     or any(
       not 0 <= pad <= 2 * step
-      for pads, step in zip(padding, dilation, strict=True)
-      for pad in pads
+      for sides, step in zip(pads, dilation, strict=True)
+      for pad in sides
     )
   ):
     raise ValueError(
       'only 3 x 3 x 3, stride 1, padding up to twice the dilation has this form'
     )
-  return _convolve(inputs, kernel, padding, dilation, precision)
+  return _convolve(inputs, kernel, pads, dilation, precision)
 
 
 def _convolve_stacked(
   inputs: jax.Array,
   kernel: jax.Array,
-  padding: tuple[tuple[int, int], ...],
+  padding: _Padding,
   dilation: tuple[int, ...],
-  precision: object,
+  precision: lax.Precision | None,
 ) -> jax.Array:
   batch, _, height, width, channels = inputs.shape
   padded = jnp.pad(inputs, ((0, 0), padding[0], (0, 0), (0, 0), (0, 0)))
@@ -107,12 +112,24 @@ def _convolve_stacked(
 _convolve = jax.custom_vjp(_convolve_stacked, nondiff_argnums=(2, 3, 4))
 
 
-def _convolve_forward(inputs, kernel, padding, dilation, precision):
+def _convolve_forward(
+  inputs: jax.Array,
+  kernel: jax.Array,
+  padding: _Padding,
+  dilation: tuple[int, ...],
+  precision: lax.Precision | None,
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
   outputs = _convolve_stacked(inputs, kernel, padding, dilation, precision)
   return outputs, (inputs, kernel)
 
 
-def _convolve_backward(padding, dilation, precision, residuals, gradient):
+def _convolve_backward(
+  padding: _Padding,
+  dilation: tuple[int, ...],
+  precision: lax.Precision | None,
+  residuals: tuple[jax.Array, jax.Array],
+  gradient: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
   inputs, kernel = residuals
   flipped = jnp.flip(kernel, (0, 1, 2)).transpose(0, 1, 2, 4, 3)
   opposite_padding = tuple(
@@ -123,14 +140,18 @@ def _convolve_backward(padding, dilation, precision, residuals, gradient):
     gradient, flipped, opposite_padding, dilation, precision
   )
 
-  def by_convolution(inputs, kernel, gradient):
+  def by_convolution(
+    inputs: jax.Array, kernel: jax.Array, gradient: jax.Array
+  ) -> jax.Array:
     _, pull_back = jax.vjp(
       lambda k: _convolve_stacked(inputs, k, padding, dilation, precision),
       kernel,
     )
     return pull_back(gradient)[0]
 
-  def by_taps(inputs, kernel, gradient):
+  def by_taps(
+    inputs: jax.Array, kernel: jax.Array, gradient: jax.Array
+  ) -> jax.Array:
     # One matrix product for each tap of the kernel, in a loop: on CPU two to
     # three times as fast as the convolution that XLA would make of it.
     padded = jnp.pad(inputs, ((0, 0), *padding, (0, 0)))
@@ -138,7 +159,7 @@ def _convolve_backward(padding, dilation, precision, residuals, gradient):
     flat_gradient = gradient.reshape(-1, features)
     window = (*gradient.shape[:4], channels)
 
-    def tap_gradient(offset):
+    def tap_gradient(offset: jax.Array) -> jax.Array:
       shifted = lax.dynamic_slice(padded, (0, *offset, 0), window)
       return shifted.reshape(-1, channels).T @ flat_gradient
 
@@ -165,10 +186,13 @@ CONV_IMPLS = tuple(_IMPLEMENTATIONS)
 def convolution(
   features: int,
   conv_impl: str,
-  dtype: object,
+  dtype: DTypeLike,
   padding: int = 1,
   dilation: int = 1,
-  **kwargs: object,
+  *,
+  kernel_init: nn.initializers.Initializer | None = None,
+  bias_init: nn.initializers.Initializer | None = None,
+  name: str | None = None,
 ) -> nn.Conv:
   """Returns a 3 x 3 x 3 convolution with zero padding, stride 1, and bias.
 
@@ -180,7 +204,9 @@ def convolution(
     dtype: of the computation; parameters are float32.
     padding: on every side.
     dilation: of the kernel.
-    **kwargs: of `nn.Conv`, such as its name and initializers.
+    kernel_init: initializer of the kernel; None for Flax's default.
+    bias_init: initializer of the bias; None for zeros, Flax's default.
+    name: of the module; None where it is set by Flax.
   """
   return nn.Conv(
     features,
@@ -190,7 +216,9 @@ def convolution(
     dtype=dtype,
     precision=precision_of(dtype),
     conv_general_dilated=_IMPLEMENTATIONS[conv_impl],
-    **kwargs,
+    kernel_init=kernel_init or nn.initializers.lecun_normal(),
+    bias_init=bias_init or nn.initializers.zeros_init(),
+    name=name,
   )
 
 

@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 
 from aqa_jax.layers.initializers import pytorch_uniform
 from aqa_jax.layers.precision import precision_of
@@ -15,7 +16,7 @@ class _Gates(nn.Module):
   """Kernel [inputs, 3, hidden] and bias [3, hidden]: reset, update and new."""
 
   hidden: int
-  dtype: object = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, num_inputs: int) -> tuple[jax.Array, jax.Array]:
@@ -43,7 +44,7 @@ class GRULayer(nn.Module):
   """
 
   hidden: int
-  dtype: object = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   def setup(self) -> None:
     """Makes the gates."""
@@ -113,8 +114,16 @@ def _recur(
   return _recur_forward(kernel, bias, projected)[0]
 
 
-def _recur_forward(kernel, bias, projected):
-  def step(carry, from_inputs):
+# What the backward pass needs: kernel, bias, projected and outputs.
+_Residuals = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
+
+
+def _recur_forward(
+  kernel: jax.Array, bias: jax.Array, projected: jax.Array
+) -> tuple[jax.Array, _Residuals]:
+  def step(
+    carry: jax.Array, from_inputs: jax.Array
+  ) -> tuple[jax.Array, jax.Array]:
     carry = _update(carry, from_inputs, _affine(kernel, bias, carry))
     return carry, carry
 
@@ -122,14 +131,18 @@ def _recur_forward(kernel, bias, projected):
   return outputs, (kernel, bias, projected, outputs)
 
 
-def _recur_backward(residuals, gradient):
-  """The gradient of the kernel as one product, not as a sum step by step."""
+def _recur_backward(
+  residuals: _Residuals, gradient: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """Computes the kernel's gradient as one product, not as a sum over steps."""
   kernel, bias, projected, outputs = residuals
   zero = jnp.zeros_like(outputs[:1])
   carries = jnp.concatenate([zero, outputs[:-1]])
   from_carries = _affine(kernel, bias, carries)
 
-  def step(from_later, at_step):
+  def step(
+    from_later: jax.Array, at_step: tuple[jax.Array, ...]
+  ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     of_output, *arguments = at_step
     _, pull_back = jax.vjp(_update, *arguments)
     of_carry, of_inputs, of_gates = pull_back(of_output + from_later)

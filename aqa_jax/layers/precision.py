@@ -2,9 +2,10 @@
 
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 
 
-def at_least_float32(dtype: object) -> jnp.dtype:
+def at_least_float32(dtype: DTypeLike) -> jnp.dtype:
   """Returns the dtype of what bfloat16 is too coarse for.
 
   Args:
@@ -17,7 +18,7 @@ def at_least_float32(dtype: object) -> jnp.dtype:
   return jnp.promote_types(dtype, jnp.float32)
 
 
-def precision_of(dtype: object) -> lax.Precision | None:
+def precision_of(dtype: DTypeLike) -> lax.Precision | None:
   """Returns the precision of products of factors of a dtype.
 
   By default JAX rounds float32 factors, to bfloat16 on TPU and to TF32's ten

@@ -40,13 +40,17 @@ def plan(
   for seed in range(num_seeds):
     for row in rows:
       folder = workdir / row.name / f'seed{seed}'
-      fields = {'dataset.data_dir': data_dir, 'seed': seed} | row.overrides
+      fields: dict[str, str | int] = {
+        'dataset.data_dir': data_dir,
+        'seed': seed,
+        **row.overrides,
+      }
       if given:
         fields['duration'] = given[-1].removeprefix(duration_flag)
       if row.duration_times != 1:
         config = runpy.run_path(str(find_config(row.config)))['get_config']()
         fields['duration'] = duration.times(
-          fields.get('duration', config.duration),
+          str(fields.get('duration', config.duration)),
           row.duration_times,
           'duration',
         ).replace(' ', '')

@@ -7,6 +7,7 @@ import functools
 import json
 import pathlib
 import runpy
+from typing import Any
 
 import numpy as np
 from flax import traverse_util
@@ -78,7 +79,7 @@ class Run:
     return (recorded_config(self.workdir) or {}).get('compute_dtype', '')
 
   @property
-  def evaluation(self) -> dict:
+  def evaluation(self) -> dict[str, Any]:
     """What was measured on the test split."""
     evaluation = json.loads((self.workdir / 'eval_test.json').read_text())
     # As earlier versions named them.
@@ -106,11 +107,13 @@ class Run:
     """
     split, video_input = self._test_split
     inputs = make_inputs(split[index], video_input, (), rng=None)
-    return filmstrip.make_picture(inputs['video'])
+    return filmstrip.make_picture(np.asarray(inputs['video']))
 
   @functools.cached_property
   def _test_split(self) -> tuple[DiveSplit, VideoInput]:
     config = recorded_config(self.workdir)
+    if config is None:
+      raise InputError(f'{self.workdir}: holds no training.')
     builder = open_builder(
       config['dataset']['name'], config['dataset']['data_dir']
     )

@@ -92,7 +92,7 @@ class Row:
   name: str
   label: str
   config: str
-  overrides: Mapping[str, object]
+  overrides: Mapping[str, str]
   compared_with: str
   paper: Mapping[str, float]
   duration_times: float = 1.0
@@ -183,7 +183,7 @@ def _rows_by_size(dataset: str, scale: str, data_dir: str) -> list[Row]:
           row,
           name=name,
           label=f'C3D-AVG-{kind}, {label}',
-          overrides=row.overrides | {'dataset.train_split': split},
+          overrides={**row.overrides, 'dataset.train_split': split},
           duration_times=whole / size,
           compared_with=f'c3davg-score{name.removeprefix(row.name)}'
           if is_mtl

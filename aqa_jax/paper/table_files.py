@@ -79,8 +79,8 @@ def make_table(number: int, runs: Sequence[Run]) -> Table:
   for run in runs:
     by_row.setdefault(run.row.name, []).append(run)
   make = {4: _scores, 5: _auxiliary, 6: _samples, 8: _scores}[number]
-  columns, rows, *pictures = make(by_row)
-  return Table(_TITLES[number], columns, rows, _notes(by_row), *pictures)
+  columns, rows, pictures = make(by_row)
+  return Table(_TITLES[number], columns, rows, _notes(by_row), pictures)
 
 
 def _notes(by_row: dict[str, list[Run]]) -> list[str]:
@@ -127,7 +127,11 @@ def _notes(by_row: dict[str, list[Run]]) -> list[str]:
   return notes
 
 
-def _scores(by_row: dict[str, list[Run]]):
+# Column names; rows of cells; and row -> a JPEG file that belongs above it.
+_Cells = tuple[tuple[str, ...], list[tuple[str, ...]], dict[int, bytes]]
+
+
+def _scores(by_row: dict[str, list[Run]]) -> _Cells:
   """Returns Spearman of each row, and its difference to the row it is of."""
   columns = (
     'row', 'paper', 'Spearman', 'interval', 'rel. L2', 'difference to STL',
@@ -157,10 +161,10 @@ def _scores(by_row: dict[str, list[Run]]):
     else:
       cells += [''] * 3
     rows.append(tuple(cells))
-  return columns, rows
+  return columns, rows, {}
 
 
-def _auxiliary(by_row: dict[str, list[Run]]):
+def _auxiliary(by_row: dict[str, list[Run]]) -> _Cells:
   """Returns accuracies and captions, with the paper's and the baselines'."""
   evaluations = [
     (runs[0].row, [run.evaluation for run in runs]) for runs in by_row.values()
@@ -201,13 +205,14 @@ def _auxiliary(by_row: dict[str, list[Run]]):
         *(f'{figures[key]:.3f}' for key in measures),
       )
     )
-  return columns, rows
+  return columns, rows, {}
 
 
-def _samples(by_row: dict[str, list[Run]]):
+def _samples(by_row: dict[str, list[Run]]) -> _Cells:
   """Returns dives from the best scored to the worst, of each row's seed 0."""
   columns = ('dive', 'who', 'score', 'what', 'commentary')
-  rows, pictures = [], {}
+  rows: list[tuple[str, ...]] = []
+  pictures: dict[int, bytes] = {}
   first, *_ = (runs[0] for runs in by_row.values())
   errors = np.abs(first.scores() - first.scores('true'))
   places = np.linspace(0, len(errors) - 1, _NUM_SAMPLES).round().astype(int)
@@ -273,7 +278,7 @@ def write(table: Table, folder: pathlib.Path, stem: str) -> list[pathlib.Path]:
 
 
 def _markdown(table: Table, names: Mapping[int, str]) -> str:
-  def line(cells):
+  def line(cells: Sequence[str]) -> str:
     return '| ' + ' | '.join(c.replace('|', '\\|') for c in cells) + ' |'
 
   head = [line(table.columns), line(['---'] * len(table.columns))]
@@ -296,7 +301,7 @@ def _csv(table: Table) -> str:
 
 
 def _html(table: Table) -> str:
-  def cells(tag, row):
+  def cells(tag: str, row: Sequence[str]) -> str:
     return ''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in row)
 
   lines = []

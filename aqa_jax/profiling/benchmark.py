@@ -39,7 +39,7 @@ class Candidate:
   """
 
   name: str
-  step: Callable[[], jax.Array]
+  step: Callable[[], steps.Scalars]
   flops: float
   steps_a_turn: int = 1
   seconds: list[float] = dataclasses.field(default_factory=list)
@@ -71,7 +71,7 @@ def run(config: ml_collections.ConfigDict) -> None:
   if jax.process_count() > 1:
     raise InputError('--mode=benchmark times the devices of one process.')
   check_config(config)
-  dtypes = _DTYPES
+  dtypes: tuple[str, ...] = _DTYPES
   if config.compute_dtype != 'auto':
     dtypes = (config.compute_dtype,)
   flops = count_flops(config)
@@ -125,7 +125,8 @@ def count_flops(config: ml_collections.ConfigDict) -> float:
   config = config.copy_and_resolve_references()
   config.accumulation, config.remat = 1, False
   config.mesh.data, config.mesh.clip, config.mesh.fsdp = 1, 1, 1
-  return lower_plain_step(config, device).cost_analysis()['flops']
+  costs = lower_plain_step(config, device).cost_analysis() or {}
+  return costs['flops']
 
 
 def lower_plain_step(
@@ -163,7 +164,7 @@ def _prepare(
   compiled = setup.train_step.lower(setup.abstract_state(), batch).compile()
   state = setup.create_state()
 
-  def step():
+  def step() -> steps.Scalars:
     nonlocal state
     state, scalars = compiled(state, batch)
     return scalars
@@ -186,7 +187,7 @@ def random_batch(setup: AbstractSetup) -> Mapping[str, jax.Array]:
   """
   rng = np.random.default_rng(setup.config.seed)
 
-  def values(name, array):
+  def values(name: str, array: jax.ShapeDtypeStruct) -> np.ndarray:
     if name == 'video':
       return rng.integers(0, 256, array.shape, np.uint8)
     if name == 'words':
@@ -229,8 +230,8 @@ def matrix_rate(dtype: str, platform: str) -> float:
   matrix /= size**0.5
 
   @jax.jit
-  def products(matrix):
-    def multiply(_, a):
+  def products(matrix: jax.Array) -> jax.Array:
+    def multiply(_: int, a: jax.Array) -> jax.Array:
       return jnp.matmul(a, matrix, precision=precision_of(dtype))
 
     return lax.fori_loop(0, _PRODUCTS, multiply, matrix)

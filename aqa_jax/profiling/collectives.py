@@ -60,7 +60,10 @@ def find_collectives(program: str) -> list[Collective]:
 
 def _num_bytes(array: tuple[str, str]) -> int:
   dtype, sizes = array
-  bits = 8 if dtype == 'pred' else int(re.search(r'\d+|$', dtype)[0] or 0)
+  digits = re.search(r'\d+', dtype)
+  bits = int(digits[0]) if digits else 0
+  if dtype == 'pred':
+    bits = 8
   count = int(np.prod([int(size) for size in sizes.split(',') if size]))
   return -(-bits * count // 8)
 

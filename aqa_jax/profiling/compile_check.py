@@ -9,6 +9,7 @@ import ml_collections
 from aqa_jax import sharding
 from aqa_jax.abstract_setup import abstract_setup
 from aqa_jax.profiling import collectives, scaling_model, topology
+from aqa_jax.training.steps import PredictStep, TrainStep
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -29,7 +30,10 @@ def run(config: ml_collections.ConfigDict, topology_name: str) -> None:
   compiled = _compile(
     setup.train_step, 'training', state, setup.training_batch()
   )
-  found = collectives.find_collectives(compiled.as_text())
+  program = compiled.as_text()
+  if program is None:
+    raise RuntimeError('JAX gives no text of the compiled program')
+  found = collectives.find_collectives(program)
   print(
     'Collectives of a training step (one in a loop counts once):\n'
     f'{collectives.format_table(found)}'
@@ -43,7 +47,7 @@ def run(config: ml_collections.ConfigDict, topology_name: str) -> None:
       scaling_model.describe(
         mesh.devices.flat[0].device_kind,
         mesh.size,
-        compiled.cost_analysis().get('flops', 0.0),
+        (compiled.cost_analysis() or {}).get('flops', 0.0),
         sum(c.num_bytes for c in found if c.kind == 'all-reduce'),
       )
     )
@@ -59,7 +63,7 @@ def run(config: ml_collections.ConfigDict, topology_name: str) -> None:
 
 
 def _compile(
-  step: jax.stages.Wrapped, name: str, *arguments: Any
+  step: TrainStep | PredictStep, name: str, *arguments: Any
 ) -> jax.stages.Compiled:
   """Compiles a step, and prints the memory that it takes on each device.
 

@@ -35,7 +35,9 @@ class Segment:
 
 
 def make_filmstrip(
-  video: np.ndarray, offsets: Sequence[int], importances: np.ndarray
+  video: np.ndarray,
+  offsets: Sequence[int] | np.ndarray,
+  importances: np.ndarray,
 ) -> list[Segment]:
   """Cuts the frames that the network saw into eight segments.
 

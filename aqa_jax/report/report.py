@@ -105,7 +105,10 @@ def write_report(
   text = environment.get_template('report.html').render(
     split=evaluation['split'],
     num_dives=evaluation['num_dives'],
-    facts={'checkpoint': f'step {step}' if step is not None else ''} | facts,
+    facts={
+      'checkpoint': f'step {step}' if step is not None else '',
+      **facts,
+    },
     warnings=_warnings(evaluation),
     sections=_sections(tasks, predictions, evaluation, shown),
     dives=[

@@ -4,10 +4,12 @@ Their colours are CSS variables of the page, so that they follow its light and
 its dark theme; their letters are the page's.
 """
 
+import contextlib
 import io
 import os
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +22,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+if TYPE_CHECKING:
+  # Older releases of Matplotlib do not have it.
+  from matplotlib.typing import RcKeyType
+
 # Matplotlib knows no CSS variables: it draws in these colours, which are then
 # replaced in the SVG.
 _INK, _MUTED, _LINE = '#00000a', '#00000b', '#00000c'
@@ -28,7 +34,7 @@ _VARIABLES = {_INK: 'ink', _MUTED: 'muted', _LINE: 'line'} | {
   colour: f'series-{number}' for number, colour in enumerate(_SERIES, 1)
 }
 _OVER, _UNDER = _SERIES[2], _SERIES[0]
-_STYLE = {
+_STYLE: 'dict[RcKeyType, Any]' = {
   'svg.fonttype': 'none',
   'font.size': 11,
   'text.color': _INK,
@@ -149,10 +155,9 @@ def event_chart(
     else:
       ends = [0, len(events) - 1]
       axes.set_xticks(ends, [f'event {events[end]}' for end in ends])
-      for label, side in zip(
-        axes.get_xticklabels(), ('left', 'right'), strict=True
-      ):
-        label.set_horizontalalignment(side)
+      left, right = axes.get_xticklabels()
+      left.set_horizontalalignment('left')
+      right.set_horizontalalignment('right')
       axes.set_xlabel(f'{len(events)} events, by bias')
     axes.set_xlim(-0.8, len(events) - 0.2)
     axes.set_ylabel('points')
@@ -195,7 +200,7 @@ def curve_chart(
     return _svg(figure)
 
 
-def _styled(salt: str):
+def _styled(salt: str) -> contextlib.AbstractContextManager[None]:
   # Without a salt of its own, two charts of a page could share an id.
   return matplotlib.rc_context(_STYLE | {'svg.hashsalt': salt})
 

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict, TypeGuard
 
 import numpy as np
 
@@ -48,18 +48,18 @@ CAPTION_MEASURES = tuple(
 )
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: float | None) -> TypeGuard[float]:
   """Returns whether a value is there and defined: neither None nor NaN."""
   return value is not None and not math.isnan(value)
 
 
 def number(value: float | None, decimals: int) -> str:
   """Returns a number as text, a dash where it is None or NaN."""
-  if not is_number(value):
-    return _NONE
-  # Adding 0 makes a zero of the rounded -0.
-  rounded = round(float(value), decimals) + 0.0
-  return f'{rounded:.{decimals}f}'.replace('-', '\N{MINUS SIGN}')
+  if is_number(value):
+    # Adding 0 makes a zero of the rounded -0.
+    rounded = round(float(value), decimals) + 0.0
+    return f'{rounded:.{decimals}f}'.replace('-', '\N{MINUS SIGN}')
+  return _NONE
 
 
 def signed(value: float | None, decimals: int) -> str:
@@ -123,15 +123,23 @@ def _best_baseline(
   return name, values[name]
 
 
-def baseline_table(evaluation: Evaluation) -> dict[str, list]:
+class BaselineTable(TypedDict):
+  """The model beside all baselines and ceilings.
+
+  Attributes:
+    columns: short names of the measures that a baseline or a ceiling has.
+    rows: (kind, name, cells), kind 'model', 'baseline' or 'ceiling'.
+  """
+
+  columns: list[str]
+  rows: list[tuple[str, str, list[str]]]
+
+
+def baseline_table(evaluation: Evaluation) -> BaselineTable:
   """Returns the model beside all baselines and ceilings.
 
   Args:
     evaluation: of `evaluation_files.evaluate`.
-
-  Returns:
-    columns: short names of the measures that a baseline or a ceiling has.
-    rows: (kind, name, cells), kind 'model', 'baseline' or 'ceiling'.
   """
   rows = [('model', 'this model', evaluation)]
   for kind in ('baseline', 'ceiling'):
@@ -153,16 +161,26 @@ def baseline_table(evaluation: Evaluation) -> dict[str, list]:
   }
 
 
-def caption_table(evaluation: Evaluation) -> dict[str, list] | None:
+class CaptionTable(TypedDict):
+  """The captions' measures beside their baselines.
+
+  Attributes:
+    columns: (kind, name), kind 'model' or 'baseline'.
+    rows: (name of a measure, cells), of the measures that the model has.
+  """
+
+  columns: list[tuple[str, str]]
+  rows: list[tuple[str, list[str]]]
+
+
+def caption_table(evaluation: Evaluation) -> CaptionTable | None:
   """Returns the captions' measures beside their baselines.
 
   Args:
-    evaluation: of `evaluation_files.evaluate`.
+    evaluation: of a split.
 
   Returns:
-    columns: (kind, name), kind 'model' or 'baseline'.
-    rows: (name of a measure, cells), of the measures that the model has. None
-    where no captions were evaluated.
+    The table; None where no captions were evaluated.
   """
   measures = [m for m in CAPTION_MEASURES if m.key in evaluation]
   if not measures:
@@ -218,20 +236,41 @@ def group_errors(
   return groups
 
 
-def error_rows(groups: Sequence[GroupError]) -> list[dict[str, Any]]:
-  """Returns groups as texts and bars for the template.
+class ErrorRow(TypedDict):
+  """The errors of a group, as texts and as a bar.
+
+  Attributes:
+    name: of the group.
+    num_dives: in it.
+    bias: mean signed error, points.
+    mae: mean absolute error, points.
+    is_over: whether the bias is not negative.
+    left: where the bar of the bias begins, percent of its cell.
+    width: of the bar, percent of its cell.
+    reach: half the width of the band of the MAE, percent of its cell.
+    spearman: of the group, if it is an event.
+  """
+
+  name: str
+  num_dives: int
+  bias: str
+  mae: str
+  is_over: bool
+  left: float
+  width: float
+  reach: float
+  spearman: NotRequired[str]
+
+
+def error_rows(groups: Sequence[GroupError]) -> list[ErrorRow]:
+  """Returns groups for the template.
 
   Args:
     groups: of `group_errors`; those without a dive are left out.
-
-  Returns:
-    Rows: name, num_dives, bias and mae as text, is_over; left, width and reach,
-    in percent of the bar's cell: where the bar of the signed error begins, its
-    width, and half the width of the band of the absolute error.
   """
   groups = [group for group in groups if group.num_dives]
   largest = max((group.mae for group in groups), default=0.0) or 1.0
-  rows = []
+  rows: list[ErrorRow] = []
   for group in groups:
     width = 50 * abs(group.bias) / largest
     rows.append(

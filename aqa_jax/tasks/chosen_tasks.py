@@ -12,7 +12,8 @@ from aqa_jax.tasks.score import ScoreTask
 from tfds_mtl_aqa.input_error import InputError
 
 # In the order of the paper's loss (equation 4).
-TASKS = {task.name: task for task in (ScoreTask, ClassesTask, CaptionsTask)}
+_BUILT_IN: tuple[type[Task], ...] = (ScoreTask, ClassesTask, CaptionsTask)
+TASKS = {task.name: task for task in _BUILT_IN}
 
 
 def chosen_tasks(
@@ -52,10 +53,11 @@ def chosen_classes(config: ml_collections.ConfigDict) -> list[type[Task]]:
   """
   names = [name.strip() for name in config.tasks.split(',')]
   found = [
-    _imported(name, config) if ':' in name else TASKS.get(name)
+    _imported(name, config) if ':' in name else TASKS[name]
     for name in names
+    if ':' in name or name in TASKS
   ]
-  if None in found or ScoreTask not in found:
+  if len(found) < len(names) or ScoreTask not in found:
     raise InputError(
       f"config.tasks='{config.tasks}': give score, and classes and captions if "
       'wanted, with commas between; or package.module:Class for a task of your '

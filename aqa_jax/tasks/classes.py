@@ -11,7 +11,8 @@ import numpy as np
 import optax
 from numpy.typing import DTypeLike
 
-from aqa_jax.data.schema import Schema
+from aqa_jax.data.batches import Value
+from aqa_jax.data.schema import Example, Schema
 from aqa_jax.evaluation import metrics
 from aqa_jax.evaluation.text_table import cell, line
 from aqa_jax.predictions import Predictions
@@ -74,7 +75,7 @@ class ClassesTask(Task):
     """Returns shape and dtype of each label in a row of a batch."""
     return {name: ((), np.int32) for name, _ in self.classes}
 
-  def labels(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+  def labels(self, example: Example) -> Mapping[str, Value]:
     """Returns the class id of each classification."""
     return {name: np.int32(example[name]) for name, _ in self.classes}
 

@@ -10,7 +10,8 @@ import ml_collections
 import numpy as np
 from numpy.typing import DTypeLike
 
-from aqa_jax.data.schema import Schema
+from aqa_jax.data.batches import Value
+from aqa_jax.data.schema import Example, Schema
 from aqa_jax.evaluation import metrics
 from aqa_jax.evaluation.number_text import shortest
 from aqa_jax.evaluation.text_table import cell, interval, line
@@ -75,7 +76,7 @@ class ScoreTask(Task):
     """Returns shape and dtype of each label in a row of a batch."""
     return {'score': ((), np.float32)}
 
-  def labels(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+  def labels(self, example: Example) -> Mapping[str, Value]:
     """Returns the score in points."""
     return {'score': np.float32(example['final_score'])}
 

@@ -105,7 +105,7 @@ def create_optimizer(
     config.warmup, 'optimizer.warmup', batch_size, num_examples
   )
 
-  def schedule_of(learning_rate):
+  def schedule_of(learning_rate: float) -> optax.Schedule:
     return learning_rate_schedule(
       config, scaled(config, learning_rate, batch_size), num_steps, warmup
     )
@@ -148,7 +148,9 @@ def muon_dimensions(
     output_layers: see `create_optimizer`.
   """
 
-  def dimensions(path, parameter):
+  def dimensions(
+    path: tuple[jax.tree_util.DictKey, ...], parameter: jax.Array
+  ) -> contrib.MuonDimensionNumbers | None:
     modules = [key.key for key in path]
     if modules[-1] != 'kernel' or tuple(modules[:-1]) in output_layers:
       return None

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import types
 from collections.abc import Iterator
 
 import jax
@@ -21,7 +22,7 @@ _LOST_PEER = (
 )  # fmt: skip
 
 
-def is_lost_peer(error: Exception) -> bool:
+def is_lost_peer(error: BaseException) -> bool:
   """Returns whether an error is JAX's that another process is gone."""
   # Where a step is awaited it is the first, where it is begun the second.
   if not isinstance(error, jax.errors.JaxRuntimeError | ValueError):
@@ -38,7 +39,7 @@ class Notice:
   at the same step, whichever of them was told.
   """
 
-  def __init__(self):
+  def __init__(self) -> None:
     """No notice yet."""
     self._has_come = False
 
@@ -77,5 +78,5 @@ class Notice:
     finally:
       signal.signal(signal.SIGTERM, before)
 
-  def _receive(self, *_: object) -> None:
+  def _receive(self, _signal: int, _frame: types.FrameType | None) -> None:
     self._has_come = True

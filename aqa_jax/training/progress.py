@@ -76,7 +76,7 @@ class ProgressLine:
       return
     now = self._clock()
     speed = seconds_left = None
-    if self._first is None:
+    if self._first is None or self._last is None:
       self._first = step, now
     else:
       if now > self._last[1]:

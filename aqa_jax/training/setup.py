@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
@@ -88,7 +88,7 @@ class Setup:
     )
 
   @functools.cached_property
-  def train_step(self) -> Callable:
+  def train_step(self) -> steps.TrainStep:
     """The training step; see `steps.make_train_step`."""
     config = self.config
     return steps.make_train_step(
@@ -101,7 +101,7 @@ class Setup:
     )
 
   @functools.cached_property
-  def predict_step(self) -> Callable:
+  def predict_step(self) -> steps.PredictStep:
     """The prediction step; see `steps.make_predict_step`."""
     return steps.make_predict_step(self.model, self.mesh)
 

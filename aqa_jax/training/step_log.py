@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -54,8 +55,12 @@ class StepLog:
       jax.block_until_ready(self._unwritten[-1][1])
     self._unwritten.append((step, scalars))
 
-  def unwritten(self) -> list[dict[str, object]]:
-    """Returns the steps that no line has yet, as JSON can hold them."""
+  def unwritten(self) -> list[dict[str, Any]]:
+    """Returns the steps that no line has yet, as JSON can hold them.
+
+    Returns:
+      For each, 'step', an int, and the scalars of `steps.make_train_step`.
+    """
     return [
       {
         'step': step,
@@ -64,8 +69,12 @@ class StepLog:
       for step, fetched in jax.device_get(self._unwritten)
     ]
 
-  def restore(self, unwritten: Sequence[Mapping[str, object]]) -> None:
-    """Goes on with the steps that a checkpoint found unwritten."""
+  def restore(self, unwritten: Sequence[Mapping[str, Any]]) -> None:
+    """Takes over the steps that were not written when a checkpoint was saved.
+
+    Args:
+      unwritten: from the method of this name.
+    """
     # As earlier versions named it.
     renamed = {'key': 'dive_id'}
     self._unwritten = [
@@ -109,7 +118,7 @@ class StepLog:
         'config.optimizer.learning_rate, in another --workdir, may help.'
       )
 
-  def _record(self, step: Mapping[str, object]) -> None:
+  def _record(self, step: Mapping[str, Any]) -> None:
     if jax.process_index():
       return
     file = JsonLines(self._path, step['step'] - 1)

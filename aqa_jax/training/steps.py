@@ -1,7 +1,7 @@
 """One step of training, and one of evaluation."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import flax.linen as nn
 import jax
@@ -13,7 +13,33 @@ from jax.sharding import Mesh
 from aqa_jax import sharding
 from aqa_jax.layers.normalize import normalize
 from aqa_jax.task import Batch, Task
-from aqa_jax.train_state import TrainState
+from aqa_jax.train_state import TrainState, Variables
+
+Scalars = dict[str, jax.Array]
+
+
+class TrainStep(Protocol):
+  """A jitted training step; see `make_train_step`."""
+
+  def __call__(
+    self, state: TrainState, batch: Batch, /
+  ) -> tuple[TrainState, Scalars]:
+    """Returns the next state, and the scalars of this step."""
+
+  def lower(self, *arguments: Any) -> jax.stages.Lowered:
+    """Traces it for arguments, which may be abstract; see `jax.jit`."""
+
+
+class PredictStep(Protocol):
+  """A jitted prediction step; see `make_predict_step`."""
+
+  def __call__(
+    self, params: Variables, batch_stats: Variables, batch: Batch, /
+  ) -> dict[str, Any]:
+    """Returns the predictions for a batch."""
+
+  def lower(self, *arguments: Any) -> jax.stages.Lowered:
+    """Traces it for arguments, which may be abstract; see `jax.jit`."""
 
 
 def task_losses(
@@ -38,7 +64,10 @@ def total_loss(
     losses: by task.
     weights: likewise.
   """
-  return sum(weights[task] * loss for task, loss in losses.items())
+  # A network has at least one task: the sum is no bare 0.
+  return sum(  # type: ignore[return-value]
+    weights[task] * loss for task, loss in losses.items()
+  )
 
 
 def make_train_step(
@@ -48,7 +77,7 @@ def make_train_step(
   seed: int,
   mesh: Mesh,
   accumulation: int = 1,
-) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]:
+) -> TrainStep:
   """Returns the jitted training step.
 
   The step takes the state, which it consumes, and a batch as
@@ -70,7 +99,12 @@ def make_train_step(
   """
   everywhere = sharding.replicated(mesh)
 
-  def loss_of(params, batch_stats, batch, dropout_key):
+  def loss_of(
+    params: Variables,
+    batch_stats: Variables,
+    batch: Batch,
+    dropout_key: jax.Array,
+  ) -> tuple[jax.Array, tuple[Scalars, Variables]]:
     # The names of the scopes are what `benchmarks.breakdown` looks for.
     with jax.named_scope('normalize'):
       video = normalize(batch['video'], batch['flip'])
@@ -88,7 +122,12 @@ def make_train_step(
     scalars = {'loss': loss, **by_task}
     return loss, (scalars, updated.get('batch_stats', {}))
 
-  def differentiate(params, batch_stats, batch, dropout_key):
+  def differentiate(
+    params: Variables,
+    batch_stats: Variables,
+    batch: Batch,
+    dropout_key: jax.Array,
+  ) -> tuple[tuple[Variables, Scalars], Variables]:
     gradients, (scalars, batch_stats) = jax.grad(loss_of, has_aux=True)(
       params, batch_stats, batch, dropout_key
     )
@@ -100,8 +139,13 @@ def make_train_step(
     )
     return (gradients, scalars), batch_stats
 
-  def accumulate(params, batch_stats, batch, dropout_key):
-    """As `differentiate`, part by part."""
+  def accumulate(
+    params: Variables,
+    batch_stats: Variables,
+    batch: Batch,
+    dropout_key: jax.Array,
+  ) -> tuple[tuple[Variables, Scalars], Variables]:
+    """Does the same as `differentiate`, part by part."""
     # [parts, batch / parts, ...], of each device's own rows.
     parts = jax.tree.map(
       lambda rows: rows.reshape(
@@ -111,7 +155,10 @@ def make_train_step(
     )  # fmt: skip
     keys = jax.random.split(dropout_key, accumulation)
 
-    def add(carry, part):
+    def add(
+      carry: tuple[tuple[Variables, Scalars], Variables],
+      part: tuple[Batch, jax.Array],
+    ) -> tuple[tuple[tuple[Variables, Scalars], Variables], None]:
       sums, batch_stats = carry
       found, batch_stats = differentiate(params, batch_stats, *part)
       return (jax.tree.map(jnp.add, sums, found), batch_stats), None
@@ -128,7 +175,7 @@ def make_train_step(
     )
     return jax.tree.map(lambda total: total / accumulation, sums), batch_stats
 
-  def train_step(state, batch):
+  def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalars]:
     (gradients, scalars), batch_stats = (
       accumulate if accumulation > 1 else differentiate
     )(
@@ -166,9 +213,7 @@ def make_train_step(
   return jax.jit(train_step, donate_argnums=0)
 
 
-def make_predict_step(
-  model: nn.Module, mesh: Mesh
-) -> Callable[[dict, dict, Batch], dict[str, Any]]:
+def make_predict_step(model: nn.Module, mesh: Mesh) -> PredictStep:
   """Returns the jitted prediction step.
 
   The step takes params, batch_stats and a batch as
@@ -181,7 +226,9 @@ def make_predict_step(
     mesh: of devices.
   """
 
-  def predict_step(params, batch_stats, batch):
+  def predict_step(
+    params: Variables, batch_stats: Variables, batch: Batch
+  ) -> dict[str, Any]:
     outputs = model.apply(
       {'params': params, 'batch_stats': batch_stats},
       normalize(batch['video'], batch['flip']),

@@ -108,7 +108,8 @@ def _run(training: Training) -> None:
     f'{training.mesh.size} {sharding.platform(training.mesh)} device(s) in '
     f'{training.config.compute_dtype}'
   )
-  unwritten, is_validated = [], True
+  unwritten: list[dict[str, Any]] = []
+  is_validated = True
   if first_step:
     training.state = checkpoints.restore_latest(training.state)
     unwritten, is_validated = checkpoints.left_to_do()

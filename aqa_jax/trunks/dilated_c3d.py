@@ -9,6 +9,7 @@ import functools
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from aqa_jax.layers.batch_norm import convolution_block
 from aqa_jax.layers.convolution import max_pool
@@ -47,7 +48,7 @@ class DilatedC3D(nn.Module):
   dropout: float = 0.5
   statistics_groups: int = 1
   conv_impl: str = 'direct'
-  dtype: object = jnp.float32
+  dtype: DTypeLike = jnp.float32
   remat: bool = False
 
   @nn.compact
@@ -83,7 +84,12 @@ class DilatedC3D(nn.Module):
       dtype=self.dtype,
     )
 
-    def group(module, features, window, convolutions):
+    def group(
+      module: DilatedC3D,
+      features: jax.Array,
+      window: tuple[int, int, int] | None,
+      convolutions: tuple[tuple[str, int, int, int], ...],
+    ) -> jax.Array:
       del module  # Its name scope is all that is needed of it.
       for name, multiple, padding, dilation in convolutions:
         features = block(

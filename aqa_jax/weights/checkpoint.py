@@ -4,6 +4,7 @@ import contextlib
 import pathlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,7 +12,7 @@ import orbax.checkpoint as ocp
 from absl import logging
 
 from aqa_jax.files import is_disk_full
-from aqa_jax.train_state import TrainState
+from aqa_jax.train_state import TrainState, Variables
 from aqa_jax.workdir import differences
 from tfds_mtl_aqa.input_error import InputError
 
@@ -27,7 +28,7 @@ class Checkpoints:
   """
 
   def __init__(
-    self, workdir: pathlib.Path, origin: Mapping[str, object] | None = None
+    self, workdir: pathlib.Path, origin: Mapping[str, Any] | None = None
   ):
     """Opens them.
 
@@ -75,7 +76,7 @@ class Checkpoints:
   def save(
     self,
     state: TrainState,
-    unwritten: Sequence[Mapping[str, object]] = (),
+    unwritten: Sequence[Mapping[str, Any]] = (),
     is_validated: bool = True,
   ) -> None:
     """Begins to save the state as the latest.
@@ -101,7 +102,7 @@ class Checkpoints:
     )
 
   def _save(
-    self, manager: ocp.CheckpointManager, state: TrainState, **more: object
+    self, manager: ocp.CheckpointManager, state: TrainState, **more: Any
   ) -> bool:
     self._wait(manager)
     step = int(state.step)
@@ -159,7 +160,7 @@ class Checkpoints:
     """
     return self._restore(self._latest, state)
 
-  def left_to_do(self) -> tuple[list[dict[str, object]], bool]:
+  def left_to_do(self) -> tuple[list[dict[str, Any]], bool]:
     """Returns unwritten and is_validated, as `save` had them the last time."""
     restored = _read(
       self._latest,
@@ -260,14 +261,14 @@ def _read(
     ) from e
 
 
-def _damaged(folder: object, error: Exception, remedy: str) -> InputError:
+def _damaged(folder: pathlib.Path, error: Exception, remedy: str) -> InputError:
   return InputError(
     f'{folder}: the checkpoint is damaged '
     f'({" ".join(str(error).split())[:200]}); {remedy}.'
   )
 
 
-def read_best(workdir: pathlib.Path) -> tuple[dict[str, object], int]:
+def read_best(workdir: pathlib.Path) -> tuple[dict[str, Variables], int]:
   """Returns the variables of the best checkpoint, of whatever model.
 
   Args:
@@ -295,7 +296,7 @@ def read_best(workdir: pathlib.Path) -> tuple[dict[str, object], int]:
 
 def _read_variables(
   checkpointer: ocp.PyTreeCheckpointer, folder: pathlib.Path
-) -> dict[str, object]:
+) -> dict[str, Variables]:
   """Returns `params` and `batch_stats` of a saved state."""
   folder = folder.absolute()
   saved = checkpointer.metadata(folder).item_metadata.tree

@@ -96,7 +96,7 @@ def initialize(
     path: array for path, (array, _) in found.items()
   }
   # Without BatchNorm there are no statistics, and no path to them.
-  empty = {collection: {} for collection in variables}
+  empty: dict[str, Any] = {collection: {} for collection in variables}
   return empty | traverse_util.unflatten_dict(merged), _table(merged, found)
 
 
@@ -136,9 +136,9 @@ def _from_official_file(
   found: _Found = {}
   for module, entries in modules.items():
     expected = {
-      name[1]: path
+      place[1]: path
       for path in ours
-      if (name := names.official_name(path)) and name[0] == module
+      if (place := names.official_name(path)) and place[0] == module
     }
     if not expected:
       continue  # A task or a layer that this network does not have.

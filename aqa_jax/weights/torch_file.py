@@ -246,7 +246,7 @@ def _read_legacy(file: BinaryIO, size: int) -> _Contents:
     raise _RefusalError('is of an unknown version of the format')
   if _unpickle(pickles, {})['little_endian'] is not True:
     raise _RefusalError('is of a big-endian machine')
-  storages = {}
+  storages: dict[str, _Storage] = {}
   tensors = _state_dict(_unpickle(pickles, storages))
   wanted = {tensor.storage.key for tensor in tensors.values()}
   keys = _unpickle(pickles, {})
@@ -314,7 +314,9 @@ def _unpickle(file: BinaryIO, storages: dict[str, _Storage]) -> Any:
   Raises:
     _RefusalError: it does anything else. One of _DAMAGE: it makes no sense.
   """
-  stack, outer, memo = [], [], {}
+  stack: list[Any] = []
+  outer: list[list[Any]] = []
+  memo: dict[Any, Any] = {}
   for opcode, argument, _ in pickletools.genops(file):
     if opcode.name in _TAKE:
       items = [stack.pop() for _ in range(_TAKE[opcode.name])][::-1]
@@ -346,7 +348,7 @@ def _unpickle(file: BinaryIO, storages: dict[str, _Storage]) -> Any:
         stack.append(memo[argument])
       case 'GLOBAL':
         if argument not in _KNOWN:
-          name = _quoted(argument.replace(' ', '.'))
+          name = _quoted(str(argument).replace(' ', '.'))
           raise _RefusalError(f'refers to {name}: nothing was run; {_REMEDY}')
         stack.append(_Global(argument))
       case 'BINPERSID':
@@ -392,12 +394,12 @@ def _rebuilt(function: Any, arguments: Any) -> Any:
   """Returns what a call stands for."""
   known = function.name if isinstance(function, _Global) else None
   # Offset, shape and strides; later whether it has a gradient, and hooks.
-  view_lengths = {_TENSOR_BEFORE_0_4: 3, _TENSOR: 5}
+  view_lengths: dict[str | None, int] = {_TENSOR_BEFORE_0_4: 3, _TENSOR: 5}
   match arguments:
     case () if known == _DICT:
       return {}
     case (list(pairs),) if known == _DICT:  # Written by Python 2.
-      result = {}
+      result: dict[str | int, Any] = {}
       _put(result, pairs)
       pairs.clear()  # Else a short pickle could have it copied without end.
       return result

@@ -6,11 +6,13 @@ in three dimensions.
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding, PartitionSpec
 from jax.typing import DTypeLike
 
 from aqa_jax.layers.batch_norm import BatchNorm, convolution_block
@@ -178,8 +180,13 @@ class _Head(nn.Module):
     """Returns `dtype` [batch, time', height', width', channels]."""
     uniform = pytorch_uniform(27 * features.shape[-1])
 
-    def about_initial(*args: object) -> jax.Array:
-      return initial + uniform(*args)
+    def about_initial(
+      key: jax.Array,
+      shape: Sequence[int | Any],
+      dtype: DTypeLike | None = None,
+      out_sharding: NamedSharding | PartitionSpec | None = None,
+    ) -> jax.Array:
+      return initial + uniform(key, shape, dtype, out_sharding)
 
     return convolution(
       channels,

@@ -81,25 +81,25 @@ class MSCADC(nn.Module):
       name='c3d',
     )(video, train)
     head_dtype = at_least_float32(self.dtype)
-    # Of every head.
-    options = {
-      'channels': self.head_channels,
-      'statistics_groups': self.statistics_groups,
-      'conv_impl': self.conv_impl,
-      'dtype': head_dtype,
-    }
+    # Of every head: channels, statistics_groups, conv_impl and dtype.
+    options = (
+      self.head_channels,
+      self.statistics_groups,
+      self.conv_impl,
+      head_dtype,
+    )
     outputs: dict[str, Any] = {}
     for task in self.tasks:
       if not task.num_words:
         layers = OutputHead(
-          **options,
+          *options,
           units=tuple(task.layers.items()),
           initial=task.initial,
           name=task.head,
         )
         outputs[task.name] = task.output(layers(features, train))
         continue
-      watched = CaptionHead(**options, name='caption_head')(features, train)
+      watched = CaptionHead(*options, name='caption_head')(features, train)
       captioner = Captioner(
         task.num_words,
         max_length=self.caption_length,
