@@ -61,12 +61,12 @@ def total_loss(
   """Returns the weighted sum (eq. 4 of the paper; there 1, 1 and 0.01).
 
   Args:
-    losses: by task.
-    weights: likewise.
+    losses: of each task, a scalar.
+    weights: by task; 1 for a task that has none, such as the pretraining's.
   """
   # A network has at least one task: the sum is no bare 0.
   return sum(  # type: ignore[return-value]
-    weights[task] * loss for task, loss in losses.items()
+    weights.get(task, 1.0) * loss for task, loss in losses.items()
   )
 
 
