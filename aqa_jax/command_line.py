@@ -1,4 +1,4 @@
-"""Flags to values; what is wrong with them becomes one line."""
+"""Parses the flags; an error becomes one line of text."""
 
 import pathlib
 import re
@@ -17,11 +17,11 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
   """Parses the flags, --config among them.
 
   Args:
-    argv: of the program. `--config=c3davg` is configs/c3davg.py, wherever the
-      program runs.
+    argv: arguments of the program. `--config=c3davg` is configs/c3davg.py,
+      wherever the program runs.
 
   Returns:
-    What is no flag.
+    The arguments that are not flags.
 
   Raises:
     InputError: a flag, or the config, is wrong.
@@ -59,7 +59,7 @@ def _check_fields(config: object, path: str) -> None:
   """Checks that a config has the fields that every config has.
 
   Raises:
-    InputError: it is no config, or a part of one.
+    InputError: it is no config, or fields are missing.
   """
   if not isinstance(config, ml_collections.ConfigDict):
     raise InputError(
@@ -113,7 +113,7 @@ def find_config(name: str) -> pathlib.Path:
       the program.
 
   Returns:
-    The path as it was given, if there is neither.
+    The path of the file; `name` as it was given, if there is no such file.
   """
   path = pathlib.Path(name).expanduser()
   if path.is_file():
@@ -125,7 +125,7 @@ def find_config(name: str) -> pathlib.Path:
 
 
 def _about_flags(message: str, argv: Sequence[str]) -> str:
-  """Returns what is wrong with the flags, and which of them it is."""
+  """Returns an error message that names the flags which are wrong."""
   if message[0] in '\'"':  # A field's name, quoted once or twice.
     message = message.strip('\'"').replace('\\n', ' ')
     message = re.sub(r'[\\\'"]+(?=\w)|(?<=\w)[\\\'"]+', "'", message)

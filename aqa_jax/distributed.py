@@ -22,11 +22,10 @@ _MULTI_HOST = flags.DEFINE_bool(
   'Several processes that find each other: on a TPU slice, or under SLURM.',
 )
 
-# Seconds without a sign of life until a process counts as dead, and the others
-# end.
+# Seconds without a message until a process counts as dead, and the others end.
 _HEARTBEAT_TIMEOUT = 60
-# Seconds that the processes wait for the last of them: nodes may have to be
-# made first.
+# Seconds that the processes wait for the last of them: a cloud may first have
+# to start a machine.
 _START_TIMEOUT = 1800
 
 
@@ -34,10 +33,11 @@ def check_flags(mode: str) -> None:
   """Checks the flags of this module.
 
   Args:
-    mode: of `aqa_jax.main`.
+    mode: value of --mode.
 
   Raises:
-    InputError: they do not go together, or not with the mode.
+    InputError: a flag has a wrong value, does not fit the mode, or needs
+      another flag.
   """
   for flag in (_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID, _MULTI_HOST):
     if flag.value and mode in ('compile', 'benchmark'):
@@ -84,10 +84,11 @@ def check_platforms() -> None:
     asked = os.environ.get('JAX_PLATFORMS')
     if not asked:
       raise
-    # JAX has no words for a plugin that is not installed.
+    # For a plugin that is not installed JAX's error has no text.
     reason = str(e).splitlines()[0] if str(e) else 'JAX finds none here'
     raise InputError(
-      f'JAX_PLATFORMS={asked}: {reason}; leave it away to take what there is.'
+      f'JAX_PLATFORMS={asked}: {reason}; unset it to use the devices that are '
+      'here.'
     ) from e
 
 

@@ -78,7 +78,7 @@ class DiveTraining(Training):
     return predict.with_caption_words(self.train.labels, self.setup.schema)
 
   def predictions(self, split: DiveSplit) -> Predictions:
-    """Returns what the present state says about a split."""
+    """Returns the predictions of the present state for a split."""
     return predict.predict(
       self.setup.predict_step,
       self.state,
@@ -97,13 +97,13 @@ class DiveTraining(Training):
   def make_filmstrip(
     self, split: DiveSplit, index: int
   ) -> list[filmstrip.Segment]:
-    """Returns a dive of a split as pictures, with what moved its score.
+    """Returns a dive as pictures, with the importance of each frame.
 
     It computes on one device of this process: the others need not take part.
 
     Args:
-      split: that it is in.
-      index: of the dive.
+      split: split of the dive.
+      index: place of the dive, from 0.
     """
     inputs = make_inputs(split[index], self.video_input, (), rng=None)
     params, batch_stats = jax.tree.map(
@@ -118,7 +118,7 @@ class DiveTraining(Training):
     )
 
   def facts(self) -> dict[str, Any]:
-    """Returns what a report says about the model, as texts by name."""
+    """Returns the facts in the report's head, as texts by name."""
     return {
       'dataset': self.config.dataset.name,
       'network': self.config.network,

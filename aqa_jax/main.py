@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
   """Runs the mode that the flags ask for.
 
   Args:
-    argv: what is no flag; the program's name alone.
+    argv: the arguments that are not flags: the program's name alone.
 
   Raises:
     InputError: a flag, the config, the dataset or the workdir is wrong.
@@ -77,8 +77,7 @@ def main(argv: Sequence[str]) -> None:
   if not _TOPOLOGY.value:
     distributed.initialize()
     distributed.check_platforms()
-  # JAX, TFDS and the rest are imported here: what is wrong with the flags is
-  # told without them.
+  # JAX and TFDS take seconds to import: errors in the flags come before.
   if mode == 'compile':
     from aqa_jax.profiling import compile_check
 
@@ -108,7 +107,7 @@ def _train_or_evaluate(workdir: pathlib.Path) -> None:
     program = train
   with contextlib.ExitStack() as stack:
     if jax.process_index():
-      # All processes would say the same.
+      # All processes would print the same.
       silent = stack.enter_context(open(os.devnull, 'w'))
       stack.enter_context(contextlib.redirect_stdout(silent))
     compilation_cache.use(workdir)
@@ -126,7 +125,7 @@ def _train_or_evaluate(workdir: pathlib.Path) -> None:
 
 
 def run() -> None:
-  """Runs `main`; what the user can mend ends in one line and exit code 2."""
+  """Runs `main`; an error ends the program as `exits.end_with` says."""
   # --verbosity shows more.
   logging.set_verbosity(logging.ERROR)
   try:

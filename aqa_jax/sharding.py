@@ -22,8 +22,8 @@ _AXES = ('data', 'clip', 'fsdp')
 _EXAMPLES = ('data', 'fsdp')
 # Of a batch: [batch, time, ...], whose clips follow each other in time.
 _VIDEO = 'video'
-# Smaller arrays are whole on every device: a part would not be worth its
-# message.
+# Every device holds smaller arrays whole: to gather the parts would take longer
+# than it is worth.
 _MIN_SHARDED_SIZE = 4096
 
 
@@ -37,13 +37,14 @@ def make_mesh(
 
   Args:
     data: devices on this axis; -1 for all that the other axes leave.
-    clip: likewise, 1 or more.
-    fsdp: likewise, 1 or more.
-    devices: to choose from; None for all of all processes.
+    clip: devices on this axis, 1 or more.
+    fsdp: devices on this axis, 1 or more.
+    devices: devices to choose from; None for those of all processes.
 
   Raises:
-    InputError: there are fewer devices, or some would be left over that data
-      was to take, or that are of another process.
+    InputError: a size is below 1; there are fewer devices than the mesh needs;
+      with data=-1 the devices can't be divided; or with several processes some
+      devices would be left idle.
   """
   devices = jax.devices() if devices is None else devices
   for name, size in (('clip', clip), ('fsdp', fsdp)):
@@ -84,7 +85,7 @@ def make_mesh(
 
 
 def platform(mesh: Mesh) -> str:
-  """Returns of what kind its devices are: 'cpu', 'gpu' or 'tpu'."""
+  """Returns the kind of a mesh's devices: 'cpu', 'gpu' or 'tpu'."""
   return mesh.devices.flat[0].platform
 
 
@@ -109,9 +110,9 @@ def state_sharding(mesh: Mesh, state: Any) -> Any:
   """Returns the sharding of each array of a state.
 
   Args:
-    mesh: of devices.
-    state: of arrays or abstract arrays. Those of 4096 numbers and more are
-      split over `fsdp` along their largest axis that can be divided.
+    mesh: mesh of devices.
+    state: a tree of arrays or abstract arrays. Those of 4096 numbers and more
+      are split over `fsdp` along their largest axis that can be divided.
   """
   parts = mesh.shape['fsdp']
 
@@ -127,7 +128,7 @@ def state_sharding(mesh: Mesh, state: Any) -> Any:
 
 
 def gathered(arrays: Any, mesh: Mesh) -> Any:
-  """Returns arrays that every device holds whole; all processes take part."""
+  """Returns the arrays, whole on every device; all processes must call it."""
   return jax.jit(lambda a: a, out_shardings=replicated(mesh))(arrays)
 
 
@@ -137,7 +138,7 @@ def check_batch_size(batch_size: int, accumulation: int, mesh: Mesh) -> None:
   Args:
     batch_size: examples of a step.
     accumulation: parts that they are worked on in, one after the other.
-    mesh: of devices.
+    mesh: mesh of devices.
 
   Raises:
     InputError: the batch can't be divided.
@@ -166,7 +167,7 @@ def batch_part(mesh: Mesh) -> tuple[int, int]:
   One whose devices' rows begin within a part of that size loads a larger part.
 
   Args:
-    mesh: of devices.
+    mesh: mesh of devices.
 
   Returns:
     Its number, from 0, and how many parts of that size a batch has.
@@ -193,7 +194,7 @@ def shard(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
 
   Args:
     batch: this process's part, arrays [batch / parts, ...]; see `batch_part`.
-    mesh: of all processes.
+    mesh: mesh of all processes.
 
   Returns:
     Global arrays [batch, ...], each with the sharding of `batch_sharding`.

@@ -49,7 +49,7 @@ def set_up(
   """
   started = time.monotonic() if started is None else started
   config, mesh = choose_devices(config, recorded_config(workdir))
-  # A name that is wrong is told before the training, not after it.
+  # An unknown name raises here, not after the training.
   evaluator_classes(config)
   builder = dive_split.open_builder(
     config.dataset.name, config.dataset.data_dir
@@ -129,7 +129,7 @@ def _split_to_choose_by(
 def _without_seen_dives(
   tests: dict[str, DiveSplit], train: DiveSplit, validation: DiveSplit
 ) -> dict[str, DiveSplit]:
-  """Returns the splits to test on, UNLV-Dive without what training saw.
+  """Returns the splits to test on, UNLV-Dive without the dives trained on.
 
   Of its 70 test dives 51 are in MTL-AQA's training split.
   """
@@ -185,12 +185,13 @@ def train_and_evaluate(
 
 
 def evaluate_best(training: DiveTraining) -> dict[str, dict[str, Any]]:
-  """Evaluates the best checkpoint on the test splits, into files.
+  """Evaluates the best checkpoint on the test splits, and writes the files.
 
-  Without a training, the weights of `config.init_from`, as they are.
+  A workdir without a training is evaluated with the weights of
+  `config.init_from`.
 
   Args:
-    training: from `set_up`.
+    training: made by `set_up`.
 
   Returns:
     By test split, on the first process: split, step, selected_on ('validation'

@@ -1,4 +1,4 @@
-"""Speed and memory against PyTorch, both by turns in one run.
+"""Compares speed and memory with PyTorch's; the sides take turns in one run.
 
   python -m benchmarks.compare --what=step,forward,captions,input --size=toy
 

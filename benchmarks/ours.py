@@ -23,9 +23,9 @@ _Prepared = tuple[Callable[[int], None], int, Callable[[], float] | None]
 
 
 def prepare(workload: Workload) -> Runner:
-  """Returns the workload, ready to be run.
+  """Returns the workload, ready to run.
 
-  Exits with a message where JAX has no such device.
+  Exits with a message if JAX has no such device.
   """
   # With JAX_PLATFORMS=cuda,cpu it goes on without a word.
   if jax.default_backend() != workload.device:

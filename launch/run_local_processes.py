@@ -77,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
       ],
       environment,
     )
-    # Ctrl-C is no machine that is taken away.
+    # After Ctrl-C the user does not want another start.
     if code != _PREEMPTED and (code <= 128 or code == 128 + signal.SIGINT):
       break
     if restarts_left:
@@ -91,21 +91,21 @@ def run_together(
   """Runs commands side by side until all are done or one has failed.
 
   Args:
-    commands: one a process.
-    environment: of all of them.
+    commands: one for each process.
+    environment: environment variables of all processes.
 
   Returns:
-    0, or the exit code of the first that failed; 128 + n after signal n, as
-    shells have it.
+    0, or the exit code of the first process that failed: 128 + n if signal n
+    ended it, as in a shell.
 
   Raises:
-    SystemExit: this program was asked to end, and so were the others: with 75
-      if they have saved.
+    SystemExit: SIGTERM has come, and the processes are ended. The code is 75 if
+      all have saved, 143 otherwise.
   """
   processes, readers = [], []
 
   def end_all(*_):
-    # Whoever ends this program wants all of them ended.
+    # The one who ends this program wants to end all processes.
     _end(processes)
     codes = {process.returncode for process in processes}
     sys.exit(_PREEMPTED if codes <= {0, _PREEMPTED} else 128 + signal.SIGTERM)
@@ -144,7 +144,7 @@ def run_together(
 
 
 def _prefix_lines(index: int, process: subprocess.Popen[str]) -> None:
-  """Prints what a process says, line by line."""
+  """Prints the output of a process, line by line, after its number."""
   for line in process.stdout:
     # One write a line, so that those of two processes do not mix.
     sys.stdout.write(f'[{index}] {line.rstrip()}\n')
@@ -185,7 +185,7 @@ def _number(text: str, least: int) -> int:
   except ValueError:
     number = None
   if number is None or number < least:
-    # Of a ValueError argparse would tell with the name of a function here.
+    # For a ValueError argparse would print the name of this function.
     raise argparse.ArgumentTypeError(
       f'give a whole number from {least} on, not {text!r}'
     )

@@ -29,12 +29,12 @@ class ClipInput:
   """Which pixels of a video the network sees.
 
   Attributes:
-    frames: of a clip; 16 in the paper.
-    stride: from one of them to the next, in frames of the video.
-    height: that videos are resized to, in pixels.
-    width: likewise.
-    crop: side of the square that is cut out: at random in training, from the
-      middle otherwise.
+    frames: frames of a clip; 16 in the paper.
+    stride: steps from one of them to the next, in frames of the video.
+    height: height that frames are resized to, in pixels.
+    width: width that frames are resized to, in pixels.
+    crop: side of the square that is cut out, in pixels: at random in training,
+      from the middle otherwise.
     flip: mirror half of the training clips.
   """
 
@@ -49,7 +49,7 @@ class ClipInput:
     """Checks that the fields go together.
 
     Raises:
-      InputError: naming the field that does not.
+      InputError: a field is wrong; the message names it.
     """
     if min(self.frames, self.stride) < 1:
       raise InputError(
@@ -68,13 +68,13 @@ class ActionVideos:
   """Videos with their classes.
 
   Attributes:
-    class_names: by label.
+    class_names: names of the classes, in the order of the labels.
     labels: int [videos].
     groups: str [videos]; videos of one group show the same recording.
-    held_out: bool [videos], those to choose checkpoints by; None where they
-      are to be drawn by group.
-    clip_reader: returns a video's number of frames, and what reads frames
-      `first` to `first + count` of it as uint8 RGB.
+    held_out: bool [videos], which of them choose the checkpoint; None if
+      `hold_out` draws them by group.
+    clip_reader: given the place of a video, returns its number of frames, and a
+      function of (first, count) that returns so many frames, uint8 RGB.
   """
 
   class_names: tuple[str, ...]
@@ -95,9 +95,10 @@ def open_videos(
   Args:
     name: path of the folder, or such as 'ucf101/ucf101_1'.
     data_dir: where TFDS keeps its datasets; empty for its default.
-    split: of the TFDS dataset; a folder has none, and gives everything.
-    validation_split: of the TFDS dataset: TFDS does not say which videos are of
-      one recording, so that only its own splits keep them apart.
+    split: split of the TFDS dataset to train on; of a folder all videos count.
+    validation_split: split of the TFDS dataset to choose the checkpoint by.
+      TFDS does not say which videos show the same recording; its splits keep
+      them apart.
 
   Raises:
     InputError: it is neither, is empty, or has fewer than two classes.
@@ -199,10 +200,10 @@ def hold_out(
   """Returns which videos to train on and which to choose checkpoints by.
 
   Args:
-    videos: to divide.
-    fraction: of each class's groups to hold out, where `videos` does not say
-      which videos.
-    seed: of the draw.
+    videos: videos to divide.
+    fraction: fraction of each class's groups to hold out, if `videos.held_out`
+      is None.
+    seed: seed of the draw.
 
   Returns:
     Indices, in order. No group is in both.
@@ -235,10 +236,10 @@ def make_row(
   """Returns one row of a batch.
 
   Args:
-    videos: that `index` counts.
-    index: of the video.
+    videos: videos that `index` refers to.
+    index: place of the video, from 0.
     clip_input: which pixels to take.
-    rng: draws the clip, the crop and the flip; None for the middle and none.
+    rng: draws the clip, the crop and the flip; None for the middle and no flip.
 
   Returns:
     video uint8 [frames, crop, crop, 3], RGB; flip bool; action int32.
@@ -260,7 +261,7 @@ def make_row(
     first, top, left = (int(rng.integers(room + 1)) for room in rooms)
     flip = bool(rng.random() < 0.5) and clip_input.flip
   frames = read(first, span)
-  # A video that is too short stands still at its end.
+  # A video that is too short repeats its last frame.
   chosen = np.minimum(
     np.arange(clip_input.frames) * clip_input.stride, len(frames) - 1
   )
@@ -295,15 +296,15 @@ def training_batches(
   """Yields the batches of training; see `batches.shuffled`.
 
   Args:
-    videos: that `indices` count.
-    indices: of the videos to train on.
+    videos: videos that `indices` refer to.
+    indices: indices of the videos to train on.
     clip_input: which pixels to take.
     batch_size: rows of the whole batch.
-    part: which part of a batch, and of how many.
-    seed: of shuffling and augmentation.
+    part: number of the part, from 0, and number of parts.
+    seed: seed of shuffling and augmentation.
     first_step: step to begin at.
-    corrupt: is told of videos that can't be decoded; another video takes their
-      place.
+    corrupt: counts the videos that can't be decoded; another video takes the
+      place of each.
   """
 
   def make_readable_row(index: int, rng: np.random.Generator) -> Row:

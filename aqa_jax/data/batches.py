@@ -46,11 +46,12 @@ def shuffled(
   there are, nor on where training was interrupted.
 
   Args:
-    source: of examples.
+    source: source of examples.
     make_row: makes a row of an example; it draws from the generator alone.
     batch_size: rows of the whole batch.
-    part: which part of a batch, and of how many; see `sharding.batch_part`.
-    seed: of shuffling and augmentation.
+    part: number of the part, from 0, and number of parts; see
+      `sharding.batch_part`.
+    seed: seed of shuffling and augmentation.
     first_step: step to begin at.
   """
   dataset = (
@@ -78,10 +79,11 @@ def in_order(
     is_real: bool [batch], False where the last batch was filled up.
 
   Args:
-    source: of examples.
+    source: source of examples.
     make_row: makes a row of an example.
     batch_size: rows of the whole batch.
-    part: which part of a batch, and of how many; see `sharding.batch_part`.
+    part: number of the part, from 0, and number of parts; see
+      `sharding.batch_part`.
   """
 
   def row_at(index: int) -> Row:

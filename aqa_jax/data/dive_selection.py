@@ -1,4 +1,4 @@
-"""Splits that the prepared dataset does not have, made from those it has."""
+"""Makes splits that the prepared dataset does not have from those it has."""
 
 import re
 
@@ -27,7 +27,7 @@ def select(
   """Opens a split of a dataset, or one that is made from its splits.
 
   Args:
-    builder: of a prepared dataset.
+    builder: builder of a prepared dataset.
     name: one of its splits, or
       released_443, _279, _143: MTL-AQA's smaller training sets as released; of
         their dives 115, 80 and 36 are in the test split.
@@ -112,7 +112,7 @@ def _proportional(
   order = np.empty(len(train))
   for event in rng.permutation(np.unique(events)):
     dives = np.flatnonzero(events == event)
-    # Evenly spread over [0, 1), so that a first part has its share of each.
+    # Each event is spread evenly over [0, 1): any first part has its share.
     order[rng.permutation(dives)] = (
       np.arange(len(dives)) + rng.random()
     ) / len(dives)

@@ -47,12 +47,12 @@ class DecodeError(InputError):
   """The stored frames of a dive can't be read.
 
   Attributes:
-    name: what they are frames of.
-    reason: a sentence.
+    name: name of the dive or the record.
+    reason: what is wrong, a sentence.
   """
 
   def __init__(self, name: str, reason: str = 'a stored frame is no JPEG.'):
-    """Says what to do."""
+    """Makes the message, which says what to do."""
     self.name = name
     self.reason = reason
     super().__init__(
@@ -64,8 +64,8 @@ def decode_frame(data: bytes, owner: str) -> np.ndarray:
   """Decodes a frame that `EncodedFrames` has left as it is stored.
 
   Args:
-    data: of a JPEG file.
-    owner: what the frame is of, for the error.
+    data: bytes of a JPEG file.
+    owner: dive or video of the frame, for the error.
 
   Returns:
     uint8 [height, width, 3], RGB.
@@ -80,9 +80,9 @@ def decode_frame(data: bytes, owner: str) -> np.ndarray:
 
 
 class _DamagedFrames(Sequence[bytes]):
-  """The frames of a record that can't be read: an error for whoever takes one.
+  """The frames of a record that can't be read: taking one raises DecodeError.
 
-  So it is met where damaged frames are, in the rows that need them.
+  So the error comes where the frames are decoded, as for a damaged JPEG file.
   """
 
   def __init__(self, name: str, reason: str):
@@ -106,8 +106,8 @@ class DiveSplit:
   """Some of the dives of a split.
 
   Attributes:
-    labels: feature name -> array [dives]; caption_ids is a list of arrays. A
-      feature within another is there as 'subsets/released_443'.
+    labels: feature name -> array [dives]; caption_ids is a list of arrays. The
+      name of a nested feature is such as 'subsets/released_443'.
   """
 
   def __init__(
@@ -121,16 +121,16 @@ class DiveSplit:
     """Reads the labels of all dives, unless they are given.
 
     Args:
-      source: of examples with encoded frames.
+      source: source of examples with encoded frames.
       indices: the dives that belong to it, in order.
-      name: of the split, for errors.
-      corrupt: is told of records that can't be read, and which are left out;
-        None where there can't be any.
+      name: name of the split, for errors.
+      corrupt: counts the records that can't be read, which are left out; None:
+        such a record raises RuntimeError.
       rows: the labels of every example of `source`; None where they have to be
         read with the frames.
 
     Raises:
-      InputError: too many can't be read.
+      InputError: too many records can't be read.
     """
     self._source = source
     self._name = name
@@ -147,7 +147,7 @@ class DiveSplit:
   def __getitem__(self, index: int) -> Example:
     """Returns a dive; `video` is a list of JPEG files.
 
-    Of a damaged record, taking a frame of it raises DecodeError.
+    If its record is damaged, taking a frame from `video` raises DecodeError.
     """
     record = int(self._indices[index])
     try:
@@ -203,10 +203,10 @@ def _read_rows(
 
 
 def _damage(name: str, record: int, error: RuntimeError) -> tuple[str, str]:
-  """Returns which record is damaged, and how.
+  """Returns the name of a damaged record, and the reason, a sentence.
 
   Args:
-    name: of the split.
+    name: name of the split.
     record: its place in the split.
     error: ArrayRecord's, raised where a checksum is wrong.
   """
@@ -259,7 +259,7 @@ def find_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
 
 
 def _reason(name: str, error: Exception) -> str:
-  """Returns why a dataset is none: the config is wrong, or what TFDS says."""
+  """Returns why there is no such dataset, a sentence."""
   dataset, _, config = name.partition('/')
   for cls in tfds_mtl_aqa.BUILDERS:
     if cls.name == dataset and config:
@@ -276,15 +276,15 @@ def load_split(
   """Opens a split.
 
   Args:
-    builder: of a prepared dataset.
+    builder: builder of a prepared dataset.
     split: its name, or several with + between.
-    max_corrupt_fraction: records that can't be read are left out up to this
-      share.
+    max_corrupt_fraction: share of the records that may be left out because
+      they can't be read, 0 to 1.
 
   Raises:
     InputError: there is no such split, it is empty, too many of its records
-      can't be read, or a caption has a word that the vocabulary lacks. Where
-      labels are stored apart, records are not read before their frames are
+      can't be read, or a caption has a word that the vocabulary lacks. If the
+      labels have a file of their own, a record is read only when its frames are
       needed: see `DiveSplit`.
   """
   if set(split.split('+')) - set(builder.info.splits):
@@ -327,7 +327,7 @@ def dive_keys(
   Together they name a dive of a dataset.
 
   Args:
-    labels: of a `DiveSplit`.
+    labels: labels of a `DiveSplit`.
   """
   samples = np.asarray(labels['sample'])
   events = np.asarray(labels.get('event', np.zeros_like(samples)))
@@ -340,13 +340,13 @@ def hold_out(
   """Divides a split into one to train on and one to choose checkpoints by.
 
   Args:
-    split: to divide.
-    fraction: of the dives (or events) to hold out; below 1. With 0 nothing is
-      held out, and both are the whole split: for a dataset too small to divide,
-      whose figures then say nothing about other dives.
-    whole_events: hold out events, as a test on events never seen does;
-      otherwise dives of every event, as MTL-AQA's test split does.
-    seed: of the draw. It is not the seed of training, so that every run
+    split: split to divide.
+    fraction: fraction of the dives (or events) to hold out, below 1. With 0
+      both results are the whole split. That is for a dataset too small to
+      divide: its validation then says nothing about new dives.
+    whole_events: True holds out whole events, as for a test on new events;
+      False holds out dives of every event, as MTL-AQA's test split does.
+    seed: seed of the draw. It is not the seed of training, so that every run
       chooses by the same dives.
 
   Returns:

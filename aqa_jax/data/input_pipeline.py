@@ -27,7 +27,7 @@ from aqa_jax.data.dive_split import DecodeError, DiveSplit, decode_frame
 from aqa_jax.data.schema import Example
 from tfds_mtl_aqa.input_error import InputError
 
-# What the official code draws from, for each frame.
+# The official code draws one of these for each frame.
 _RANDOM_FILTERS = (
   Image.Resampling.NEAREST,
   Image.Resampling.BILINEAR,
@@ -54,17 +54,17 @@ class VideoInput:
     window_frames: stored frames without the margins; 103 in the paper.
     frames: how many of the window's frames are used; 96 in the paper for
       C3D-AVG, 16 for MSCADC.
-    stride: from one of them to the next, in frames, rounded down: 1 for
-      C3D-AVG; 6.5 for MSCADC, which sees frames 0, 6, 13, ..., 97.
-    anchor: which ones: 'end', the last, which hold the entry and the splash;
-      or 'start', the first, as in the official code.
+    stride: distance from one of them to the next, in frames: 1 for C3D-AVG; 6.5
+      for MSCADC. Places are rounded down: 0, 6, 13, ..., 97.
+    anchor: 'end' uses the last frames of the window, which show the entry and
+      the splash; 'start' uses the first ones, as in the official code.
     max_shift: temporal augmentation in frames; 3 in the paper.
     crop: side of the centred square crop in pixels; 112 in the paper.
     flip: mirror half of the training videos, as in the paper.
-    resize: (width, height) in pixels that the stored frames are brought to;
-      empty: they are taken as they are.
-    interpolation: how: 'area'; or 'random', one of four filters for each
-      frame, in the test too, as in the official code.
+    resize: (width, height) in pixels that the stored frames are resized to;
+      empty to use them as they are.
+    interpolation: how they are resized: 'area'; or 'random', one of four
+      filters for each frame, also in evaluation, as in the official code.
     resize_evaluation: False leaves out the resizing in evaluation, as the
       official MSCADC does by mistake.
   """
@@ -95,16 +95,16 @@ class VideoInput:
   def check(
     self, num_frames: int, height: int | None, width: int | None
   ) -> None:
-    """Checks that stored dives can be used so.
+    """Checks that the fields fit the stored dives.
 
     Args:
       num_frames: stored frames.
-      height: of the stored frames; None where it differs from dive to dive,
-        and has to be checked when a dive is read.
-      width: likewise.
+      height: height of the stored frames; None where it differs from dive to
+        dive, and has to be checked when a dive is read.
+      width: width of the stored frames, or None.
 
     Raises:
-      InputError: naming the field that does not fit.
+      InputError: a field does not fit; the message names it.
     """
     margin = (num_frames - self.window_frames) // 2
     resize_fits = not self.resize or (
@@ -161,7 +161,7 @@ def make_inputs(
   Args:
     example: a dive, `video` still JPEG.
     video_input: which pixels to take.
-    tasks: whose labels the row has.
+    tasks: tasks whose labels the row has.
     rng: draws the augmentation, once for the whole dive; None for none.
 
   Raises:
@@ -172,7 +172,7 @@ def make_inputs(
   head, tail = (int(count) for count in example.get('padded_frames', (0, 0)))
   shift, flip = 0, False
   if rng is not None:
-    # Frames that only repeat their neighbour are no augmentation.
+    # Not into padding, whose frames repeat their neighbour.
     low = -min(video_input.max_shift, max(margin - head, 0))
     high = min(video_input.max_shift, max(margin - tail, 0))
     shift = int(rng.integers(low, high + 1))
@@ -204,7 +204,7 @@ def abstract_batch(
 
   Args:
     video_input: which pixels to take.
-    tasks: whose labels the batch has.
+    tasks: tasks whose labels the batch has.
     batch_size: rows.
   """
   rows: dict[str, tuple[tuple[int, ...], DTypeLike]] = {
@@ -233,7 +233,7 @@ def _decode_frames(
     rng is not None or video_input.resize_evaluation
   )
   if rng is None:
-    # Random filters in the test, too, but the same ones every time.
+    # In evaluation too the filters are random, but the same every time.
     rng = np.random.default_rng(_dive_key(example))
   frames = np.empty((len(encoded), crop, crop, 3), np.uint8)
   for index, data in enumerate(encoded):
@@ -276,15 +276,15 @@ def training_batches(
   """Yields a part of the batch of each step; see `batches.shuffled`.
 
   Args:
-    split: to train on.
+    split: dives to train on.
     video_input: which pixels to take.
-    tasks: whose labels the batch has.
+    tasks: tasks whose labels the batch has.
     batch_size: rows of the whole batch.
-    part: which part of a batch, and of how many.
-    seed: of shuffling and augmentation.
+    part: number of the part, from 0, and number of parts.
+    seed: seed of shuffling and augmentation.
     first_step: step to begin at.
-    corrupt: is told of dives whose frames can't be decoded; another dive takes
-      their place.
+    corrupt: counts the dives whose frames can't be decoded; another dive takes
+      the place of each.
   """
 
   def make_row(example: Example, rng: np.random.Generator) -> Row:
@@ -315,11 +315,11 @@ def evaluation_batches(
   """Yields a part of every batch; every dive comes exactly once.
 
   Args:
-    split: to evaluate on.
+    split: dives to evaluate on.
     video_input: which pixels to take.
-    tasks: whose labels the batch has.
+    tasks: tasks whose labels the batch has.
     batch_size: rows of the whole batch.
-    part: which part of a batch, and of how many.
+    part: number of the part, from 0, and number of parts.
   """
   return batches.in_order(
     split,

@@ -17,8 +17,8 @@ SOS_ID = 1
 class Vocabulary:
   """An immutable list of words, the id of a word being its place in it.
 
-  Words are case-sensitive, as in MTL-AQA's vocab.json. There is no word for
-  the unknown.
+  Words are case-sensitive, as in MTL-AQA's vocab.json. There is no id for
+  unknown words.
 
   Attributes:
     words: the words, by id; <eos> is 0 and <sos> is 1.

@@ -1,4 +1,4 @@
-"""3D convolution and pooling, each with the form that the backend runs best."""
+"""3D convolution and pooling, in forms that XLA runs fast."""
 
 import functools
 from collections.abc import Sequence
@@ -26,13 +26,12 @@ def convolve_stacked_2d(
   feature_group_count: int = 1,
   precision: lax.Precision | None = None,
 ) -> jax.Array:
-  """A 3 x 3 x 3 convolution as one 2D convolution of three shifted frames.
+  """Computes a 3 x 3 x 3 convolution as a 2D one of three stacked frames.
 
-  XLA has fast kernels for 2D convolutions only on CPU, and on GPU, where it
-  puts the channels of 3D ones first, for the library to put them last again.
-  Stacking the previous, present and next frame in the channels turns the
-  temporal taps into channels; a training step then takes under half the time
-  on CPU, and half of it in float32 on an H100.
+  Previous, present and next frame become channels of one frame. Faster, because
+  on CPU XLA has fast kernels for 2D convolutions only, and on GPU it puts the
+  channels of 3D ones first, which cuDNN then reverses. A training step takes
+  less than half the time on CPU, and half of it in float32 on an H100.
 
   The signature is that of `lax.conv_general_dilated`, so that `nn.Conv` takes
   it as its `conv_general_dilated`.
@@ -41,20 +40,21 @@ def convolve_stacked_2d(
     inputs: float [batch, time, height, width, channels].
     kernel: float [3, 3, 3, channels, features].
     window_strides: all 1.
-    padding: with zeros, (before, after) of time, height and width; at most
-      twice the dilation.
+    padding: zeros (before, after) in time, height and width; at most twice the
+      dilation.
     lhs_dilation: None or all 1.
-    rhs_dilation: of the kernel in time, height and width; None for all 1.
+    rhs_dilation: dilation of the kernel in time, height and width; None for all
+      1.
     dimension_numbers: channels last, as `nn.Conv` gives them.
     feature_group_count: 1.
-    precision: of the products.
+    precision: precision of the products.
 
   Returns:
     float [batch, time', height', width', features], with
     size' = size + before + after - 2 * dilation.
 
   Raises:
-    ValueError: for any other convolution.
+    ValueError: kernel, stride, padding or groups are others.
   """
   del dimension_numbers
   ones = (1, 1, 1)
@@ -201,12 +201,12 @@ def convolution(
     conv_impl: one of CONV_IMPLS: 'direct', XLA's 3D convolution; or
       'stacked_2d', see `convolve_stacked_2d`. Same parameters, same result to
       rounding.
-    dtype: of the computation; parameters are float32.
+    dtype: dtype of the computation; parameters are float32.
     padding: on every side.
-    dilation: of the kernel.
+    dilation: dilation of the kernel.
     kernel_init: initializer of the kernel; None for Flax's default.
     bias_init: initializer of the bias; None for zeros, Flax's default.
-    name: of the module; None where it is set by Flax.
+    name: name of the module; None where it is set by Flax.
   """
   return nn.Conv(
     features,

@@ -1,4 +1,4 @@
-"""PyTorch's GRU layer: with both its biases, and its gates in one product."""
+"""PyTorch's GRU layer, which has two biases for each gate."""
 
 import flax.linen as nn
 import jax
@@ -32,15 +32,15 @@ class GRULayer(nn.Module):
   """A GRU layer, as `torch.nn.GRU` computes it.
 
   `nn.GRUCell` has one bias for the reset and one for the update gate where
-  PyTorch adds two. The outputs are the same, but an optimizer then moves them
-  otherwise, and official weights would not survive the way here and back.
+  PyTorch adds two. The outputs are the same, but an optimizer would train the
+  two otherwise, and official weights could not be imported and exported again.
 
-  What the inputs add to the gates does not depend on the steps before, and is
-  one product for all steps: `project`. What is left is done step by step.
+  `project` computes the inputs' part of the gates, for all steps in one
+  product: it does not depend on earlier steps. The rest goes step by step.
 
   Attributes:
     hidden: units.
-    dtype: of the computation, float32 or float64; parameters are float32.
+    dtype: dtype of the computation, float32 or float64; parameters are float32.
   """
 
   hidden: int
@@ -52,7 +52,7 @@ class GRULayer(nn.Module):
     self.carry = _Gates(self.hidden, self.dtype)
 
   def project(self, inputs: jax.Array) -> jax.Array:
-    """Returns what inputs add to the gates.
+    """Returns the inputs' part of the gates.
 
     Args:
       inputs: `dtype` [..., features].
@@ -63,7 +63,7 @@ class GRULayer(nn.Module):
     return _affine(*self.inputs(inputs.shape[-1]), inputs)
 
   def step(self, carry: jax.Array, projected: jax.Array) -> jax.Array:
-    """Returns the new carry, which is the output too.
+    """Returns the new carry, which is also the output.
 
     Args:
       carry: `dtype` [batch, hidden].
@@ -107,8 +107,8 @@ def _recur(
   """Returns the outputs of all steps, [time, batch, hidden].
 
   Args:
-    kernel: of the carry's gates.
-    bias: likewise.
+    kernel: kernel of the carry's gates.
+    bias: bias of the carry's gates.
     projected: [time, batch, 3, hidden].
   """
   return _recur_forward(kernel, bias, projected)[0]

@@ -1,4 +1,4 @@
-"""How PyTorch initialises its layers, which the official code relies on."""
+"""PyTorch's initialisation of layers, which the official code uses."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ def pytorch_uniform(fan_in: int) -> nn.initializers.Initializer:
     dtype: DTypeLike | None = None,
     out_sharding: NamedSharding | PartitionSpec | None = None,
   ) -> jax.Array:
-    del out_sharding  # Where it lies is decided by `sharding.state_sharding`.
+    del out_sharding  # `train_state.create_train_state` gives the sharding.
     dtype = jnp.float32 if dtype is None else dtype
     return jax.random.uniform(key, shape, dtype, -bound, bound)
 
@@ -42,14 +42,14 @@ def dense(
   bias_init: nn.initializers.Initializer | None = None,
   name: str | None = None,
 ) -> nn.Dense:
-  """Returns a fully connected layer that begins as PyTorch's.
+  """Returns a fully connected layer, initialised as PyTorch does.
 
   Args:
     features: outputs.
     fan_in: inputs.
-    dtype: of the computation; parameters are float32.
+    dtype: dtype of the computation; parameters are float32.
     bias_init: initializer of the bias; None for PyTorch's.
-    name: of the module; None where it is set by Flax.
+    name: name of the module; None where it is set by Flax.
   """
   uniform = pytorch_uniform(fan_in)
   return nn.Dense(

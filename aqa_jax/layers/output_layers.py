@@ -13,8 +13,8 @@ class OutputLayers(nn.Module):
 
   Attributes:
     units: (name, number of outputs) of each layer.
-    initial: what the biases begin with; 0: as PyTorch initialises them.
-    dtype: of the computation.
+    initial: first value of the biases; 0 for PyTorch's initialisation.
+    dtype: dtype of the computation.
   """
 
   units: tuple[tuple[str, int], ...]

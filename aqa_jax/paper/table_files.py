@@ -51,14 +51,14 @@ img {{ display: block; height: 6rem; max-width: 100%; object-fit: contain;
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-  """A table, all text.
+  """A table of texts.
 
   Attributes:
-    title: of the table.
+    title: title of the table.
     columns: their names.
-    rows: cells, as many as there are columns.
-    notes: sentences that belong below it.
-    pictures: row, from 0 -> a JPEG file that belongs above it.
+    rows: rows of cells, one for each column.
+    notes: sentences below the table.
+    pictures: row, from 0 -> a JPEG file to show above it.
   """
 
   title: str
@@ -72,7 +72,7 @@ def make_table(number: int, runs: Sequence[Run]) -> Table:
   """Returns a table of finished trainings.
 
   Args:
-    number: of the paper's table: 4, 5, 6 or 8.
+    number: number of the paper's table: 4, 5, 6 or 8.
     runs: finished, of one or more seeds.
   """
   by_row: dict[str, list[Run]] = {}
@@ -132,7 +132,7 @@ _Cells = tuple[tuple[str, ...], list[tuple[str, ...]], dict[int, bytes]]
 
 
 def _scores(by_row: dict[str, list[Run]]) -> _Cells:
-  """Returns Spearman of each row, and its difference to the row it is of."""
+  """Returns the Spearman of each row, and its difference to another row's."""
   columns = (
     'row', 'paper', 'Spearman', 'interval', 'rel. L2', 'difference to STL',
     'interval', 'p',
@@ -209,7 +209,7 @@ def _auxiliary(by_row: dict[str, list[Run]]) -> _Cells:
 
 
 def _samples(by_row: dict[str, list[Run]]) -> _Cells:
-  """Returns dives from the best scored to the worst, of each row's seed 0."""
+  """Returns dives from the best predicted to the worst, for seed 0."""
   columns = ('dive', 'who', 'score', 'what', 'commentary')
   rows: list[tuple[str, ...]] = []
   pictures: dict[int, bytes] = {}
@@ -249,13 +249,13 @@ def _with_deviation(
 def write(table: Table, folder: pathlib.Path, stem: str) -> list[pathlib.Path]:
   """Writes a table as <stem>.md, <stem>.csv and <stem>.html.
 
-  Pictures become files of their own beside the Markdown, <stem>_1.jpg and so
-  on; the page has them in itself.
+  The pictures are files beside the Markdown, <stem>_1.jpg and so on; the HTML
+  page contains them.
 
   Args:
-    table: to write.
+    table: table to write.
     folder: an existing folder.
-    stem: of the files' names.
+    stem: stem of the files' names.
 
   Returns:
     The three paths, in that order.

@@ -1,4 +1,4 @@
-"""How long a training step takes, and what memory; no data."""
+"""Measures time and memory of a training step, without a dataset."""
 
 import dataclasses
 import statistics
@@ -19,7 +19,7 @@ from aqa_jax.training import steps
 from tfds_mtl_aqa.input_error import InputError
 
 _DTYPES = ('float32', 'bfloat16')
-# The two take turns, so that what else the machine does meets both.
+# The two take turns, so that other programs disturb both equally.
 _ROUNDS, _SECONDS_A_TURN = 5, 2.0
 # Rows of the square matrices that tell a device's rate.
 _MATRIX_SIZES = {'cpu': 1024, 'gpu': 8192, 'tpu': 8192}
@@ -32,10 +32,10 @@ class Candidate:
 
   Attributes:
     name: its compute dtype.
-    step: runs once, and returns what to wait for.
+    step: runs the step once, and returns its scalars, to wait for.
     flops: operations of a step on one of the devices.
-    steps_a_turn: how often it runs until the other's turn.
-    seconds: of a step, by round.
+    steps_a_turn: how often it runs in a turn.
+    seconds: seconds of a step in each round.
   """
 
   name: str
@@ -104,23 +104,24 @@ def run(config: ml_collections.ConfigDict) -> None:
 
 
 def count_flops(config: ml_collections.ConfigDict) -> float:
-  """Returns the operations that a training step needs, on all devices together.
+  """Returns the floating-point operations of a training step, on all devices.
 
-  Those of remat, which computes things again, are not needed; of the
-  captioner's loops XLA counts one word.
+  What remat computes again does not count. Of the captioner's loops XLA counts
+  one word only.
 
   Args:
     config: one of `configs/`, of dives.
 
   Raises:
-    InputError: JAX is kept from the CPU, which alone counts before compiling.
+    InputError: JAX may not use the CPU, the only backend that counts
+      operations before compiling.
   """
   try:
     (device, *_) = jax.devices('cpu')
   except RuntimeError as e:
     raise InputError(
       f"--mode=benchmark counts a step's operations on the CPU ({e}); give "
-      'JAX_PLATFORMS=cuda,cpu, or leave it away.'
+      'JAX_PLATFORMS=cuda,cpu, or unset it.'
     ) from e
   config = config.copy_and_resolve_references()
   config.accumulation, config.remat = 1, False
@@ -132,13 +133,13 @@ def count_flops(config: ml_collections.ConfigDict) -> float:
 def lower_plain_step(
   config: ml_collections.ConfigDict, device: jax.Device
 ) -> jax.stages.Lowered:
-  """Returns a training step with plain 3D convolutions, not compiled.
+  """Returns a training step with direct 3D convolutions, not compiled.
 
-  Other forms have loops of their own, whose operations XLA counts once.
+  The other forms have loops, of which XLA would count only one round.
 
   Args:
     config: one of `configs/`, of dives.
-    device: to lower it for.
+    device: device to lower the step for.
   """
   setup = abstract_setup(config, [device])
   train_step = steps.make_train_step(
@@ -154,7 +155,7 @@ def lower_plain_step(
 def _prepare(
   config: ml_collections.ConfigDict, dtype: str, flops: float
 ) -> Candidate:
-  """Compiles a step, warms it up, and sees how many fit into a turn."""
+  """Compiles a step, warms it up, and finds how many steps make a turn."""
   config = config.copy_and_resolve_references()
   config.compute_dtype = dtype
   setup = abstract_setup(config, jax.devices())
@@ -183,7 +184,7 @@ def random_batch(setup: AbstractSetup) -> Mapping[str, jax.Array]:
   """Returns a training batch of random pixels and words, on the devices.
 
   Args:
-    setup: of the training.
+    setup: setup of the training.
   """
   rng = np.random.default_rng(setup.config.seed)
 
@@ -193,7 +194,7 @@ def random_batch(setup: AbstractSetup) -> Mapping[str, jax.Array]:
     if name == 'words':
       size = max(task.num_words for task in setup.tasks)
       return rng.integers(0, size, array.shape, np.int32)
-    # The least that every field can be: class 0, a score of 0, a whole caption.
+    # Values that every field may have: class 0, a score of 0, a whole caption.
     fill = 1 if name == 'word_mask' else 0
     return np.full(array.shape, fill, array.dtype)
 
@@ -225,7 +226,7 @@ def matrix_rate(dtype: str, platform: str) -> float:
     platform: 'cpu', 'gpu' or 'tpu', JAX's default here.
   """
   size = _MATRIX_SIZES[platform]
-  # Random: the same number everywhere takes less power, and so runs faster.
+  # Random: a constant matrix takes less power, so that devices run it faster.
   matrix = jax.random.normal(jax.random.key(0), (size, size), dtype)
   matrix /= size**0.5
 

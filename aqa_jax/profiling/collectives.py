@@ -1,4 +1,4 @@
-"""What the devices of a compiled program send each other."""
+"""The messages between the devices of a compiled program."""
 
 import dataclasses
 import re
@@ -24,7 +24,7 @@ class Collective:
 
   Attributes:
     kind: such as 'all-reduce'.
-    num_bytes: of its result on one device.
+    num_bytes: bytes of its result on one device.
   """
 
   kind: str
@@ -34,8 +34,8 @@ class Collective:
 def find_collectives(program: str) -> list[Collective]:
   """Returns the collectives of a program, in the order of its text.
 
-  What is in a loop is counted once; so is one that XLA for TPU has cut into
-  pieces between other operations, each of which has all of it in its text.
+  One in a loop counts once. XLA for TPU may cut one into pieces between other
+  operations, of which each has the whole in its text: it counts once too.
 
   Args:
     program: optimized HLO; `compiled.as_text()`.

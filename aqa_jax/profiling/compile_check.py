@@ -1,4 +1,4 @@
-"""Whether a config compiles for a topology, and what it takes; no data."""
+"""Compiles a config for a topology, without a dataset; tells the memory."""
 
 import time
 from typing import Any
@@ -14,7 +14,7 @@ from tfds_mtl_aqa.input_error import InputError
 
 
 def run(config: ml_collections.ConfigDict, topology_name: str) -> None:
-  """Compiles the steps of training and prediction, and prints what they take.
+  """Compiles the steps of training and prediction, and prints their memory.
 
   Args:
     config: one of `configs/`, of dives.
@@ -68,7 +68,7 @@ def _compile(
   """Compiles a step, and prints the memory that it takes on each device.
 
   Raises:
-    InputError: it is more than the devices have.
+    InputError: the step needs more memory than the devices have.
   """
   started = time.monotonic()
   try:
@@ -90,6 +90,6 @@ def _compile(
   print(
     f'The step of {name} compiles ({time.monotonic() - started:.0f} s). Memory '
     f'of a device: {inputs + outputs + temporary - shared:.0f} MiB, of which '
-    f'{inputs:.0f} for arguments and {temporary:.0f} for what is between.'
+    f'{inputs:.0f} for arguments and {temporary:.0f} for temporary values.'
   )
   return compiled

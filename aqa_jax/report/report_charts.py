@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-# A notebook sets it for the programs that it starts, to a module that only its
-# own environment has; SVG needs no backend.
+# A notebook sets it, for the programs that it starts, to a module that only the
+# notebook's environment has. SVG needs no backend.
 os.environ.pop('MPLBACKEND', None)
 
 import matplotlib
@@ -76,7 +76,7 @@ def scatter_chart(
   Args:
     true: float [dives].
     predicted: float [dives].
-    quantity: what they are, with the unit, for the axes.
+    quantity: name of the values, with the unit, for the axes.
     marked: name of a group -> {index of a dive: where its dot links to}.
   """
   with _styled(quantity):
@@ -173,9 +173,9 @@ def curve_chart(
   """Returns measures by training step as SVG.
 
   Args:
-    name: of the chart; the page must have no other of this name.
+    name: name of the chart; the page must have no other of this name.
     curves: name -> (steps, values), float [points] each; a value may be NaN.
-    step: that the evaluated checkpoint is of, for a mark; None for none.
+    step: step of the evaluated checkpoint, which is marked; None for no mark.
   """
   with _styled(name):
     figure, axes = _figure(_CURVE_INCHES)

@@ -17,14 +17,14 @@ _NONE = '–'
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-  """How a measure is written.
+  """The name and the format of a measure.
 
   Attributes:
     key: its name in an evaluation.
-    name: for a reader.
-    short: likewise, for the head of a column, if it is to head one.
-    decimals: to write.
-    higher_is_better: or a lower one.
+    name: name for the reader.
+    short: short name for the head of a column; '' if it heads none.
+    decimals: decimals to write.
+    higher_is_better: False if a lower value is better.
   """
 
   key: str
@@ -73,7 +73,7 @@ def headline(evaluation: Evaluation) -> list[dict[str, str]]:
   """Returns a row for each measure of the score that was evaluated.
 
   Args:
-    evaluation: of `evaluation_files.evaluate`.
+    evaluation: what `train.evaluate_best` returns for a split.
 
   Returns:
     Rows of texts: key, name, value, interval ('' where there is none), baseline
@@ -139,13 +139,13 @@ def baseline_table(evaluation: Evaluation) -> BaselineTable:
   """Returns the model beside all baselines and ceilings.
 
   Args:
-    evaluation: of `evaluation_files.evaluate`.
+    evaluation: what `train.evaluate_best` returns for a split.
   """
   rows = [('model', 'this model', evaluation)]
   for kind in ('baseline', 'ceiling'):
     found = evaluation.get(f'{kind}s') or {}
     rows += [(kind, name, values) for name, values in found.items()]
-  # With nothing beside the model, its own measures; else those that compare.
+  # The measures of baselines and ceilings; without any, those of the model.
   compared = rows[1:] or rows
   measures = [
     measure
@@ -177,7 +177,7 @@ def caption_table(evaluation: Evaluation) -> CaptionTable | None:
   """Returns the captions' measures beside their baselines.
 
   Args:
-    evaluation: of a split.
+    evaluation: measures of a split.
 
   Returns:
     The table; None where no captions were evaluated.
@@ -204,8 +204,8 @@ class GroupError:
   """The score's errors on some of the dives.
 
   Attributes:
-    name: of the group.
-    num_dives: in it.
+    name: name of the group.
+    num_dives: dives of the group.
     bias: mean of predicted minus true score, points; NaN without dives.
     mae: mean absolute error, points; NaN without dives.
   """
@@ -240,15 +240,15 @@ class ErrorRow(TypedDict):
   """The errors of a group, as texts and as a bar.
 
   Attributes:
-    name: of the group.
-    num_dives: in it.
+    name: name of the group.
+    num_dives: dives of the group.
     bias: mean signed error, points.
     mae: mean absolute error, points.
     is_over: whether the bias is not negative.
     left: where the bar of the bias begins, percent of its cell.
-    width: of the bar, percent of its cell.
+    width: width of the bar, percent of its cell.
     reach: half the width of the band of the MAE, percent of its cell.
-    spearman: of the group, if it is an event.
+    spearman: Spearman of the group, if it is an event.
   """
 
   name: str
@@ -266,7 +266,7 @@ def error_rows(groups: Sequence[GroupError]) -> list[ErrorRow]:
   """Returns groups for the template.
 
   Args:
-    groups: of `group_errors`; those without a dive are left out.
+    groups: groups from `group_errors`; those without a dive are left out.
   """
   groups = [group for group in groups if group.num_dives]
   largest = max((group.mae for group in groups), default=0.0) or 1.0
@@ -294,15 +294,14 @@ def confusion_tables(
   """Returns the confusion matrix of each classification.
 
   Args:
-    predictions: of a split.
-    evaluation: of `evaluation_files.evaluate`, for the accuracies.
+    predictions: predictions for a split.
+    evaluation: what `train.evaluate_best` returns for a split.
 
   Returns:
     Tables: task, accuracy and majority as text, class_names, and rows, one a
     true class: name, num_dives, recall in percent as text, and cells, each
     (count, share of the row's dives, whether it is the right class). Classes
-    that are neither in the truth nor predicted are left out, and named in
-    `absent`.
+    that no dive has and no prediction names are only in `absent`.
   """
   tables = []
   for task, class_names in predictions.schema.class_names.items():
@@ -354,9 +353,9 @@ def class_rows(
   """Returns true and predicted classes of a dive.
 
   Args:
-    row: with true_<name> and predicted_<name>, names of classes.
-    predictions: of a split.
-    index: of the dive.
+    row: has true_<name> and predicted_<name>, names of classes.
+    predictions: predictions for a split.
+    index: place of the dive, from 0.
 
   Returns:
     Rows: task, true, true_percent, predicted, predicted_percent ('' where there

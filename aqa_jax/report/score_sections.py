@@ -20,9 +20,9 @@ def sections(
   """Returns the headline, the scatter plots and the errors by group.
 
   Args:
-    predictions: that were evaluated.
-    evaluation: of them.
-    shown: kind -> the dives that have their pictures in the report.
+    predictions: the predictions that were evaluated.
+    evaluation: measures of the predictions.
+    shown: kind -> places of the dives whose pictures the report shows.
   """
   headline = {
     'cards': report_tables.headline(evaluation),
@@ -44,8 +44,8 @@ def dive_section(predictions: Predictions, index: int) -> Section:
   """Returns true and predicted score of a dive and the error between.
 
   Args:
-    predictions: that were evaluated.
-    index: of the dive.
+    predictions: the predictions that were evaluated.
+    index: place of the dive, from 0.
   """
   true = float(predictions.labels['final_score'][index])
   predicted = float(predictions.outputs['score'][index])
@@ -61,7 +61,7 @@ def score_errors(predictions: Predictions) -> np.ndarray:
   """Returns predicted minus true scores, float64 [dives], points.
 
   Args:
-    predictions: with scores.
+    predictions: predictions that have scores.
   """
   return np.asarray(predictions.outputs['score'], np.float64) - np.asarray(
     predictions.labels['final_score'], np.float64

@@ -19,7 +19,7 @@ class ActionsTask(Task):
   """One class of many.
 
   Attributes:
-    num_classes: of actions.
+    num_classes: number of actions.
   """
 
   num_classes: int

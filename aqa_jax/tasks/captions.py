@@ -24,7 +24,7 @@ from tfds_mtl_aqa.input_error import InputError
 def caption_loss(
   logits: jax.Array, words: jax.Array, mask: jax.Array
 ) -> jax.Array:
-  """Returns the negative log-likelihood of the captions (eq. 3).
+  """Returns the negative log-likelihood of the captions (equation 3).
 
   Summed over the words of a caption, averaged over the batch.
 
@@ -159,6 +159,6 @@ def true_captions(predictions: Predictions) -> list[list[str]]:
   """Returns the words of the true captions.
 
   Args:
-    predictions: with `caption_words` among the labels.
+    predictions: has `caption_words` among its labels.
   """
   return predictions.labels['caption_words']

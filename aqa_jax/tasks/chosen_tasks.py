@@ -28,7 +28,7 @@ def chosen_tasks(
 
   Raises:
     InputError: a task is unknown, is there twice, has no weight, or does not
-      fit the dataset; or there is none for the score.
+      fit the dataset; or the score is not among them.
   """
   classes = chosen_classes(config)
   tasks = tuple(cls.create(config, schema) for cls in classes)
@@ -45,11 +45,11 @@ def chosen_classes(config: ml_collections.ConfigDict) -> list[type[Task]]:
   """Returns the classes of the tasks, the built-in ones first.
 
   Args:
-    config: as for `chosen_tasks`.
+    config: see `chosen_tasks`.
 
   Raises:
-    InputError: a task is unknown or there twice, or there is none for the
-      score.
+    InputError: a task is unknown or there twice, or the score is not among
+      them.
   """
   names = [name.strip() for name in config.tasks.split(',')]
   found = [
@@ -59,9 +59,9 @@ def chosen_classes(config: ml_collections.ConfigDict) -> list[type[Task]]:
   ]
   if len(found) < len(names) or ScoreTask not in found:
     raise InputError(
-      f"config.tasks='{config.tasks}': give score, and classes and captions if "
-      'wanted, with commas between; or package.module:Class for a task of your '
-      'own.'
+      f"config.tasks='{config.tasks}': give score, and perhaps classes and "
+      'captions, with commas between; or package.module:Class for a task of '
+      'your own.'
     )
   names = [task.name for task in found]
   if len(set(names)) < len(names):

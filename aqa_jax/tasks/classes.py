@@ -23,11 +23,11 @@ ByClass = Mapping[str, jax.Array]
 
 
 def class_loss(logits: ByClass, labels: ByClass) -> jax.Array:
-  """Returns the sum of the cross-entropies, batch means (eq. 2).
+  """Returns the sum of the cross-entropies, batch means (equation 2).
 
   Args:
-    logits: by classification, float [batch, classes].
-    labels: by classification, int [batch]; others are ignored.
+    logits: logits by classification, float [batch, classes].
+    labels: class ids by classification, int [batch]; others are ignored.
   """
   return sum(
     optax.softmax_cross_entropy_with_integer_labels(

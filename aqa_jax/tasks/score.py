@@ -26,7 +26,7 @@ _DECIMALS = {'spearman': 4, 'relative_l2': 3, 'mae': 2}
 
 
 def score_loss(predicted: jax.Array, points: jax.Array) -> jax.Array:
-  """Returns squared plus absolute error, the mean over the batch (eq. 1).
+  """Returns squared plus absolute error, means over the batch (equation 1).
 
   Args:
     predicted: float [batch], in units of SCORE_UNIT points.
@@ -41,7 +41,7 @@ class ScoreTask(Task):
   """The final score, in points.
 
   Attributes:
-    initial_score: that an untrained network begins with, in units of
+    initial_score: score of an untrained network, in units of
       SCORE_UNIT points; 0 for PyTorch's initialisation of the bias.
   """
 
@@ -65,7 +65,7 @@ class ScoreTask(Task):
 
   @property
   def initial(self) -> float:
-    """What the output layer's bias begins with."""
+    """First value of the output layer's bias."""
     return self.initial_score
 
   def output(self, layers: dict[str, jax.Array]) -> jax.Array:
@@ -91,7 +91,7 @@ class ScoreTask(Task):
   def measure(self, predictions: Predictions) -> dict[str, float]:
     """Returns `metrics.score_metrics`, and execution_spearman.
 
-    Without difficulties there is no execution.
+    A dataset without difficulties has no execution_spearman.
     """
     return self._measure(predictions, np.arange(len(predictions)))
 
@@ -112,7 +112,7 @@ class ScoreTask(Task):
   ) -> dict[str, float]:
     """Returns the measures of drawn dives."""
     measured = self._measure(predictions, dives)
-    # Relative to the scores of the split: two dives alone can change the range.
+    # By the range of the whole split: that of a draw hangs on two dives.
     spread = float(np.ptp(predictions.label('final_score')))
     if spread:
       measured['relative_l2'] = 100 * measured['mse'] / spread**2

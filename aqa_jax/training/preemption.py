@@ -1,4 +1,4 @@
-"""The notice that this machine is about to be taken away: SIGTERM."""
+"""SIGTERM: the notice that this program has to end soon."""
 
 import contextlib
 import signal
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import jax
 from jax.experimental import multihost_utils
 
-# What launchers take for "start me again": EX_TEMPFAIL of sysexits.h.
+# For launchers it means "start me again": EX_TEMPFAIL of sysexits.h.
 EXIT_CODE = 75
 
 
@@ -23,8 +23,8 @@ _LOST_PEER = (
 
 
 def is_lost_peer(error: BaseException) -> bool:
-  """Returns whether an error is JAX's that another process is gone."""
-  # Where a step is awaited it is the first, where it is begun the second.
+  """Returns whether an error of JAX says that another process is gone."""
+  # Waiting for a step raises the first, beginning one raises the second.
   if not isinstance(error, jax.errors.JaxRuntimeError | ValueError):
     return False
   text = str(error)
@@ -32,15 +32,15 @@ def is_lost_peer(error: BaseException) -> bool:
 
 
 class Notice:
-  """Whether the notice has come.
+  """Tells whether SIGTERM has come.
 
-  With `jax.distributed`, its own handler takes SIGTERM from the start on, and
-  JAX's coordination service sees to it that all processes get the same answer
-  at the same step, whichever of them was told.
+  With `jax.distributed`, JAX handles SIGTERM from the start on. Its
+  coordination service gives all processes the same answer at the same step,
+  whichever of them got the signal.
   """
 
   def __init__(self) -> None:
-    """No notice yet."""
+    """Begins without a notice."""
     self._has_come = False
 
   def has_come(self, step: int) -> bool:
@@ -54,10 +54,11 @@ class Notice:
     return self._has_come
 
   def came_before(self, step: int) -> bool:
-    """Returns whether it came before the first step of this start.
+    """Returns whether SIGTERM came before the first step of this start.
 
-    JAX answers at the step after the last that any process has asked for, at
-    step 1 if none has: so those of earlier starts are asked for again.
+    JAX says yes at one step only: the one after the last step that any process
+    has asked about, or step 1. So this asks again about all steps of earlier
+    starts.
 
     Args:
       step: the first of this start, just done.

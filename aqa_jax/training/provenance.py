@@ -22,10 +22,10 @@ def describe(
   train: DiveSplit,
   words: Sequence[str],
 ) -> dict[str, Any]:
-  """Returns what a checkpoint says of its origin, fit for JSON.
+  """Returns what a checkpoint says about its origin, as JSON can hold it.
 
   Args:
-    config: of the training, plain values.
+    config: config of the training, as plain values.
     dataset: name, config and version of the dataset.
     train: dives that are trained on.
     words: the dataset's vocabulary; empty without captions.

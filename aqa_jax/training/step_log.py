@@ -1,4 +1,4 @@
-"""What the training steps gave: written down, and watched for NaN."""
+"""Writes the scalars of the training steps, and watches them for NaN."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ _FILE = 'non_finite.jsonl'
 
 
 class StepLog:
-  """Gathers the scalars of steps, and writes their means now and then.
+  """Collects the scalars of steps, and writes their means.
 
-  A step whose loss or gradient was not finite changed nothing (see `steps`).
-  The step and the keys of its batch go into non_finite.jsonl, and it is not in
-  the means.
+  A step whose loss or gradient was not finite changed nothing (see `steps`). It
+  is not in the means: its number and the dives of its batch go into
+  non_finite.jsonl.
   """
 
   def __init__(
@@ -30,10 +30,11 @@ class StepLog:
     """Starts empty.
 
     Args:
-      workdir: of the run.
-      writer: of the means.
+      workdir: folder of the run.
+      writer: writer of the means.
       start_step: see `MetricsWriter`.
-      max_non_finite: how many such steps in a row end the training.
+      max_non_finite: so many steps in a row that are not finite end the
+        training.
     """
     self._path = workdir / _FILE
     self._writer = writer
@@ -45,11 +46,11 @@ class StepLog:
       JsonLines(self._path, start_step).close()
 
   def add(self, step: int, scalars: dict[str, jax.Array]) -> None:
-    """Adds a step; waits for the one before, so the host is one ahead.
+    """Adds a step; waits for the one before: the host is one step ahead.
 
     Args:
       step: steps done.
-      scalars: of `steps.make_train_step`.
+      scalars: the step's; see `steps.make_train_step`.
     """
     if self._unwritten:
       jax.block_until_ready(self._unwritten[-1][1])
@@ -73,9 +74,9 @@ class StepLog:
     """Takes over the steps that were not written when a checkpoint was saved.
 
     Args:
-      unwritten: from the method of this name.
+      unwritten: steps from the method `unwritten`.
     """
-    # As earlier versions named it.
+    # Earlier versions named it so.
     renamed = {'key': 'dive_id'}
     self._unwritten = [
       (

@@ -48,9 +48,9 @@ def task_losses(
   """Returns the loss of each task, by its name.
 
   Args:
-    tasks: of the network.
-    outputs: of the network, by task, teacher-forced.
-    batch: with the labels; see `input_pipeline`.
+    tasks: tasks of the network.
+    outputs: outputs of the network, by task, teacher-forced.
+    batch: batch with the labels; see `input_pipeline`.
   """
   return {task.name: task.loss(outputs[task.name], batch) for task in tasks}
 
@@ -58,11 +58,14 @@ def task_losses(
 def total_loss(
   losses: Mapping[str, jax.Array], weights: Mapping[str, float]
 ) -> jax.Array:
-  """Returns the weighted sum (eq. 4 of the paper; there 1, 1 and 0.01).
+  """Returns the weighted sum of the losses (equation 4).
+
+  The paper's weights of score, classes and captions are 1, 1 and 0.01.
 
   Args:
-    losses: of each task, a scalar.
-    weights: by task; 1 for a task that has none, such as the pretraining's.
+    losses: by task, its loss, a scalar.
+    weights: by task, its weight. A task that has none, as in pretraining,
+      counts once.
   """
   # A network has at least one task: the sum is no bare 0.
   return sum(  # type: ignore[return-value]
@@ -82,20 +85,20 @@ def make_train_step(
 
   The step takes the state, which it consumes, and a batch as
   `input_pipeline.training_batches` makes it, and returns the new state and
-  scalars, each float32 []: 'loss', the weighted sum, and each task's own;
-  'gradient_norm'; and 'is_finite', 1 or 0. If loss or gradient are not finite,
-  the new state is the old one, but for its step. With them comes the batch's
-  'dive_id', whole.
+  scalars, each float32 []: 'loss', the weighted sum; the loss of each task
+  under its name; 'gradient_norm'; and 'is_finite', 1 or 0. If loss or gradient
+  are not finite, the new state is the old one with the next step number. Among
+  the scalars is also 'dive_id', int32 [batch, 2], of the whole batch.
 
   Args:
-    model: that is trained; it knows its tasks.
-    optimizer: of its parameters.
-    loss_weights: by task.
-    seed: of dropout.
-    mesh: of devices.
-    accumulation: parts of the batch that are worked on one after the other, to
-      save memory. Their gradients' mean is that of the batch; BatchNorm sees
-      each part for itself.
+    model: network to train; its `tasks` give the losses.
+    optimizer: optimizer of its parameters.
+    loss_weights: weight of the loss by task.
+    seed: seed of dropout.
+    mesh: mesh of devices.
+    accumulation: parts of the batch that are computed one after the other, to
+      save memory. The gradient is the mean of theirs; BatchNorm normalises each
+      part on its own.
   """
   everywhere = sharding.replicated(mesh)
 
@@ -131,8 +134,8 @@ def make_train_step(
     gradients, (scalars, batch_stats) = jax.grad(loss_of, has_aux=True)(
       params, batch_stats, batch, dropout_key
     )
-    # Each device keeps its part of the gradient. Were it not whole before,
-    # XLA would compute the part alone, from the activations of all devices.
+    # Each device keeps its part of the gradient. If the gradient were not whole
+    # first, XLA would send the activations of all devices to compute each part.
     gradients = lax.with_sharding_constraint(gradients, everywhere)
     gradients = lax.with_sharding_constraint(
       gradients, sharding.state_sharding(mesh, gradients)
@@ -222,8 +225,8 @@ def make_predict_step(model: nn.Module, mesh: Mesh) -> PredictStep:
   `Task.predict` gives for each of the model's tasks.
 
   Args:
-    model: that predicts.
-    mesh: of devices.
+    model: network that predicts.
+    mesh: mesh of devices.
   """
 
   def predict_step(

@@ -31,13 +31,13 @@ from tfds_mtl_aqa.file_lock import file_lock
 
 @dataclasses.dataclass
 class Training:
-  """What the loop needs to know of a training; subclasses know their data.
+  """What the loop needs of a training; a subclass adds its data.
 
   Attributes:
     setup: network, optimizer and steps.
     workdir: folder of the run.
-    state: as it is now; abstract until a checkpoint is restored.
-    checkpoints: of the workdir.
+    state: present state; abstract until a checkpoint is restored.
+    checkpoints: checkpoints of the workdir.
     started: `time.monotonic()` when the program was started.
   """
 
@@ -66,15 +66,23 @@ class Training:
     return self.setup.num_steps
 
   def batches(self, first_step: int) -> Iterator[Mapping[str, np.ndarray]]:
-    """Yields this process's share of the batch of each step from one on."""
+    """Yields this process's part of the batch of each step.
+
+    Args:
+      first_step: steps that are done already.
+    """
     raise NotImplementedError
 
   def validate(self) -> dict[str, float]:
-    """Returns what the present state is worth; `measure` is among it."""
+    """Returns the validation measures of the present state.
+
+    Returns:
+      Measure -> value; `measure`, which checkpoints are chosen by, is one.
+    """
     raise NotImplementedError
 
   def summary(self) -> str:
-    """Returns what is trained on and what checkpoints are chosen by."""
+    """Returns the training and the validation data, in words."""
     raise NotImplementedError
 
 
@@ -82,7 +90,7 @@ def run(training: Training) -> None:
   """Trains, or goes on training, to the last step.
 
   Args:
-    training: its state is the last one afterwards.
+    training: the training; afterwards its state is the last one.
 
   Raises:
     InputError: `config.init_from` does not fit, or another process trains in
@@ -143,14 +151,14 @@ def _run(training: Training) -> None:
 def begin(
   setup: Setup, workdir: pathlib.Path, origin: Mapping[str, Any] | None = None
 ) -> tuple[Checkpoints, TrainState]:
-  """Claims the workdir, and returns its checkpoints and a state.
+  """Records the config in the workdir; returns its checkpoints and a state.
 
-  What is refused leaves no trace in the workdir.
+  If it raises, it has written nothing.
 
   Args:
-    setup: of the training.
-    workdir: of the run.
-    origin: what checkpoints say of their origin; see `provenance`.
+    setup: setup of the training.
+    workdir: folder of the run.
+    origin: stored with each checkpoint; see `provenance.describe`.
 
   Returns:
     The checkpoints; and the state before the first step, or, where there is a
@@ -170,7 +178,7 @@ def begin(
 
 
 def begin_with_pretrained(training: Training) -> None:
-  """Loads what `config.init_from` names, and says what was loaded."""
+  """Loads the weights of `config.init_from`, and prints which were loaded."""
   if not training.config.init_from:
     return
   variables, table = _pretrained_variables(training.setup, training.state)
@@ -246,7 +254,7 @@ def _train(
         or is_first
         or trace.ends_with(step)
       ):
-        # What reads them below would wait, and not for the goodput.
+        # What reads them below would wait, and its time is not in the goodput.
         jax.block_until_ready(scalars)
       if is_first:
         # Until now there was nothing to save: SIGTERM ended it at once.

@@ -28,9 +28,9 @@ class C3D(nn.Module):
     batch_norm: a BatchNorm behind every convolution. The paper's network has
       none; a toy trained from scratch needs it.
     conv_impl: how to run the convolutions; see `convolution`.
-    dtype: of the computation.
-    remat: keep of each stage its input alone, and compute the rest again on the
-      way back.
+    dtype: dtype of the computation.
+    remat: keep only the input of each stage for the backward pass, which then
+      computes the rest again.
   """
 
   width: int = 64

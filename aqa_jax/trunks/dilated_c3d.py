@@ -25,7 +25,7 @@ _GROUPS = (
   (None, (('conv5a', 8, 2, 2), ('conv5b', 8, 1, 2))),
 )
 
-# What leaves one value after the poolings and conv5b.
+# The smallest video of which conv5b leaves one value.
 _LEAST_FRAMES = 12
 _LEAST_PIXELS = 24
 
@@ -36,12 +36,13 @@ class DilatedC3D(nn.Module):
   Attributes:
     width: channels of the first convolution; 32 in the paper. The others have
       2, 4, 4, 8, 8, 8 and 8 times as many.
-    dropout: of single values, behind the last convolution; 0.5 in the paper.
+    dropout: dropout rate of single values, behind the last convolution; 0.5 in
+      the paper.
     statistics_groups: see `BatchNorm`.
     conv_impl: how to run the convolutions; see `convolution`.
-    dtype: of the computation.
-    remat: keep of each group its input alone, and compute the rest again on the
-      way back.
+    dtype: dtype of the computation.
+    remat: keep only the input of each group for the backward pass, which then
+      computes the rest again.
   """
 
   width: int = 32

@@ -1,4 +1,4 @@
-"""Checkpoints: the latest, to go on from, and the best, to use."""
+"""Checkpoints: the latest, to resume from, and the best, to use."""
 
 import contextlib
 import pathlib
@@ -30,11 +30,11 @@ class Checkpoints:
   def __init__(
     self, workdir: pathlib.Path, origin: Mapping[str, Any] | None = None
   ):
-    """Opens them.
+    """Opens the checkpoints.
 
     Args:
-      workdir: of the run.
-      origin: what every checkpoint says of its origin; see `provenance`.
+      workdir: folder of the run.
+      origin: stored with every checkpoint; see `provenance.describe`.
     """
     self._origin = dict(origin or {})
     self._latest = _manager(workdir / 'checkpoints', max_to_keep=2)
@@ -43,9 +43,10 @@ class Checkpoints:
     self._saving: dict[ocp.CheckpointManager, int] = {}
 
   def clean_up(self) -> None:
-    """Removes what a killed run had begun to save.
+    """Removes unfinished checkpoints of a killed run.
 
-    Only for whoever trains in the workdir: another's save may be under way.
+    Only the process that trains in the workdir may call it: the save of another
+    may be under way.
     """
     for manager in (self._latest, self._best):
       for path in pathlib.Path(manager.directory).glob(f'*{_UNFINISHED}*'):
@@ -66,7 +67,7 @@ class Checkpoints:
     return self.latest_step() is not None or self.best_step() is not None
 
   def best_value(self) -> float | None:
-    """Returns what the best checkpoint was chosen for; higher is better."""
+    """Returns the measure of the best checkpoint; None where there is none."""
     step = self.best_step()
     if step is None:
       return None
@@ -79,19 +80,19 @@ class Checkpoints:
     unwritten: Sequence[Mapping[str, Any]] = (),
     is_validated: bool = True,
   ) -> None:
-    """Begins to save the state as the latest.
+    """Begins to save the state as the latest; waits until the best is saved.
 
-    The state may be changed at once. It is on the disk after `wait`, or when
-    the next one is saved. A best state that is being saved is waited for: a
-    latest one says that its step was judged.
+    The caller may change the state at once. It is on the disk after `wait`, or
+    when the next one is saved. The best comes first, because the latest says
+    that its step was validated.
 
     Args:
-      state: to save.
+      state: state to save.
       unwritten: see `StepLog`; saved with it.
       is_validated: False if the step's validation is left to the next start.
 
     Raises:
-      InputError: the disk is full; perhaps since the save before.
+      InputError: the disk is full; the save before may have failed.
     """
     self._wait(self._best)
     self._save(
@@ -124,7 +125,7 @@ class Checkpoints:
         manager.wait_until_finished()
 
   def wait(self) -> None:
-    """Waits until what is being saved is on the disk.
+    """Waits until all checkpoints are on the disk.
 
     Raises:
       InputError: the disk is full.
@@ -140,12 +141,12 @@ class Checkpoints:
     """Saves the state as the best so far.
 
     Args:
-      state: to save.
-      value: what it was chosen for.
+      state: state to save.
+      value: its measure; higher is better.
 
     Returns:
-      Whether it was saved: not where a start that was killed before its next
-      checkpoint has chosen this step already; its choice stays.
+      Whether it was saved. It is not if a start that was killed before its next
+      checkpoint has saved this step as the best already.
     """
     return self._save(self._best, state, chosen_for={'value': value})
 
@@ -156,12 +157,12 @@ class Checkpoints:
       state: of the same shapes and shardings; its values are not used.
 
     Raises:
-      InputError: there is none, or it is damaged, or of other data.
+      InputError: there is none, it is damaged, or it was trained on other data.
     """
     return self._restore(self._latest, state)
 
   def left_to_do(self) -> tuple[list[dict[str, Any]], bool]:
-    """Returns unwritten and is_validated, as `save` had them the last time."""
+    """Returns unwritten and is_validated of the latest; see `save`."""
     restored = _read(
       self._latest,
       unwritten=ocp.args.JsonRestore(),
@@ -173,7 +174,7 @@ class Checkpoints:
     """Returns the best checkpoint; see `restore_latest`.
 
     Raises:
-      InputError: likewise.
+      InputError: see `restore_latest`.
     """
     return self._restore(self._best, state)
 
@@ -195,15 +196,15 @@ class Checkpoints:
       raise InputError(
         f'{manager.directory}: step {step} was trained on other data ('
         + '; '.join(found)
-        + '); give the dataset that it was trained on, whole (without records '
-        'that can not be read it is another), or another --workdir.'
+        + '); give the dataset that it was trained on, or another --workdir. A '
+        'dataset with records that can not be read counts as another one.'
       )
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
     restored = _read(manager, state=ocp.args.StandardRestore(abstract))
     return restored['state']
 
   def close(self) -> None:
-    """Waits for what is being written; an error in it is no news here."""
+    """Waits for what is being written, and closes the checkpoints."""
     self._latest.close()
     self._best.close()
 
@@ -212,8 +213,8 @@ class Checkpoints:
 def _tells_full_disk(
   manager: ocp.CheckpointManager, step: int
 ) -> Iterator[None]:
-  """Raises an InputError for a disk that is full."""
-  # Orbax tells of an error with a traceback a thread; here it is raised.
+  """Turns the error of a full disk into an InputError."""
+  # Orbax logs a traceback for each thread, besides the error.
   verbosity = logging.get_verbosity()
   logging.set_verbosity(logging.FATAL)
   try:
@@ -223,7 +224,7 @@ def _tells_full_disk(
       raise
     raise InputError(
       f'{manager.directory}: the disk is full, step {step} could not be saved; '
-      'what was saved before is whole. Make room, and give the same command '
+      'earlier checkpoints are whole. Make room, and give the same command '
       'again.'
     ) from e
   finally:
@@ -269,10 +270,10 @@ def _damaged(folder: pathlib.Path, error: Exception, remedy: str) -> InputError:
 
 
 def read_best(workdir: pathlib.Path) -> tuple[dict[str, Variables], int]:
-  """Returns the variables of the best checkpoint, of whatever model.
+  """Returns the variables of the best checkpoint, of any model.
 
   Args:
-    workdir: of a training.
+    workdir: folder of a training.
 
   Returns:
     `params` and `batch_stats`, host arrays; and the step.

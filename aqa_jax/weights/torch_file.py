@@ -1,11 +1,11 @@
 """Reads and writes PyTorch weight files, without PyTorch.
 
 A weight file names its tensors in a pickle: a program for a stack machine that
-may call whatever it likes. The machine here knows the few instructions that a
-state_dict needs, calls nothing, and makes no array before its size has been
-held against the bytes that are there. It is not pickle.Unpickler: that one
-allocates what a forged memo index claims, and a tuple nested a million deep,
-used as a key, ends it with a segmentation fault.
+may call any function. The machine here knows only the few instructions that a
+state_dict needs, calls nothing, and compares the size of each array with the
+bytes of the file before it makes it. pickle.Unpickler would not be safe: a
+forged memo index makes it allocate any amount of memory, and a tuple nested a
+million deep, used as a key, ends it with a segmentation fault.
 
 The formats are those of torch/serialization.py: before PyTorch 1.6 some pickles
 and then the storages, since then a zip archive.
@@ -65,7 +65,7 @@ _DTYPES = {
 }
 _KNOWN = {_DICT, _TENSOR, _TENSOR_BEFORE_0_4, *_PARAMETERS, *_DTYPES}
 _REMEDY = 'save the weights alone: torch.save(model.state_dict(), path)'
-# What pickletools, zipfile and NumPy say to bytes that make no sense.
+# What pickletools, zipfile and NumPy raise for damaged bytes.
 _DAMAGE = (
   *(AttributeError, EOFError, LookupError, MemoryError, OverflowError),
   *(RuntimeError, TypeError, ValueError, struct.error, zipfile.BadZipFile),
@@ -74,7 +74,7 @@ _DAMAGE = (
 
 
 class _RefusalError(Exception):
-  """What is wrong with a file, in words that follow its name."""
+  """The reason to refuse a file, in words that follow its name."""
 
 
 class _Global(NamedTuple):
@@ -115,7 +115,7 @@ def read_torch_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     storage share memory.
 
   Raises:
-    InputError: the file cannot be read, or it is or does anything else.
+    InputError: the file can't be read, or is no such file.
   """
   path = pathlib.Path(path)
   try:
@@ -145,8 +145,8 @@ def write_torch_file(
 ) -> None:
   """Writes a state_dict that torch.load(path, weights_only=True) reads.
 
-  The file is, at any time, wholly old or wholly new; its bytes depend on the
-  tensors alone.
+  At any time the file is the old one or the new one, whole. Its bytes depend
+  only on the tensors.
 
   Args:
     path: the file, in an existing folder.

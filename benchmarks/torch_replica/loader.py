@@ -37,7 +37,7 @@ class DiveFrames(Dataset):
 
     Args:
       folder: holds a folder of numbered JPEG files a dive.
-      config: of the network: which frames it sees.
+      config: config of the network: which frames it sees.
       is_official: Pillow, a resize with a filter drawn for each frame, and
         float32 that is normalised here. Otherwise OpenCV, frames that are
         stored in the size that they are needed in, and uint8.

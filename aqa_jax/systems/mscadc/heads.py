@@ -1,4 +1,4 @@
-"""The heads of MSCADC: a context net, and what a task makes of it.
+"""The heads of MSCADC: a context net, and output layers.
 
 Parmar & Morris, section 4.2 and table 3. The context net is that of Yu &
 Koltun, "Multi-Scale Context Aggregation by Dilated Convolutions" (ICLR 2016),
@@ -22,7 +22,7 @@ from aqa_jax.layers.precision import precision_of
 
 # Of conv1 to conv5: channels, as multiples of the head's, and dilation.
 _CONTEXT_LAYERS = ((2, 1), (2, 1), (4, 2), (8, 4), (8, 1))
-# What these take away on each side.
+# Together they shorten each side by so much.
 _CONTEXT_PADDING = sum(dilation for _, dilation in _CONTEXT_LAYERS)
 
 
@@ -44,12 +44,12 @@ def _pointwise(
 
 
 class ContextNet(nn.Module):
-  """Looks at each place from five distances, and keeps the size.
+  """Five convolutions of growing context, which keep the size of the maps.
 
   Attributes:
     statistics_groups: see `BatchNorm`.
     conv_impl: how to run the convolutions; see `convolution`.
-    dtype: of the computation.
+    dtype: dtype of the computation.
   """
 
   statistics_groups: int = 1
@@ -92,13 +92,13 @@ class ContextNet(nn.Module):
 
 
 class HeadFeatures(nn.Module):
-  """What every head begins with; each has its own.
+  """The first layers of a head; each head has its own.
 
   Attributes:
-    channels: of its features; 12 in the paper.
+    channels: channels of its features; 12 in the paper.
     statistics_groups: see `BatchNorm`.
     conv_impl: how to run the convolutions; see `convolution`.
-    dtype: of the computation.
+    dtype: dtype of the computation.
   """
 
   channels: int = 12
@@ -149,10 +149,10 @@ class _Head(nn.Module):
   """Head features, and convolutions of them.
 
   Attributes:
-    channels: of its features; 12 in the paper.
+    channels: channels of its features; 12 in the paper.
     statistics_groups: see `BatchNorm`.
     conv_impl: how to run the convolutions; see `convolution`.
-    dtype: of the computation.
+    dtype: dtype of the computation.
   """
 
   channels: int = 12
@@ -209,11 +209,11 @@ def layer_names(units: Iterable[str]) -> list[str]:
 
 
 class OutputHead(_Head):
-  """Trunk features to a task's outputs: the mean over time and space of each.
+  """Trunk features to a task's outputs, each the mean over time and space.
 
   Attributes:
     units: (name, number of outputs) of each layer.
-    initial: what the biases begin about.
+    initial: mean of the first values of the biases.
   """
 
   units: tuple[tuple[str, int], ...] = ()
@@ -241,7 +241,7 @@ class OutputHead(_Head):
 
 
 class CaptionHead(_Head):
-  """Trunk features to the one vector that the captioner watches."""
+  """Trunk features to the one vector that the captioner reads."""
 
   @nn.compact
   def __call__(self, features: jax.Array, train: bool) -> jax.Array:
