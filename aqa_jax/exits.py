@@ -67,7 +67,7 @@ def end_with(error: BaseException, workdir: str | None) -> NoReturn:
   if not jax.distributed.is_initialized():
     raise error
   traceback.print_exception(error)
-  _end(1, 'this process has failed, as told above.')
+  _end(1, 'this process has failed; its error is above.')
 
 
 def _end(code: int, message: str) -> NoReturn:

@@ -2,7 +2,6 @@ import importlib.metadata
 
 import numpy as np
 
-from aqa_jax.data.vocabulary import Vocabulary
 from aqa_jax.training import provenance
 
 
@@ -22,7 +21,7 @@ def test_training_from_a_folder_that_pip_does_not_know(monkeypatch):
     return version(name)
 
   monkeypatch.setattr(importlib.metadata, 'version', of_others)
-  words = Vocabulary(['<eos>', '<sos>', 'pike'])
+  words = ('<eos>', '<sos>', 'pike')
   origin = provenance.describe({'seed': 0}, 'dives/1.0.0', _Dives(), words)
   assert origin['versions']['aqa_jax'] == 'not installed'
   assert origin['versions']['numpy'] == np.__version__

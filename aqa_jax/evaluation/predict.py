@@ -51,7 +51,7 @@ def collect(
     collected.append(jax.tree.map(lambda rows, real=real: rows[real], outputs))
   index = np.concatenate(seen)
   if not np.array_equal(np.sort(index), np.arange(count)):
-    raise RuntimeError('an example was evaluated never or twice')
+    raise RuntimeError('an example was evaluated twice, or not at all')
   order = np.argsort(index)
   return jax.tree.map(lambda *rows: np.concatenate(rows)[order], *collected)
 

@@ -115,7 +115,7 @@ class StepLog:
       raise FloatingPointError(
         f'the loss or its gradient was not finite in {worst} steps in a row, '
         f'the last of them step {last_of_worst}; {self._path} lists their '
-        'dives. What was saved before them is kept. A lower '
+        'dives. The checkpoints before them are kept. A lower '
         'config.optimizer.learning_rate, in another --workdir, may help.'
       )
 
