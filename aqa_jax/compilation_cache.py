@@ -15,8 +15,8 @@ def use(workdir: pathlib.Path) -> None:
     workdir: folder of the run.
   """
   if jax.process_count() > 1 and jax.default_backend() == 'cpu':
-    # XLA's CPU programs lose the order of their collectives in a cache, and
-    # Gloo then takes one for another.
+    # In a cache XLA's CPU programs lose the order of their collectives, so that
+    # Gloo mixes them up.
     jax.config.update('jax_enable_compilation_cache', False)
   # JAX makes its options attributes at run time: no type has them.
   elif jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]

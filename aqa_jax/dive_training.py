@@ -107,7 +107,7 @@ class DiveTraining(Training):
     """
     inputs = make_inputs(split[index], self.video_input, (), rng=None)
     params, batch_stats = jax.tree.map(
-      # Whole: see `train.evaluate_best`.
+      # `train.evaluate_best` has gathered them: each device holds them whole.
       lambda leaf: leaf.addressable_data(0),
       (self.state.params, self.state.batch_stats),
     )

@@ -73,7 +73,7 @@ def count_steps(config: ml_collections.ConfigDict, num_examples: int) -> int:
       f"config.duration='{config.duration}': that is 0 steps of "
       f'config.batch_size={config.batch_size}; give at least one.'
     )
-  # Raises, if it has to, before anything is compiled.
+  # Checked here, before anything is compiled.
   to_steps(
     config.checkpoint_every, 'checkpoint_every', config.batch_size, num_examples
   )

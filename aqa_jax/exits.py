@@ -39,7 +39,7 @@ def end_with(error: BaseException, workdir: str | None) -> NoReturn:
     )
     sys.stdout.flush()
     sys.stderr.flush()
-    # Not Python's way out: XLA may be compiling, and would crash.
+    # Not sys.exit: XLA may be compiling, and would crash.
     os._exit(128 + signal.SIGINT)
   # The errors below come from code that has imported JAX.
   import jax
@@ -57,7 +57,7 @@ def end_with(error: BaseException, workdir: str | None) -> NoReturn:
       f'another process has died or can not be reached ({reason}); the same '
       'command goes on from the last checkpoint.',
     )
-  # TensorFlow and TensorStore have exceptions of their own for it.
+  # TensorFlow and TensorStore raise their own exceptions for a full disk.
   if is_disk_full(error):
     _end(
       2,
@@ -76,8 +76,7 @@ def _end(code: int, message: str) -> NoReturn:
   jax = sys.modules.get('jax')
   if jax is None or not jax.distributed.is_initialized():
     sys.exit(code)
-  # Python's own way out would wait for the other processes, which may be
-  # waiting for this one.
+  # sys.exit would wait for the other processes, which may wait for this one.
   sys.stdout.flush()
   if jax.process_index() == 0:
     time.sleep(_LAST_WORDS)

@@ -42,8 +42,8 @@ _TOPOLOGY = flags.DEFINE_string(
 )
 flags.adopt_module_key_flags(distributed)
 
-# Also keeps XLA from trying which kernel is the fastest: that differs from
-# start to start.
+# With it XLA does not choose kernels by timing them: the choice would differ
+# from start to start.
 _DETERMINISTIC = '--xla_gpu_deterministic_ops=true'
 
 
@@ -130,9 +130,9 @@ def run() -> None:
   logging.set_verbosity(logging.ERROR)
   try:
     app.run(main, flags_parser=command_line.parse_flags)
-  # Not SystemExit, which absl ends with.
+  # Not SystemExit, with which absl ends the program.
   except (Exception, KeyboardInterrupt) as e:
-    # The flag's own value: parsing may have failed.
+    # Not _WORKDIR.value, which raises if parsing has failed.
     exits.end_with(e, flags.FLAGS['workdir'].value)
 
 

@@ -17,7 +17,7 @@ _LEAVES = {
   'var': 'running_var',
   'count': 'num_batches_tracked',
 }
-# Of PyTorch's GRU.
+# Names of PyTorch's GRU.
 _GRU = {'lower': 'rnn1', 'upper': 'rnn2', 'inputs': 'ih', 'carry': 'hh'}
 
 
@@ -71,7 +71,7 @@ class OfficialNames:
       entry = f'{prefix}{self.layers.get(layers[-1], layers[-1])}.{leaf}'
     else:
       names = [self.layers.get(layer, layer) for layer in layers]
-      # A module that is one layer itself.
+      # The module is itself a layer.
       names = names or [self.layers[module]]
       entry = '.'.join([*names, leaf])
     return self.modules[module], entry

@@ -20,7 +20,7 @@ from tfds_mtl_aqa.input_error import InputError
 _AXES = ('data', 'clip', 'fsdp')
 # The axes that examples are spread over.
 _EXAMPLES = ('data', 'fsdp')
-# Of a batch: [batch, time, ...], whose clips follow each other in time.
+# The array of a batch that is split by clip: [batch, time, ...].
 _VIDEO = 'video'
 # Every device holds smaller arrays whole: to gather the parts would take longer
 # than it is worth.
@@ -120,7 +120,7 @@ def state_sharding(mesh: Mesh, state: Any) -> Any:
     axes = [a for a, size in enumerate(array.shape) if size % parts == 0]
     if parts == 1 or not axes or array.size < _MIN_SHARDED_SIZE:
       return replicated(mesh)
-    # Of equally large axes, the last: outputs rather than inputs.
+    # Of axes of the same size the last: that of the outputs.
     axis = max(axes, key=lambda a: (array.shape[a], a))
     return NamedSharding(mesh, PartitionSpec(*[None] * axis, 'fsdp'))
 

@@ -78,7 +78,7 @@ def set_up(
   checkpoints, state = training_loop.begin(setup, workdir, origin)
   logging.info(
     'Parameters:\n%s',
-    # Without their means, which would have to be fetched from all processes.
+    # Without statistics, for which all processes would have to send values.
     parameter_overview.get_parameter_overview(
       state.params, include_stats=False
     ),
@@ -262,7 +262,7 @@ def _evaluate_split(
 def _count_seen(training: DiveTraining, split: DiveSplit) -> int:
   """Returns how many dives of a split had a part in the training."""
   others = [training.train]
-  # Where the test split itself chooses, `selected_on` says so.
+  # If the test split chooses the checkpoint, `selected_on` says so.
   if training.config.select_on == 'validation':
     others.append(training.validation)
   return int(dive_selection.are_in(split, *others).sum())

@@ -10,7 +10,7 @@ from typing import Any
 from aqa_jax.files import write_atomically
 from tfds_mtl_aqa.input_error import InputError
 
-# What may differ between the run that wrote a workdir and the one that goes on.
+# Fields that may change between the starts of a training.
 FREE_FIELDS = (
   'dataset.data_dir',
   'eval_batch_size',
@@ -119,7 +119,7 @@ def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
 
 
 def _has_checkpoint(workdir: pathlib.Path) -> bool:
-  # Orbax names what is whole by its step.
+  # Orbax names a complete checkpoint by its step.
   return any(
     path.name.isdecimal()
     for kind in ('checkpoints', 'best')

@@ -35,8 +35,8 @@ _ANNOTATION = 'traced steps'
 # CUDA graphs, whose kernels do not tell their operation.
 _NO_COMMAND_BUFFERS = {'xla_gpu_enable_command_buffer': ''}
 _PLATFORMS = {'cpu': 'cpu', 'gpu': 'cuda,cpu'}
-# Traces, and seconds of a turn without the tracer, of which there is one before
-# each and one at the end. Of slow steps one trace is enough.
+# Number of traces, and seconds of a turn without the tracer: there is one
+# before each trace and one at the end. For slow steps one trace is enough.
 _TRACES, _SECONDS_A_TURN, _SLOW = 5, 1.0, 10.0
 
 
@@ -77,7 +77,7 @@ def measure(config: ml_collections.ConfigDict, num_steps: int) -> Breakdown:
       )
     )
   _take_turns(candidates)
-  # What else the machine does may meet some of the traces.
+  # Other programs may disturb some of the traces.
   traces.sort(key=lambda trace: trace[0])
   traced, shares = traces[(num_traces - 1) // 2]
   return Breakdown(
@@ -281,14 +281,14 @@ def _choose_platform(asked: str | None) -> str:
   try:
     platform = jax.devices()[0].platform
   except (AssertionError, RuntimeError) as e:
-    # JAX has no words for a plugin that is not installed.
+    # For a plugin that is not installed JAX's error has no text.
     reason = str(e).splitlines()[0] if str(e) else 'JAX finds none here'
     flag = f'--device={asked}'
     if not asked:
       flag = f'JAX_PLATFORMS={os.environ.get("JAX_PLATFORMS", "")}'
     raise InputError(f'{flag}: {reason.rstrip(".")}.') from e
   if platform != (asked or platform):
-    # Without a plugin for CUDA, JAX goes on to the CPU.
+    # Without a plugin for CUDA JAX takes the CPU.
     raise InputError(f'--device={asked}: JAX finds none here.')
   if platform not in workload.DEVICES:
     raise InputError(
@@ -306,10 +306,10 @@ def run(flags: argparse.Namespace) -> None:
   Raises:
     InputError: a flag is wrong.
   """
-  # Before this program is itself the load.
+  # Before this program makes the load itself.
   description = machine.describe()
   platform = _choose_platform(flags.device)
-  # Or a program in the cache might have the scopes of older code.
+  # Else a cached program might have the scopes of older code.
   jax.config.update('jax_compilation_cache_include_metadata_in_key', True)
   config = workload.make_config(
     flags.network, flags.size, platform, flags.batch_size, flags.dtype

@@ -196,7 +196,7 @@ def main() -> None:
 
 
 def _render(work: Workload, num_dives: int) -> None:
-  # Heavy, and of use here alone.
+  # It takes seconds to import, and only this part needs it.
   from absl import logging
 
   from benchmarks import input_dives

@@ -84,7 +84,7 @@ def _take_turns(
   rounds: int,
   seconds: float,
 ) -> None:
-  # The first time after a start is not like the others.
+  # The first run after a start is slower than the others.
   counts = {
     name: max(round(seconds / process.ask('1')), 1)
     for name, process in running.items()

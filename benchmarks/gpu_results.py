@@ -8,7 +8,7 @@ import sys
 from benchmarks import machine, out_file
 from benchmarks.comparison_table import table
 
-# Of a part's log, for whoever has results.json alone.
+# So many last lines of a part's log are in results.json.
 _LOG_LINES = 40
 
 

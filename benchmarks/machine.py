@@ -18,7 +18,7 @@ _PACKAGES = (
   'opencv-python-headless',
   'pillow',
 )
-# Of these, whichever is installed is that of JAX or PyTorch.
+# The installed ones of these belong to JAX or PyTorch.
 _CUDA_PACKAGES = ('nvidia-cudnn-cu12', 'nvidia-cudnn-cu13', 'triton')
 
 

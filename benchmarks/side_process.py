@@ -40,7 +40,7 @@ class SideProcess:
     self._log = folder / f'{name}.log'
     environment = os.environ | {
       'JAX_PLATFORMS': 'cpu' if workload.device == 'cpu' else 'cuda,cpu',
-      # PyTorch has to have room on the same GPU.
+      # PyTorch needs memory of the same GPU.
       'XLA_PYTHON_CLIENT_PREALLOCATE': 'false',
       'JAX_COMPILATION_CACHE_DIR': str(folder / 'jax'),
       'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',

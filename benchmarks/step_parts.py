@@ -28,7 +28,7 @@ _MODULES = {
   'captioner': 'captioner',
   'losses': 'losses',
 }
-# These have no way back.
+# These have no backward pass.
 _ONE_WAY = {'normalize': 'normalization', 'optimizer': 'optimizer'}
 _CONTEXT_NET = 'context net'
 _HEADS = ('score', 'class', 'caption')
@@ -194,7 +194,7 @@ def _part(
   ]
   if own:
     layers = [i.part.name for i in inner if i.part and i.part.name in LAYERS]
-    # Values of the forward way may be computed again on the way back.
+    # The backward pass may compute values of the forward pass again.
     return Part(_most(layers), own.direction) if layers else own
   known = [i.part for i in inner if i.part]
   root = [i.part for i in inner if i.is_root and i.part]

@@ -17,7 +17,7 @@ from benchmarks.workload import Workload
 
 # Dives that the official code decodes at once.
 _OFFICIAL_BATCH = 5
-# As `aqa_jax.benchmark` measures it.
+# As in `aqa_jax.profiling.benchmark`.
 _MATRIX_SIZES = {'cpu': 1024, 'gpu': 8192}
 _PRODUCTS, _ROUNDS = 10, 5
 

@@ -21,9 +21,9 @@ import time
 from collections.abc import Sequence
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
-# Between asking a process to end and ending it: it may have to save.
+# Between SIGTERM and SIGKILL: a process may have to save.
 _GRACE_SECONDS = 60.0
-# As in aqa_jax.preemption, which takes seconds to import.
+# As in aqa_jax.training.preemption, which takes seconds to import.
 _PREEMPTED = 75
 
 
@@ -130,7 +130,7 @@ def run_together(
       time.sleep(0.1)
       failed = [p.returncode for p in running if p.poll()]
       if failed:
-        # Those that others have left say no more than that.
+        # A process that lost another ends with 75: another code tells more.
         code = next((c for c in failed if c != _PREEMPTED), _PREEMPTED)
         return code if code > 0 else 128 - code
       running = [process for process in running if process.returncode is None]
@@ -146,7 +146,7 @@ def run_together(
 def _prefix_lines(index: int, process: subprocess.Popen[str]) -> None:
   """Prints the output of a process, line by line, after its number."""
   for line in process.stdout:
-    # One write a line, so that those of two processes do not mix.
+    # One write for each line, so that lines of two processes do not mix.
     sys.stdout.write(f'[{index}] {line.rstrip()}\n')
     sys.stdout.flush()
 

@@ -169,7 +169,7 @@ class DiveSplit:
     places = np.asarray(indices, np.int64)
     selected = copy.copy(self)
     selected._indices = self._indices[places]
-    # The labels are at hand: reading them again would read every frame too.
+    # Not read again: that would read every frame, too.
     selected.labels = {
       name: [values[place] for place in places]
       if isinstance(values, list)
@@ -196,7 +196,7 @@ def _read_rows(
         raise
       corrupt.leave_out(*_damage(name, index, e))
       continue
-    # Without the frames: those of all dives would fill the memory.
+    # Without the frames: those of all dives would not fit into memory.
     rows.append({k: value for k, value in row.items() if k != 'video'})
     readable.append(index)
   return rows, readable

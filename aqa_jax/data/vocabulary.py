@@ -9,7 +9,7 @@ from tfds_mtl_aqa.input_error import InputError
 
 EOS = '<eos>'
 SOS = '<sos>'
-# MTL-AQA has no padding word: captions are padded with the id of <eos>.
+# MTL-AQA has no word for padding: captions are padded with the id of <eos>.
 EOS_ID = 0
 SOS_ID = 1
 

@@ -29,8 +29,8 @@ RIDGE_BASELINES = {
   'difficulty+class+event+length': ('difficulty', 'class', 'event', 'length'),
 }
 _RIDGE_STRENGTH = 1.0
-# Points. Equal inputs must predict equal scores to the last bit, or rounding
-# in the matrix product would rank the dives.
+# Of predicted points. Equal inputs must have equal scores: without rounding,
+# errors of the matrix product would rank the dives.
 _PREDICTION_DECIMALS = 6
 
 

@@ -9,7 +9,7 @@ from aqa_jax.evaluation.caption_metrics import Captions
 from aqa_jax.evaluation.evaluator import Evaluator
 from aqa_jax.predictions import Predictions
 
-# Of the captions that are drawn.
+# Of the draw of captions.
 _SEED = 0
 
 
@@ -63,5 +63,5 @@ class CaptionEvaluator(Evaluator):
 
   @functools.cached_property
   def _central_caption(self) -> Sequence[str]:
-    # Of thousands of captions it takes seconds; it is the same for all splits.
+    # Cached: it takes seconds, and is the same for all splits.
     return caption_metrics.central_caption(self._train_captions, _SEED)

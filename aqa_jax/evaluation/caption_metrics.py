@@ -20,7 +20,7 @@ from sacrebleu.metrics.bleu import BLEU
 
 Captions = Sequence[Sequence[str]]
 
-# For a reader, in the order of every table.
+# Measure -> its name for the reader, in the order of the tables.
 NAMES = {
   **{f'bleu_{order}': f'BLEU-{order}' for order in range(1, 5)},
   'meteor': 'METEOR',
@@ -87,7 +87,7 @@ def caption_bleu(
       max_ngram_order=order, smooth_method='none', tokenize='none', force=True
     )
     score = bleu.corpus_score(hypotheses, [references]).score
-    # exp(log(1)) comes out one rounding above 1.
+    # exp(log(1)) is a little above 1, by rounding.
     scores[f'bleu_{order}'] = min(score / 100, 1.0)
   return scores
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-# Executions are sums of half points. The decimals kept here undo the rounding
-# of float32 scores, which would otherwise break the ties between them.
+# Executions are sums of half points, and many are equal. Rounding to so many
+# decimals makes them equal again, which float32 scores do not.
 _EXECUTION_DECIMALS = 3
 
 

@@ -257,8 +257,8 @@ def max_pool(
   # [batch, time', window, height', window, width', window, channels]
   pooled = inputs.reshape(batch, *split, channels)
   for axis, length in ((6, window[2]), (4, window[1]), (2, window[0])):
-    # Pairs rather than `max`: its gradient counts the ties in a reduction,
-    # which XLA's CPU backend makes slower than the convolution before it.
+    # Maxima of pairs: the gradient of `max` counts ties by a reduction, which
+    # on CPU takes longer than the convolution before it.
     pieces = [
       lax.index_in_dim(pooled, index, axis, keepdims=False)
       for index in range(length)

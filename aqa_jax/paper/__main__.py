@@ -24,7 +24,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
   parser = argparse.ArgumentParser(
     prog='python -m aqa_jax.paper',
     description='Trains and evaluates the rows of a table of the paper.',
-    # Or --seed=5 would mean --seeds=5.
+    # Else --seed=5 would mean --seeds=5.
     allow_abbrev=False,
   )
   parser.add_argument(

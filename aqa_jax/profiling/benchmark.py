@@ -21,7 +21,7 @@ from tfds_mtl_aqa.input_error import InputError
 _DTYPES = ('float32', 'bfloat16')
 # The two take turns, so that other programs disturb both equally.
 _ROUNDS, _SECONDS_A_TURN = 5, 2.0
-# Rows of the square matrices that tell a device's rate.
+# Rows of the square matrices with which a device's rate is measured.
 _MATRIX_SIZES = {'cpu': 1024, 'gpu': 8192, 'tpu': 8192}
 _PRODUCTS = 10
 

@@ -14,7 +14,7 @@ _OPERATION = re.compile(
 )
 _ARRAY = re.compile(r'\b([a-z]+[0-9]*[a-z0-9]*)\[([\d,]*)\]')
 _CHANNEL = re.compile(r'channel_id=\d+')
-# A start's result has its operands too.
+# The result of the -start of these contains the operands too.
 _WITH_OPERANDS = ('all-gather', 'collective-permute')
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-# A notebook sets it, for the programs that it starts, to a module that only the
-# notebook's environment has. SVG needs no backend.
+# A notebook sets it, for the programs that it starts, to a module that only
+# the notebook's environment has. SVG needs no backend.
 os.environ.pop('MPLBACKEND', None)
 
 import matplotlib
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
   # Older releases of Matplotlib do not have it.
   from matplotlib.typing import RcKeyType
 
-# Matplotlib knows no CSS variables: it draws in these colours, which are then
-# replaced in the SVG.
+# Matplotlib has no CSS variables: it draws in these colours, for which `_svg`
+# puts in variables.
 _INK, _MUTED, _LINE = '#00000a', '#00000b', '#00000c'
 _SERIES = ('#000011', '#000012', '#000013', '#000014', '#000015', '#000016')
 _VARIABLES = {_INK: 'ink', _MUTED: 'muted', _LINE: 'line'} | {
@@ -61,7 +61,7 @@ _SIZE_INCHES = (4.8, 4.6)
 _CURVE_INCHES = (4.8, 2.9)
 # More points than a column has pixels only make the file large.
 _MAX_POINTS = 300
-# Up to so many events, each has its name on the axis.
+# With more events the axis names only the first and the last.
 _MAX_NAMED_EVENTS = 12
 
 
@@ -201,7 +201,7 @@ def curve_chart(
 
 
 def _styled(salt: str) -> contextlib.AbstractContextManager[None]:
-  # Without a salt of its own, two charts of a page could share an id.
+  # Each chart has its own salt, or two charts of a page could share an id.
   return matplotlib.rc_context(_STYLE | {'svg.hashsalt': salt})
 
 
@@ -243,7 +243,7 @@ def _svg(figure: Figure) -> str:
   nothing = dict.fromkeys(('Creator', 'Date', 'Format', 'Type'))
   figure.savefig(file, format='svg', metadata=nothing)
   text = file.getvalue()
-  # Neither the XML's head nor a style sheet, which would hold for the page.
+  # Without the XML's head, and without its style, which the page would take.
   text = text[text.index('<svg') :]
   text = re.sub(r'<style.*?</style>', '', text, flags=re.DOTALL)
   text = re.sub(

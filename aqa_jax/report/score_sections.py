@@ -108,7 +108,7 @@ def _events(
   groups = report_tables.group_errors(score_errors(predictions), ids, names)
   by_bias = sorted(groups, key=lambda group: group.bias)
   rows = report_tables.error_rows(groups)
-  # The keys of the evaluation are text once it has been in a file.
+  # In an evaluation that was read from a file the keys are texts.
   found = {str(k): v for k, v in (evaluation.get('events') or {}).items()}
   for row in rows:
     row['spearman'] = number(found.get(row['name'], {}).get('spearman'), 2)

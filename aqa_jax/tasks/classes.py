@@ -81,7 +81,7 @@ class ClassesTask(Task):
 
   def loss(self, output: ByClass, batch: Batch) -> jax.Array:
     """Returns `class_loss`."""
-    # In the order of the classes: a jitted function sorts a dict's keys.
+    # In the order of `classes`: a jitted function sorts the keys of a dict.
     return class_loss({name: output[name] for name, _ in self.classes}, batch)
 
   def predict(self, output: ByClass) -> dict[str, dict[str, jax.Array]]:

@@ -112,7 +112,8 @@ class ScoreTask(Task):
   ) -> dict[str, float]:
     """Returns the measures of drawn dives."""
     measured = self._measure(predictions, dives)
-    # By the range of the whole split: that of a draw hangs on two dives.
+    # Relative to the range of the whole split: that of a draw depends on two
+    # dives.
     spread = float(np.ptp(predictions.label('final_score')))
     if spread:
       measured['relative_l2'] = 100 * measured['mse'] / spread**2
@@ -154,7 +155,7 @@ class ScoreTask(Task):
     shown: Mapping[str, Sequence[int]],
   ) -> list[Section]:
     """Returns the headline, the scatter plots and the errors."""
-    # It draws, by Matplotlib, which only a report needs.
+    # It imports Matplotlib, which only a report needs.
     from aqa_jax.report import score_sections
 
     return score_sections.sections(predictions, evaluation, shown)

@@ -62,7 +62,7 @@ class MetricsWriter:
         os.fspath(folder / 'tensorboard'),
         # The first step that TensorBoard hides.
         purge_step=None if start_step is None else start_step + 1,
-        # Two starts within a second would write one file.
+        # Else two starts within a second would write to the same file.
         filename_suffix=f'.{start_step or 0}',
       )
 
@@ -144,7 +144,7 @@ class JsonLines:
     """Keeps the whole lines up to a step, none if it is None."""
     old = path.read_bytes()
     kept, unreadable = [], 0
-    # What follows the last line end is a line that a kill has torn, or b''.
+    # After the last line end is b'', or a line that a kill has cut off.
     for line in old.split(b'\n')[:-1]:
       try:
         text = line.decode('utf-8')

@@ -72,13 +72,13 @@ def _version(package: str) -> str:
   try:
     return importlib.metadata.version(package)
   except importlib.metadata.PackageNotFoundError:
-    # Run from its folder: that takes no installation.
+    # The program runs from its folder, without an installation.
     return 'not installed'
 
 
 def _fingerprint(dives: DiveSplit) -> str:
   digest = hashlib.sha256()
-  # A label within another feature does not count, unless it chooses dives.
+  # Nested labels do not count, but for the subsets, which choose dives.
   counted = {
     name.removeprefix('subsets/'): values
     for name, values in dives.labels.items()

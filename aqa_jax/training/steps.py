@@ -182,7 +182,7 @@ def make_train_step(
     (gradients, scalars), batch_stats = (
       accumulate if accumulation > 1 else differentiate
     )(
-      # Parameters that lie in parts are gathered to be used.
+      # Gathers the parameters that are split over devices.
       lax.with_sharding_constraint(state.params, everywhere),
       state.batch_stats,
       batch,

@@ -35,8 +35,8 @@ class Trace:
     """Begins the trace, if this step is the first of it."""
     if step == self._first:
       options = jax.profiler.ProfileOptions()
-      # Calls of Python functions: compiling a validation has millions, of which
-      # XLA drops all after the first, and the steps behind them.
+      # No Python calls: compiling a validation has millions, and after the
+      # first million XLA drops all events, those of the steps too.
       options.python_tracer_level = 0
       jax.profiler.start_trace(
         self._folder, create_perfetto_trace=True, profiler_options=options

@@ -128,7 +128,7 @@ def _run(training: Training) -> None:
       f'Training on {training.summary()}, for {num_steps} steps of '
       f'{training.config.batch_size}, on {devices}. The first step compiles.'
     )
-  # Of a step that is still to be validated, no line is kept.
+  # The line of a step that is not validated yet is written again.
   last_line = first_step - (not is_validated)
   with contextlib.closing(
     MetricsWriter(
@@ -240,7 +240,7 @@ def _train(
       begun = time.monotonic()
       with jax.profiler.StepTraceAnnotation('train', step_num=step):
         batch = sharding.shard(next(batches), training.mesh)
-        # Whatever a step needs is on the devices already.
+        # All that a step needs has to be on the devices already.
         with jax.transfer_guard('disallow'):
           training.state, scalars = training.setup.train_step(
             training.state, batch
@@ -257,7 +257,7 @@ def _train(
         # What reads them below would wait, and its time is not in the goodput.
         jax.block_until_ready(scalars)
       if is_first:
-        # Until now there was nothing to save: SIGTERM ended it at once.
+        # Before the first step there is nothing to save: SIGTERM just ends it.
         stack.enter_context(notice.listening())
         is_preempted = notice.came_before(step)
         print(
@@ -279,8 +279,8 @@ def _train(
       if due.validates:
         best = _choose(training, step, best, writer, progress)
       if due.saves:
-        # The lines first: a checkpoint counts on them. After a notice a line
-        # may be begun: the next start ends it.
+        # First the lines: a checkpoint relies on them. Steps of a line that is
+        # not complete are saved, and the next start completes it.
         writer.flush()
         checkpoints.save(
           training.state, step_log.unwritten(), not due.leaves_validation
@@ -315,7 +315,7 @@ def _choose(
     step, {f'validation/{name}': value for name, value in figures.items()}
   )
   figure = figures[training.measure]
-  # A constant prediction has no Spearman, and is worse than any.
+  # NaN: a constant prediction, which is worse than any other.
   value = -1.0 if np.isnan(figure) else float(figure)
   progress.break_line()
   is_best = best is None or value > best

@@ -63,7 +63,7 @@ class C3D(nn.Module):
     ) -> jax.Array:
       for name, multiple in convolutions:
         features = module._convolution(features, name, multiple, train)
-      # A short clip is down to one frame before pool5.
+      # A short clip has only one frame left before pool5.
       window = (min(window[0], features.shape[1]), window[1], window[2])
       return max_pool(features, window, padding)
 
@@ -83,8 +83,8 @@ class C3D(nn.Module):
     kernel_init = pytorch_uniform(27 * features.shape[-1])
     bias_init: nn.initializers.Initializer | None = kernel_init
     if self.batch_norm:
-      # Not without it: with Adam at 1e-4 He's would overshoot, as what the 8192
-      # features change in the layers above grows with their size.
+      # Without it He's values are too large: the change that 8192 features make
+      # in the layers above grows with them, and Adam at 1e-4 overshoots.
       kernel_init, bias_init = nn.initializers.he_normal(), None
     features = convolution(
       multiple * self.width,

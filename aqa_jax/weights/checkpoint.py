@@ -16,7 +16,7 @@ from aqa_jax.train_state import TrainState, Variables
 from aqa_jax.workdir import differences
 from tfds_mtl_aqa.input_error import InputError
 
-# In the names that Orbax gives to what is not whole.
+# Part of the names that Orbax gives to unfinished checkpoints.
 _UNFINISHED = '.orbax-checkpoint-tmp'
 
 
@@ -39,7 +39,7 @@ class Checkpoints:
     self._origin = dict(origin or {})
     self._latest = _manager(workdir / 'checkpoints', max_to_keep=2)
     self._best = _manager(workdir / 'best', max_to_keep=1)
-    # The step that each is saving.
+    # Manager -> the step that it is saving.
     self._saving: dict[ocp.CheckpointManager, int] = {}
 
   def clean_up(self) -> None:

@@ -215,7 +215,7 @@ def _with_names_of_layers(
 
 def _official_place(name: str) -> tuple[str | None, str]:
   """Returns the module and entry of a name in a file; no module: not ours."""
-  # A whole action classifier: its trunk, its fc6, and layers that we lack.
+  # A file of a whole action classifier: its trunk, its fc6, and other layers.
   if name.startswith(('conv', 'bn')):
     return 'model_CNN', name
   if name.startswith('fc6.'):

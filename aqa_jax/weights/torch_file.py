@@ -78,7 +78,7 @@ def read_torch_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
   except RefusalError as e:
     raise InputError(f'{path}: {e}.') from e
   except OSError as e:
-    # It has the name of a file that cannot be opened.
+    # If the file can't be opened, the error has its name.
     reason = e.strerror if e.filename else f'cannot be read ({e.strerror})'
     raise InputError(f'{path}: {reason}.') from e
   except _DAMAGE as e:
@@ -99,7 +99,7 @@ def write_torch_file(
       that `read_torch_file` gives.
 
   Raises:
-    InputError: the file cannot be written.
+    InputError: the file can't be written.
     ValueError: a dtype is none of those, or a name is not text.
   """
   path = pathlib.Path(path)
@@ -143,7 +143,7 @@ def _global(name: str) -> bytes:
 
 
 def _pickled(*values: Any) -> bytes:
-  # Less what begins and ends a pickle.
+  # Without the bytes that begin and end a pickle.
   return b''.join(pickle.dumps(value, protocol=2)[2:-1] for value in values)
 
 

@@ -133,7 +133,7 @@ def unpickle(file: BinaryIO, storages: dict[str, Storage]) -> Any:
         arguments = stack.pop()
         stack.append(_rebuilt(stack.pop(), arguments))
       case 'BUILD' if isinstance(stack[-2], (dict, Tensor)):
-        # A state_dict's _metadata, a parameter's hooks: nothing for an array.
+        # A state_dict's _metadata or a parameter's hooks: no array needs them.
         stack.pop()
       case _:
         raise RefusalError(

@@ -15,7 +15,7 @@ _NETWORKS = {'c3davg': C3DAVG, 'mscadc': MSCADC}
 _SCORE_UNIT = 17.0
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
-# Fields of `config.model` that only change where JAX's training begins.
+# Fields of `config.model` that the networks in PyTorch do not have.
 _OURS_ALONE = ('initial_score', 'statistics_groups')
 
 Batch = Mapping[str, torch.Tensor]

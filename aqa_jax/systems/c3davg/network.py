@@ -83,7 +83,7 @@ class C3DAVG(nn.Module):
           `words`; or int32 [batch, caption_length - 1] word ids.
     """
     batch, time, height, width, channels = video.shape
-    # A single dive is on one device.
+    # A batch that is smaller, such as a single dive, is on one device.
     example_shards = math.gcd(batch, self.example_shards)
     # All clips are one batch to C3D, those of a device next to each other.
     # [example shard, example, clip shard, clip, time, height, width, channels]

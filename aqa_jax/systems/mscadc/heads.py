@@ -119,8 +119,8 @@ class HeadFeatures(nn.Module):
       channels]: 2, 11, 11, 12 in the paper.
     """
     features = features.astype(self.dtype)
-    # The official code pads this one too: a rim of bias values, which makes up
-    # for what conv5b lost.
+    # The official code pads this one too. The border, of bias values, restores
+    # the size that conv5b took away.
     conv1 = _pointwise(
       self.channels, features.shape[-1], 1, self.dtype, 'conv1'
     )
