@@ -52,7 +52,7 @@ class AbstractSetup(Setup):
     )
 
   def describe(self) -> str:
-    """Returns what runs on what, as a sentence."""
+    """Returns devices, network, dtype and batch size, as a sentence."""
     config, mesh = self.config, self.mesh
     axes = ', '.join(f'{name} {size}' for name, size in mesh.shape.items())
     params = self.abstract_state().params
@@ -75,7 +75,7 @@ def abstract_setup(
 
   Args:
     config: one of `configs/`, of dives.
-    devices: to choose from.
+    devices: devices to choose from.
 
   Raises:
     InputError: something in the config is wrong, or does not fit the devices.
@@ -116,7 +116,7 @@ def _schema(builder: tfds.core.DatasetBuilder) -> Schema:
 
 
 def _num_training_dives(builder: tfds.core.DatasetBuilder, split: str) -> int:
-  """Returns an epoch's dives; that a tenth is held out changes no shape."""
+  """Returns the dives of the split; those held out change no shape."""
   if split in builder.info.splits:
     return builder.info.splits[split].num_examples
   return _TRAINING_DIVES

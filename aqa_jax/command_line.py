@@ -1,4 +1,4 @@
-"""Flags to values; what is wrong with them becomes one line."""
+"""Parses the flags; an error becomes one line of text."""
 
 import pathlib
 import re
@@ -17,11 +17,11 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
   """Parses the flags, --config among them.
 
   Args:
-    argv: of the program. `--config=c3davg` is configs/c3davg.py, wherever the
-      program runs.
+    argv: arguments of the program. `--config=c3davg` is configs/c3davg.py,
+      wherever the program runs.
 
   Returns:
-    What is no flag.
+    The arguments that are not flags.
 
   Raises:
     InputError: a flag, or the config, is wrong.
@@ -50,7 +50,7 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
       ) from e
     raise InputError(_about_flags(str(e), argv)) from e
   except (ImportError, ArithmeticError, LookupError, NameError) as e:
-    # The user's own code.
+    # Raised by the user's config.
     raise InputError(f'{path}: {type(e).__name__}: {e}.') from e
   return rest
 
@@ -59,7 +59,7 @@ def _check_fields(config: object, path: str) -> None:
   """Checks that a config has the fields that every config has.
 
   Raises:
-    InputError: it is no config, or a part of one.
+    InputError: it is no config, or fields are missing.
   """
   if not isinstance(config, ml_collections.ConfigDict):
     raise InputError(
@@ -72,7 +72,7 @@ def _check_fields(config: object, path: str) -> None:
   missing = [
     field
     for field in _fields(whole)
-    # Those of `model` are the network's own.
+    # Each network has other fields in `model`.
     if not field.startswith('model.') and field not in _fields(config)
   ]
   if missing:
@@ -100,7 +100,7 @@ def _with_config_path(argument: str) -> str:
   flag, _, name = argument.partition('=')
   if flag != '--config' or not name:
     return argument
-  # What follows a colon is for the config.
+  # The text after a colon is an argument of get_config().
   name, colon, rest = name.partition(':')
   return f'--config={find_config(name)}{colon}{rest}'
 
@@ -113,7 +113,7 @@ def find_config(name: str) -> pathlib.Path:
       the program.
 
   Returns:
-    The path as it was given, if there is neither.
+    The path of the file; `name` as it was given, if there is no such file.
   """
   path = pathlib.Path(name).expanduser()
   if path.is_file():
@@ -125,7 +125,7 @@ def find_config(name: str) -> pathlib.Path:
 
 
 def _about_flags(message: str, argv: Sequence[str]) -> str:
-  """Returns what is wrong with the flags, and which of them it is."""
+  """Returns an error message that names the flags which are wrong."""
   if message[0] in '\'"':  # A field's name, quoted once or twice.
     message = message.strip('\'"').replace('\\n', ' ')
     message = re.sub(r'[\\\'"]+(?=\w)|(?<=\w)[\\\'"]+', "'", message)
@@ -133,11 +133,11 @@ def _about_flags(message: str, argv: Sequence[str]) -> str:
       r"\s*Did you mean ('.*?') instead of .*", r'; did you mean \1?', message
     )
     message = f'the config has no such field: {message}'
-  # absl shows the arguments of an exception here.
+  # absl's text is the exception's tuple of arguments.
   message = re.sub(
     r"\('Non-boolean argument .*\)", 'give True or False.', message
   )
-  # Python's words for int('two') and float('fast').
+  # The messages of int('two') and float('fast').
   message = re.sub(
     r'invalid literal for int\(\).*', 'give a whole number.', message
   )
@@ -147,7 +147,7 @@ def _about_flags(message: str, argv: Sequence[str]) -> str:
   if message.startswith(('flag --', 'Unknown command line flag')):
     return ' '.join(message.split())  # It names the flag.
   overrides = [flag for flag in argv if flag.startswith('--config.')]
-  # Those whose field or value the message has; all, if it has none.
+  # The flags whose field or value is in the message; all if none is.
   wrong, *_ = message.split(';')
   named = [
     flag

@@ -1,4 +1,4 @@
-"""Where compiled programs are kept, so that the next start is sooner."""
+"""The cache of compiled programs, with which the next start is faster."""
 
 import contextlib
 import hashlib
@@ -9,25 +9,26 @@ import jax
 
 
 def use(workdir: pathlib.Path) -> None:
-  """Has JAX keep compiled programs in a workdir, unless it keeps them already.
+  """Lets JAX cache compiled programs in a workdir, unless it has a cache.
 
   Args:
-    workdir: of the run.
+    workdir: folder of the run.
   """
   if jax.process_count() > 1 and jax.default_backend() == 'cpu':
-    # XLA's CPU programs lose the order of their collectives in a cache, and
-    # Gloo then takes one for another.
+    # In a cache XLA's CPU programs lose the order of their collectives, so that
+    # Gloo mixes them up.
     jax.config.update('jax_enable_compilation_cache', False)
-  elif jax.config.jax_compilation_cache_dir is None:
+  # JAX makes its options attributes at run time: no type has them.
+  elif jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
     jax.config.update(
       'jax_compilation_cache_dir', str(_cache_folder(workdir).absolute())
     )
 
 
 def _cache_folder(workdir: pathlib.Path) -> pathlib.Path:
-  """Returns where compiled programs are kept, to go on sooner.
+  """Returns the folder of the cache for this kind of machine.
 
-  One folder a kind of machine: a program for one CPU may not run on another.
+  A program that was compiled for one CPU may not run on another.
   """
   cpu = f'{platform.machine()} {platform.processor()}'
   with contextlib.suppress(OSError):  # Linux alone has it.

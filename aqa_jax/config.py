@@ -1,4 +1,4 @@
-"""Numbers of a config that no training can work with, told before it begins."""
+"""Checks of a config before a training begins."""
 
 import math
 
@@ -9,8 +9,7 @@ from aqa_jax import duration
 from aqa_jax.weights.pretrained import SCOPES
 from tfds_mtl_aqa.input_error import InputError
 
-# Field -> the least that it may be. A field that a config lacks is none of its
-# network's.
+# Field -> its smallest value. A network need not have every field.
 _LEAST = {
   'batch_size': 1,
   'accumulation': 1,
@@ -51,7 +50,7 @@ _DTYPES = ('auto', 'float32', 'bfloat16')
 
 
 def check_config(config: ml_collections.ConfigDict) -> None:
-  """Checks every number and name that needs no dataset to be checked.
+  """Checks the numbers and names that can be checked without the dataset.
 
   Args:
     config: one of `configs/`.

@@ -22,11 +22,10 @@ _MULTI_HOST = flags.DEFINE_bool(
   'Several processes that find each other: on a TPU slice, or under SLURM.',
 )
 
-# Seconds without a sign of life until a process counts as dead, and the others
-# end.
+# Seconds without a message until a process counts as dead, and the others end.
 _HEARTBEAT_TIMEOUT = 60
-# Seconds that the processes wait for the last of them: nodes may have to be
-# made first.
+# Seconds that the processes wait for the last of them: a cloud may first have
+# to start a machine.
 _START_TIMEOUT = 1800
 
 
@@ -34,10 +33,11 @@ def check_flags(mode: str) -> None:
   """Checks the flags of this module.
 
   Args:
-    mode: of `aqa_jax.main`.
+    mode: value of --mode.
 
   Raises:
-    InputError: they do not go together, or not with the mode.
+    InputError: a flag has a wrong value, does not fit the mode, or needs
+      another flag.
   """
   for flag in (_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID, _MULTI_HOST):
     if flag.value and mode in ('compile', 'benchmark'):
@@ -49,23 +49,24 @@ def check_flags(mode: str) -> None:
   given = [flag for flag in together if flag.value is not None]
   if not given:
     return
-  if len(given) < len(together):
+  coordinator = _COORDINATOR.value
+  count, process = _NUM_PROCESSES.value, _PROCESS_ID.value
+  if coordinator is None or count is None or process is None:
     raise InputError(
       f'--{given[0].name}={given[0].value}: give all of '
       f'{", ".join(f"--{flag.name}" for flag in together)}, or none of them.'
     )
-  address = re.fullmatch(r'.+:(\d+)', _COORDINATOR.value)
+  address = re.fullmatch(r'.+:(\d+)', coordinator)
   if not address or not 0 < int(address[1]) < 2**16:
     raise InputError(
-      f'--coordinator_address={_COORDINATOR.value}: give host:port, such as '
+      f'--coordinator_address={coordinator}: give host:port, such as '
       'localhost:8476.'
     )
-  if _NUM_PROCESSES.value < 1:
-    raise InputError(f'--num_processes={_NUM_PROCESSES.value}: give 1 or more.')
-  if not 0 <= _PROCESS_ID.value < _NUM_PROCESSES.value:
+  if count < 1:
+    raise InputError(f'--num_processes={count}: give 1 or more.')
+  if not 0 <= process < count:
     raise InputError(
-      f'--process_id={_PROCESS_ID.value}: give 0 to '
-      f'--num_processes={_NUM_PROCESSES.value}, less one.'
+      f'--process_id={process}: give 0 to --num_processes={count}, less one.'
     )
 
 
@@ -83,10 +84,11 @@ def check_platforms() -> None:
     asked = os.environ.get('JAX_PLATFORMS')
     if not asked:
       raise
-    # JAX has no words for a plugin that is not installed.
+    # For a plugin that is not installed JAX's error has no text.
     reason = str(e).splitlines()[0] if str(e) else 'JAX finds none here'
     raise InputError(
-      f'JAX_PLATFORMS={asked}: {reason}; leave it away to take what there is.'
+      f'JAX_PLATFORMS={asked}: {reason}; unset it to use the devices that are '
+      'here.'
     ) from e
 
 
@@ -100,9 +102,10 @@ def initialize() -> None:
     return
   import jax
 
-  if _PROCESS_ID.value == 0 and _NUM_PROCESSES.value > 1:
+  count = _NUM_PROCESSES.value
+  if _PROCESS_ID.value == 0 and count is not None and count > 1:
     print(
-      f'Waiting for {_NUM_PROCESSES.value} processes at {_COORDINATOR.value}, '
+      f'Waiting for {count} processes at {_COORDINATOR.value}, '
       f'for {_START_TIMEOUT // 60} minutes at most.',
       flush=True,
     )

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -78,7 +78,7 @@ class DiveTraining(Training):
     return predict.with_caption_words(self.train.labels, self.setup.schema)
 
   def predictions(self, split: DiveSplit) -> Predictions:
-    """Returns what the present state says about a split."""
+    """Returns the predictions of the present state for a split."""
     return predict.predict(
       self.setup.predict_step,
       self.state,
@@ -91,35 +91,34 @@ class DiveTraining(Training):
     )
 
   @functools.cached_property
-  def _importance_step(self) -> Callable:
+  def _importance_step(self) -> frame_importance.ImportanceStep:
     return frame_importance.make_importance_step(self.setup.model)
 
   def make_filmstrip(
     self, split: DiveSplit, index: int
   ) -> list[filmstrip.Segment]:
-    """Returns a dive of a split as pictures, with what moved its score.
+    """Returns a dive as pictures, with the importance of each frame.
 
     It computes on one device of this process: the others need not take part.
 
     Args:
-      split: that it is in.
-      index: of the dive.
+      split: split of the dive.
+      index: place of the dive, from 0.
     """
     inputs = make_inputs(split[index], self.video_input, (), rng=None)
     params, batch_stats = jax.tree.map(
-      # Whole: see `train.evaluate_best`.
+      # `train.evaluate_best` has gathered them: each device holds them whole.
       lambda leaf: leaf.addressable_data(0),
       (self.state.params, self.state.batch_stats),
     )
-    importances = self._importance_step(
-      params, batch_stats, inputs['video'][None]
-    )
+    video = np.asarray(inputs['video'])
+    importances = self._importance_step(params, batch_stats, video[None])
     return filmstrip.make_filmstrip(
-      inputs['video'], self.video_input.offsets(), np.asarray(importances[0])
+      video, self.video_input.offsets(), np.asarray(importances[0])
     )
 
   def facts(self) -> dict[str, Any]:
-    """Returns what a report says about the model, as texts by name."""
+    """Returns the facts in the report's head, as texts by name."""
     return {
       'dataset': self.config.dataset.name,
       'network': self.config.network,

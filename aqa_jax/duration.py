@@ -1,5 +1,6 @@
-"""Durations of a config, in units that survive a change of hardware."""
+"""Durations of a config, in epochs, examples or steps."""
 
+import contextlib
 import math
 import re
 
@@ -15,7 +16,7 @@ def parse(text: str, field: str) -> tuple[float, str]:
 
   Args:
     text: such as '100 epochs', '30000 examples' or '500 steps'.
-    field: of the config that holds it.
+    field: field of the config that holds it.
 
   Returns:
     A number, 0 or more, and 'epoch', 'example' or 'step'.
@@ -24,11 +25,11 @@ def parse(text: str, field: str) -> tuple[float, str]:
     InputError: it is no duration.
   """
   match = _DURATION.fullmatch(text)
-  try:
-    number = float(match[1]) if match else math.nan
-  except ValueError:
-    number = math.nan
-  if not 0 <= number < math.inf:
+  number = math.nan
+  if match:
+    with contextlib.suppress(ValueError):
+      number = float(match[1])
+  if match is None or not 0 <= number < math.inf:
     raise InputError(
       f"config.{field}='{text}': give a number of epochs, examples or steps, 0 "
       "or more, such as '1.5 epochs'."
@@ -41,7 +42,7 @@ def to_steps(text: str, field: str, batch_size: int, num_examples: int) -> int:
 
   Args:
     text: see `parse`.
-    field: of the config that holds it.
+    field: field of the config that holds it.
     batch_size: examples of a step.
     num_examples: examples of an epoch.
 
@@ -63,7 +64,8 @@ def count_steps(config: ml_collections.ConfigDict, num_examples: int) -> int:
   """Returns the steps of a whole training, `config.duration`.
 
   Raises:
-    InputError: as `to_steps`, or it is not even one step.
+    InputError: `config.duration` or `config.checkpoint_every` is no duration or
+      too long, or `config.duration` is less than one step.
   """
   steps = to_steps(config.duration, 'duration', config.batch_size, num_examples)
   if not steps:
@@ -71,7 +73,7 @@ def count_steps(config: ml_collections.ConfigDict, num_examples: int) -> int:
       f"config.duration='{config.duration}': that is 0 steps of "
       f'config.batch_size={config.batch_size}; give at least one.'
     )
-  # Told before anything is compiled.
+  # Checked here, before anything is compiled.
   to_steps(
     config.checkpoint_every, 'checkpoint_every', config.batch_size, num_examples
   )
@@ -79,6 +81,15 @@ def count_steps(config: ml_collections.ConfigDict, num_examples: int) -> int:
 
 
 def times(text: str, factor: float, field: str) -> str:
-  """Returns a duration that is a multiple of another."""
+  """Returns a duration times a factor.
+
+  Args:
+    text: see `parse`.
+    factor: to multiply with, 0 or more.
+    field: field of the config that holds it.
+
+  Raises:
+    InputError: it is no duration.
+  """
   number, unit = parse(text, field)
   return f'{number * factor:.12g} {unit}s'

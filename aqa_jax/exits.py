@@ -11,18 +11,21 @@ from typing import NoReturn
 from aqa_jax.files import is_disk_full
 from tfds_mtl_aqa.input_error import InputError
 
-# Seconds that process 0, which the others hang on, leaves them to say the same.
+# Seconds that process 0 waits before it ends, so that the others can print
+# their messages first: they end with it.
 _LAST_WORDS = 5
 
 
 def end_with(error: BaseException, workdir: str | None) -> NoReturn:
-  """Says what has happened, and ends the program.
+  """Prints what has happened, and ends the program.
 
-  What nobody can mend but us is raised again, for its traceback.
+  An error that the user can't mend is raised again, with its traceback. The
+  exit code is 2 for an InputError or a full disk, 75 for a training that can go
+  on (SIGTERM, or another process is lost), 130 after Ctrl-C, and 1 otherwise.
 
   Args:
-    error: that has ended `main`.
-    workdir: as the user gave it.
+    error: the error that ended `main`.
+    workdir: value of --workdir, as the user gave it.
   """
   if isinstance(error, InputError):
     _end(2, str(error))
@@ -36,9 +39,9 @@ def end_with(error: BaseException, workdir: str | None) -> NoReturn:
     )
     sys.stdout.flush()
     sys.stderr.flush()
-    # Not Python's way out: XLA may be compiling, and would crash.
+    # Not sys.exit: XLA may be compiling, and would crash.
     os._exit(128 + signal.SIGINT)
-  # What is left has come from where JAX is imported.
+  # The errors below come from code that has imported JAX.
   import jax
 
   from aqa_jax.training import preemption
@@ -54,7 +57,7 @@ def end_with(error: BaseException, workdir: str | None) -> NoReturn:
       f'another process has died or can not be reached ({reason}); the same '
       'command goes on from the last checkpoint.',
     )
-  # TensorFlow and TensorStore have exceptions of their own for it.
+  # TensorFlow and TensorStore raise their own exceptions for a full disk.
   if is_disk_full(error):
     _end(
       2,
@@ -64,17 +67,16 @@ def end_with(error: BaseException, workdir: str | None) -> NoReturn:
   if not jax.distributed.is_initialized():
     raise error
   traceback.print_exception(error)
-  _end(1, 'this process has failed, as told above.')
+  _end(1, 'this process has failed; its error is above.')
 
 
 def _end(code: int, message: str) -> NoReturn:
-  """Says why, and ends the program."""
+  """Prints the message, and ends the program."""
   print(f'aqa_jax: {message}', file=sys.stderr, flush=True)
   jax = sys.modules.get('jax')
   if jax is None or not jax.distributed.is_initialized():
     sys.exit(code)
-  # Python's own way out would wait for the other processes, which may be
-  # waiting for this one.
+  # sys.exit would wait for the other processes, which may wait for this one.
   sys.stdout.flush()
   if jax.process_index() == 0:
     time.sleep(_LAST_WORDS)

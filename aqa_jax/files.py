@@ -1,4 +1,4 @@
-"""Files that are whole at any time, and what can be written into them."""
+"""Writes files atomically, and makes values ready for JSON."""
 
 import errno
 import math
@@ -12,7 +12,7 @@ from tfds_mtl_aqa import atomic_file
 
 
 def write_atomically(path: str | os.PathLike[str], text: str) -> None:
-  """Writes a text file that is, at any time, wholly old or wholly new.
+  """Writes a text file: at any time it is the old one or the new one, whole.
 
   Args:
     path: the file, in an existing folder.
@@ -43,6 +43,6 @@ def json_ready(value: Any) -> Any:
   return value
 
 
-def is_disk_full(error: Exception) -> bool:
-  """Returns whether an error, of whatever library, says so."""
+def is_disk_full(error: BaseException) -> bool:
+  """Returns whether an error, of any library, says that the disk is full."""
   return os.strerror(errno.ENOSPC) in str(error)

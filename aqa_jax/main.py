@@ -11,6 +11,7 @@ import contextlib
 import os
 import pathlib
 import sys
+import types
 from collections.abc import Sequence
 
 from absl import app, flags, logging
@@ -42,8 +43,8 @@ _TOPOLOGY = flags.DEFINE_string(
 )
 flags.adopt_module_key_flags(distributed)
 
-# Also keeps XLA from trying which kernel is the fastest: that differs from
-# start to start.
+# With it XLA does not choose kernels by timing them: the choice would differ
+# from start to start.
 _DETERMINISTIC = '--xla_gpu_deterministic_ops=true'
 
 
@@ -51,7 +52,7 @@ def main(argv: Sequence[str]) -> None:
   """Runs the mode that the flags ask for.
 
   Args:
-    argv: what is no flag; the program's name alone.
+    argv: the arguments that are not flags: the program's name alone.
 
   Raises:
     InputError: a flag, the config, the dataset or the workdir is wrong.
@@ -77,8 +78,7 @@ def main(argv: Sequence[str]) -> None:
   if not _TOPOLOGY.value:
     distributed.initialize()
     distributed.check_platforms()
-  # JAX, TFDS and the rest are imported here: what is wrong with the flags is
-  # told without them.
+  # JAX and TFDS take seconds to import: errors in the flags come before.
   if mode == 'compile':
     from aqa_jax.profiling import compile_check
 
@@ -87,7 +87,7 @@ def main(argv: Sequence[str]) -> None:
     from aqa_jax.profiling import benchmark
 
     benchmark.run(config)
-  else:
+  elif workdir is not None:
     _train_or_evaluate(workdir)
 
 
@@ -97,13 +97,18 @@ def _train_or_evaluate(workdir: pathlib.Path) -> None:
   from aqa_jax import compilation_cache
 
   config = _CONFIG.value
+  program: types.ModuleType
   if config.tasks == 'actions':
-    from aqa_jax import pretrain as program
+    from aqa_jax import pretrain
+
+    program = pretrain
   else:
-    from aqa_jax import train as program
+    from aqa_jax import train
+
+    program = train
   with contextlib.ExitStack() as stack:
     if jax.process_index():
-      # All processes would say the same.
+      # All processes would print the same.
       silent = stack.enter_context(open(os.devnull, 'w'))
       stack.enter_context(contextlib.redirect_stdout(silent))
     compilation_cache.use(workdir)
@@ -121,7 +126,7 @@ def _train_or_evaluate(workdir: pathlib.Path) -> None:
 
 
 def run() -> None:
-  """Runs `main`; what the user can mend ends in one line and exit code 2."""
+  """Runs `main`; an error ends the program as `exits.end_with` says."""
   # --verbosity shows more.
   logging.set_verbosity(logging.ERROR)
   # Tasks of one's own are found here; `python -m` does so by itself.
@@ -129,9 +134,9 @@ def run() -> None:
     sys.path.append(os.getcwd())
   try:
     app.run(main, flags_parser=command_line.parse_flags)
-  # Not SystemExit, which absl ends with.
+  # Not SystemExit, with which absl ends the program.
   except (Exception, KeyboardInterrupt) as e:
-    # The flag's own value: parsing may have failed.
+    # Not _WORKDIR.value, which raises if parsing has failed.
     exits.end_with(e, flags.FLAGS['workdir'].value)
 
 

@@ -17,7 +17,7 @@ _LEAVES = {
   'var': 'running_var',
   'count': 'num_batches_tracked',
 }
-# Of PyTorch's GRU.
+# Names of PyTorch's GRU.
 _GRU = {'lower': 'rnn1', 'upper': 'rnn2', 'inputs': 'ih', 'carry': 'hh'}
 
 
@@ -30,9 +30,9 @@ class OfficialNames:
   Attributes:
     modules: our module -> theirs. Several of ours may be one of theirs.
     layers: our layer -> theirs, where they differ.
-    prefixes: our module -> what their names of its layers begin with.
-    nested_prefixes: our module within such a module -> the same.
-    only_in: their module -> how a name begins that no other has.
+    prefixes: our module -> prefix of their names for its layers.
+    nested_prefixes: our module within such a module -> its prefix.
+    only_in: their module -> prefixes of names that no other module has.
   """
 
   modules: Mapping[str, str]
@@ -49,7 +49,7 @@ class OfficialNames:
     """Returns a variable's module and entry in the official code.
 
     Args:
-      path: of the variable.
+      path: path of the variable.
 
     Returns:
       Such as ('model_CNN', 'conv1.weight'); None for what the official network
@@ -71,7 +71,7 @@ class OfficialNames:
       entry = f'{prefix}{self.layers.get(layers[-1], layers[-1])}.{leaf}'
     else:
       names = [self.layers.get(layer, layer) for layer in layers]
-      # A module that is one layer itself.
+      # The module is itself a layer.
       names = names or [self.layers[module]]
       entry = '.'.join([*names, leaf])
     return self.modules[module], entry
@@ -81,7 +81,7 @@ def to_official(path: Path, array: np.ndarray) -> np.ndarray:
   """Returns a variable in PyTorch's layout.
 
   Args:
-    path: of the variable.
+    path: path of the variable.
     array: its value.
   """
   if 'gru' in path:  # [inputs, 3, hidden] -> [3 * hidden, inputs]
@@ -98,9 +98,9 @@ def from_official(
   """Returns an official entry in our layout.
 
   Args:
-    path: of our variable.
+    path: path of our variable.
     array: the entry's value.
-    shape: of our variable.
+    shape: shape of our variable.
   """
   if 'gru' in path:
     return array.T.reshape(shape)

@@ -1,4 +1,4 @@
-"""What a model says about some dives, and the truth beside it."""
+"""Predictions of a model for some dives, with the true labels."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -27,11 +27,11 @@ class Predictions:
   outputs: Columns
   schema: Schema
 
-  def __post_init__(self):
-    """Checks that everything is of as many dives.
+  def __post_init__(self) -> None:
+    """Checks that all columns have the same number of dives.
 
     Raises:
-      ValueError: something is of another number of dives.
+      ValueError: a column has another number of dives.
     """
     leaves = jax.tree_util.tree_leaves_with_path(
       {'labels': dict(self.labels), 'outputs': dict(self.outputs)},
@@ -48,6 +48,6 @@ class Predictions:
     """Returns a label as an array [dives].
 
     Args:
-      name: of the feature.
+      name: name of the feature.
     """
     return np.asarray(self.labels[name])

@@ -29,7 +29,7 @@ class Pretraining(Training):
   """A training on videos of actions.
 
   Attributes:
-    videos: of all classes.
+    videos: videos of all classes.
     train: indices of those to train on.
     validation: indices of those to choose the checkpoint by.
     clip_input: which pixels the network sees.
@@ -89,7 +89,7 @@ def set_up(
   """Opens the videos and makes model, optimizer and state.
 
   Args:
-    config: such as `configs/pretrain_ucf101.py`.
+    config: a config such as `configs/pretrain_ucf101.py`.
     workdir: folder of the run.
     started: `time.monotonic()` when the program was started; None for now.
 
@@ -147,7 +147,7 @@ def train_and_evaluate(
   """Trains, or goes on training.
 
   Args:
-    config: such as `configs/pretrain_ucf101.py`.
+    config: a config such as `configs/pretrain_ucf101.py`.
     workdir: folder of the run, which `config.init_from` takes afterwards.
     started: see `set_up`.
 
@@ -169,7 +169,7 @@ def evaluate_best(pretraining: Pretraining) -> float:
   """Returns the best checkpoint's accuracy on the validation videos.
 
   Args:
-    pretraining: from `set_up`.
+    pretraining: made by `set_up`.
 
   Raises:
     InputError: there is no checkpoint.

@@ -20,10 +20,10 @@ from tfds_mtl_aqa.input_error import InputError
 _AXES = ('data', 'clip', 'fsdp')
 # The axes that examples are spread over.
 _EXAMPLES = ('data', 'fsdp')
-# Of a batch: [batch, time, ...], whose clips follow each other in time.
+# The array of a batch that is split by clip: [batch, time, ...].
 _VIDEO = 'video'
-# Smaller arrays are whole on every device: a part would not be worth its
-# message.
+# Every device holds smaller arrays whole: to gather the parts would take longer
+# than it is worth.
 _MIN_SHARDED_SIZE = 4096
 
 
@@ -37,13 +37,14 @@ def make_mesh(
 
   Args:
     data: devices on this axis; -1 for all that the other axes leave.
-    clip: likewise, 1 or more.
-    fsdp: likewise, 1 or more.
-    devices: to choose from; None for all of all processes.
+    clip: devices on this axis, 1 or more.
+    fsdp: devices on this axis, 1 or more.
+    devices: devices to choose from; None for those of all processes.
 
   Raises:
-    InputError: there are fewer devices, or some would be left over that data
-      was to take, or that are of another process.
+    InputError: a size is below 1; there are fewer devices than the mesh needs;
+      with data=-1 the devices can't be divided; or with several processes some
+      devices would be left idle.
   """
   devices = jax.devices() if devices is None else devices
   for name, size in (('clip', clip), ('fsdp', fsdp)):
@@ -84,7 +85,7 @@ def make_mesh(
 
 
 def platform(mesh: Mesh) -> str:
-  """Returns of what kind its devices are: 'cpu', 'gpu' or 'tpu'."""
+  """Returns the kind of a mesh's devices: 'cpu', 'gpu' or 'tpu'."""
   return mesh.devices.flat[0].platform
 
 
@@ -109,17 +110,17 @@ def state_sharding(mesh: Mesh, state: Any) -> Any:
   """Returns the sharding of each array of a state.
 
   Args:
-    mesh: of devices.
-    state: of arrays or abstract arrays. Those of 4096 numbers and more are
-      split over `fsdp` along their largest axis that can be divided.
+    mesh: mesh of devices.
+    state: a tree of arrays or abstract arrays. Those of 4096 numbers and more
+      are split over `fsdp` along their largest axis that can be divided.
   """
   parts = mesh.shape['fsdp']
 
-  def of_array(array):
+  def of_array(array: jax.Array | jax.ShapeDtypeStruct) -> NamedSharding:
     axes = [a for a, size in enumerate(array.shape) if size % parts == 0]
     if parts == 1 or not axes or array.size < _MIN_SHARDED_SIZE:
       return replicated(mesh)
-    # Of equally large axes, the last: outputs rather than inputs.
+    # Of axes of the same size the last: that of the outputs.
     axis = max(axes, key=lambda a: (array.shape[a], a))
     return NamedSharding(mesh, PartitionSpec(*[None] * axis, 'fsdp'))
 
@@ -127,7 +128,7 @@ def state_sharding(mesh: Mesh, state: Any) -> Any:
 
 
 def gathered(arrays: Any, mesh: Mesh) -> Any:
-  """Returns arrays that every device holds whole; all processes take part."""
+  """Returns the arrays, whole on every device; all processes must call it."""
   return jax.jit(lambda a: a, out_shardings=replicated(mesh))(arrays)
 
 
@@ -137,7 +138,7 @@ def check_batch_size(batch_size: int, accumulation: int, mesh: Mesh) -> None:
   Args:
     batch_size: examples of a step.
     accumulation: parts that they are worked on in, one after the other.
-    mesh: of devices.
+    mesh: mesh of devices.
 
   Raises:
     InputError: the batch can't be divided.
@@ -166,7 +167,7 @@ def batch_part(mesh: Mesh) -> tuple[int, int]:
   One whose devices' rows begin within a part of that size loads a larger part.
 
   Args:
-    mesh: of devices.
+    mesh: mesh of devices.
 
   Returns:
     Its number, from 0, and how many parts of that size a batch has.
@@ -174,7 +175,12 @@ def batch_part(mesh: Mesh) -> tuple[int, int]:
   parts = num_example_shards(mesh)
   sharding = NamedSharding(mesh, PartitionSpec(_EXAMPLES))
   indices = sharding.addressable_devices_indices_map((parts,)).values()
-  rows = {row for (rows,) in indices for row in range(*rows.indices(parts))}
+  rows = {
+    row
+    for index in indices
+    if index is not None
+    for row in range(*index[0].indices(parts))
+  }
   size = next(
     size
     for size in range(len(rows), parts + 1)
@@ -188,24 +194,27 @@ def shard(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
 
   Args:
     batch: this process's part, arrays [batch / parts, ...]; see `batch_part`.
-    mesh: of all processes.
+    mesh: mesh of all processes.
 
   Returns:
     Global arrays [batch, ...], each with the sharding of `batch_sharding`.
   """
   part, parts = batch_part(mesh)
 
-  def place(name, rows):
+  def place(name: str, rows: np.ndarray) -> jax.Array:
     count = len(rows)
     shape = count * parts, *rows.shape[1:]
 
-    def piece(index):
+    def piece(index: tuple[slice, ...]) -> np.ndarray:
       first, last, _ = index[0].indices(shape[0])
       own = slice(first - part * count, last - part * count)
       return rows[(own, *index[1:])]
 
     return jax.make_array_from_callback(
-      shape, batch_sharding(mesh, name), piece
+      shape,
+      batch_sharding(mesh, name),
+      # JAX asks for what its own devices hold: the index is never None.
+      piece,  # type: ignore[arg-type]
     )
 
   return {name: place(name, rows) for name, rows in batch.items()}

@@ -28,12 +28,12 @@ class System:
   """A way to assess actions.
 
   Attributes:
-    name: in `config.network`.
+    name: value of `config.network`.
     network: its Flax module. Its fields are those of `config.model`; `tasks`,
       conv_impl, dtype and remat; and, if its rows can be laid out by device,
       example_shards and clip_shards. It has `output_layers`.
     choose_tasks: returns the tasks, given a config and the dataset's schema.
-    official_names: of its variables in the official code.
+    official_names: names of its variables in the official code.
     fitting: how it is fitted: 'gradients', by the training loop.
   """
 
@@ -54,7 +54,7 @@ class System:
     Args:
       config: one of `configs/`, of this system.
       tasks: what it learns.
-      mesh: of devices; None for one of JAX's default kind.
+      mesh: mesh of devices; None for one of JAX's default kind.
 
     Raises:
       InputError: the config is of another system, or the video can't be cut
@@ -93,10 +93,9 @@ def with_compute_dtype(
   platform: str,
   recorded: Mapping[str, Any] | None,
 ) -> ml_collections.ConfigDict:
-  """Returns the config with what its compute_dtype 'auto' stands for.
+  """Returns the config with a dtype for its compute_dtype 'auto'.
 
-  A training goes on as it was begun, on whatever device: were it to change from
-  float32 to bfloat16 on the way, it would be neither of them.
+  A training goes on in the dtype that it began with, on any device.
 
   Args:
     config: one of `configs/`.
@@ -114,7 +113,7 @@ def with_compute_dtype(
 
 
 def _compute_dtype(config: ml_collections.ConfigDict, platform: str) -> str:
-  """Returns 'float32' or 'bfloat16', which TPU's and GPU's units are for."""
+  """Returns 'bfloat16' for TPU and GPU, which are fast in it, or 'float32'."""
   if config.compute_dtype != 'auto':
     return config.compute_dtype
   return 'bfloat16' if platform in ('gpu', 'tpu') else 'float32'
@@ -126,11 +125,11 @@ def trunk_options(
   """Returns how a trunk is computed: conv_impl, dtype and remat.
 
   Args:
-    config: with compute_dtype and remat.
+    config: has compute_dtype and remat.
     platform: 'cpu', 'gpu' or 'tpu'.
   """
   return {
-    # XLA has fast 3D convolutions for TPU alone.
+    # Only for TPU XLA has fast 3D convolutions.
     'conv_impl': 'direct' if platform == 'tpu' else 'stacked_2d',
     'dtype': jnp.dtype(_compute_dtype(config, platform)),
     'remat': config.remat,

@@ -1,4 +1,4 @@
-"""What a task is: one thing that a network learns to say about a video.
+"""The base class of tasks. A task is one thing that a network learns.
 
 Everything that belongs to a task is in its class: its labels, output layers,
 loss, prediction, measures, columns and its part of the report. The built-in
@@ -15,7 +15,8 @@ import ml_collections
 import numpy as np
 from numpy.typing import DTypeLike
 
-from aqa_jax.data.schema import Schema
+from aqa_jax.data.batches import Value
+from aqa_jax.data.schema import Example, Schema
 from aqa_jax.predictions import Columns, Predictions
 
 Batch = Mapping[str, jax.Array]
@@ -26,10 +27,10 @@ class Section:
   """A part of the report.
 
   Attributes:
-    id: of the HTML element; the page's navigation leads to it.
+    id: id of the HTML element; the page's navigation leads to it.
     title: heading, and the word in the navigation.
-    template: of `aqa_jax/report/templates`, which shows `content`; or, for a
-      task from outside, '' with HTML as the content.
+    template: file of `aqa_jax/report/templates`, which shows `content`; or,
+      for a task from outside, '' with HTML as the content.
     content: what the template shows.
     place: sections stand in the order of their places.
   """
@@ -75,7 +76,7 @@ class Task(abc.ABC):
 
   @property
   def initial(self) -> float:
-    """What the output layers' biases begin with; 0: as PyTorch begins."""
+    """First value of the output layers' biases; 0 for PyTorch's."""
     return 0.0
 
   @property
@@ -87,7 +88,7 @@ class Task(abc.ABC):
     """Returns the network's output for the task.
 
     Args:
-      layers: of each output layer, float [batch, units].
+      layers: output layer -> its output, float [batch, units].
     """
     return layers
 
@@ -96,11 +97,11 @@ class Task(abc.ABC):
     """Returns shape and dtype of each label in a row of a batch."""
 
   @abc.abstractmethod
-  def labels(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+  def labels(self, example: Example) -> Mapping[str, Value]:
     """Returns an example's labels for a batch, as `label_specs` tells.
 
     Args:
-      example: of the dataset.
+      example: a dive of the dataset.
     """
 
   @abc.abstractmethod
@@ -108,8 +109,8 @@ class Task(abc.ABC):
     """Returns the loss, a scalar: the mean over the batch.
 
     Args:
-      output: of the network, in training.
-      batch: with the labels.
+      output: output of the network, in training.
+      batch: batch with the labels.
     """
 
   @abc.abstractmethod
@@ -119,15 +120,15 @@ class Task(abc.ABC):
     It runs on the devices. The names are those in `Predictions.outputs`.
 
     Args:
-      output: of the network, in evaluation.
+      output: output of the network, in evaluation.
     """
 
   def decode(self, outputs: Columns, schema: Schema) -> dict[str, Any]:
-    """Returns predictions that replace or add to those of the devices.
+    """Returns predictions that replace those of `predict`, or add to them.
 
     Args:
       outputs: what `predict` gave, on the host, [dives, ...] each.
-      schema: of the dataset.
+      schema: schema of the dataset.
     """
     del outputs, schema
     return {}
@@ -138,7 +139,7 @@ class Task(abc.ABC):
     Floats, or for several of a kind a dict of floats. NaN: not defined.
 
     Args:
-      predictions: of at least one dive.
+      predictions: predictions for at least one dive.
     """
     del predictions
     return {}
@@ -149,7 +150,7 @@ class Task(abc.ABC):
     """Returns the measures that have intervals, of some of the dives.
 
     Args:
-      predictions: of at least one dive.
+      predictions: predictions for at least one dive.
       dives: int [drawn], with repetition.
     """
     del predictions, dives
@@ -159,8 +160,8 @@ class Task(abc.ABC):
     """Returns truth and prediction of a dive, for predictions_<split>.csv.
 
     Args:
-      predictions: of a split.
-      index: of the dive.
+      predictions: predictions for a split.
+      index: place of the dive, from 0.
     """
     del predictions, index
     return {}
@@ -169,7 +170,7 @@ class Task(abc.ABC):
     """Returns the lines of the table on the terminal.
 
     Args:
-      evaluation: with what `measure` and the evaluators gave.
+      evaluation: what `measure` and the evaluators returned.
     """
     del evaluation
     return []
@@ -183,8 +184,8 @@ class Task(abc.ABC):
     """Returns the task's parts of the report.
 
     Args:
-      predictions: that were evaluated.
-      evaluation: as for `table`.
+      predictions: the predictions that were evaluated.
+      evaluation: see `table`.
       shown: 'best', 'typical', 'worst' -> the dives that the report shows.
     """
     del predictions, evaluation, shown
@@ -196,8 +197,8 @@ class Task(abc.ABC):
     """Returns what the report shows of one dive; None for nothing.
 
     Args:
-      predictions: that were evaluated.
-      index: of the dive.
+      predictions: the predictions that were evaluated.
+      index: place of the dive, from 0.
     """
     del predictions, index
     return None

@@ -49,7 +49,7 @@ def set_up(
   """
   started = time.monotonic() if started is None else started
   config, mesh = choose_devices(config, recorded_config(workdir))
-  # A name that is wrong is told before the training, not after it.
+  # An unknown name raises here, not after the training.
   evaluator_classes(config)
   builder = dive_split.open_builder(
     config.dataset.name, config.dataset.data_dir
@@ -78,7 +78,7 @@ def set_up(
   checkpoints, state = training_loop.begin(setup, workdir, origin)
   logging.info(
     'Parameters:\n%s',
-    # Without their means, which would have to be fetched from all processes.
+    # Without statistics, for which all processes would have to send values.
     parameter_overview.get_parameter_overview(
       state.params, include_stats=False
     ),
@@ -129,7 +129,7 @@ def _split_to_choose_by(
 def _without_seen_dives(
   tests: dict[str, DiveSplit], train: DiveSplit, validation: DiveSplit
 ) -> dict[str, DiveSplit]:
-  """Returns the splits to test on, UNLV-Dive without what training saw.
+  """Returns the splits to test on, UNLV-Dive without the dives trained on.
 
   Of its 70 test dives 51 are in MTL-AQA's training split.
   """
@@ -162,7 +162,7 @@ def train_and_evaluate(
   config: ml_collections.ConfigDict,
   workdir: pathlib.Path,
   started: float | None = None,
-) -> dict[str, dict]:
+) -> dict[str, dict[str, Any]]:
   """Trains, or goes on training, then evaluates the best checkpoint.
 
   Args:
@@ -185,12 +185,13 @@ def train_and_evaluate(
 
 
 def evaluate_best(training: DiveTraining) -> dict[str, dict[str, Any]]:
-  """Evaluates the best checkpoint on the test splits, into files.
+  """Evaluates the best checkpoint on the test splits, and writes the files.
 
-  Without a training, the weights of `config.init_from`, as they are.
+  A workdir without a training is evaluated with the weights of
+  `config.init_from`.
 
   Args:
-    training: from `set_up`.
+    training: made by `set_up`.
 
   Returns:
     By test split, on the first process: split, step, selected_on ('validation'
@@ -261,7 +262,7 @@ def _evaluate_split(
 def _count_seen(training: DiveTraining, split: DiveSplit) -> int:
   """Returns how many dives of a split had a part in the training."""
   others = [training.train]
-  # Where the test split itself chooses, `selected_on` says so.
+  # If the test split chooses the checkpoint, `selected_on` says so.
   if training.config.select_on == 'validation':
     others.append(training.validation)
   return int(dive_selection.are_in(split, *others).sum())

@@ -1,6 +1,7 @@
 """What training carries from step to step."""
 
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import flax.struct
@@ -11,20 +12,25 @@ from jax.sharding import Mesh
 
 from aqa_jax import sharding
 
+# Module -> ... -> leaf -> array.
+Variables = dict[str, Any]
+
 
 class TrainState(flax.struct.PyTreeNode):
-  """All that a checkpoint holds; no random key, which step and seed give.
+  """All that a checkpoint holds of a training.
+
+  There is no random key in it: seed and step give the key of each step.
 
   Attributes:
     step: int32 [], steps done.
-    params: of the model.
+    params: parameters of the model.
     batch_stats: BatchNorm's running statistics; empty without BatchNorm.
-    opt_state: of the optimizer.
+    opt_state: state of the optimizer.
   """
 
   step: jax.Array
-  params: dict
-  batch_stats: dict
+  params: Variables
+  batch_stats: Variables
   opt_state: optax.OptState
 
 
@@ -56,11 +62,11 @@ def abstract_train_state(
   video_shape: tuple[int, ...],
   caption_length: int,
 ) -> TrainState:
-  """Returns the shapes and dtypes of a state, for the price of a trace.
+  """Returns the shapes and dtypes of a state; computes nothing.
 
   Args:
-    model: that is to be trained.
-    optimizer: of its parameters.
+    model: network to train.
+    optimizer: optimizer of its parameters.
     video_shape: (time, height, width, 3) of one video.
     caption_length: tokens of a padded caption.
   """
@@ -76,15 +82,15 @@ def create_train_state(
   caption_length: int,
   mesh: Mesh,
 ) -> TrainState:
-  """Returns the state before the first step, born on the mesh.
+  """Returns the state before the first step, made on the mesh.
 
   Args:
-    model: that is to be trained.
-    optimizer: of its parameters.
-    seed: of the parameters.
+    model: network to train.
+    optimizer: optimizer of its parameters.
+    seed: seed of the parameters.
     video_shape: (time, height, width, 3) of one video.
     caption_length: tokens of a padded caption.
-    mesh: of devices; see `sharding.state_sharding` for which of them gets what.
+    mesh: mesh of devices, over which `sharding.state_sharding` spreads it.
   """
   initialize = _initializer(model, optimizer, video_shape, caption_length)
   key = jax.random.key(seed)

@@ -10,7 +10,7 @@ from typing import Any
 from aqa_jax.files import write_atomically
 from tfds_mtl_aqa.input_error import InputError
 
-# What may differ between the run that wrote a workdir and the one that goes on.
+# Fields that may change between the starts of a training.
 FREE_FIELDS = (
   'dataset.data_dir',
   'eval_batch_size',
@@ -37,7 +37,7 @@ def local_folder(flag: str, value: str | os.PathLike[str]) -> pathlib.Path:
 
   Args:
     flag: its name, for the error.
-    value: of it.
+    value: value of the flag.
 
   Raises:
     InputError: it is a URL, which would become a folder of that name.
@@ -86,8 +86,8 @@ def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
   any config.
 
   Args:
-    workdir: of the run; made if it is not there.
-    config: of the run, plain values.
+    workdir: folder of the run; made if it is not there.
+    config: config of the run, plain values.
 
   Raises:
     InputError: the workdir is no folder, can't be written, or belongs to
@@ -100,7 +100,8 @@ def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
   recorded = recorded_config(workdir)
   if not os.access(workdir, os.W_OK):
     raise InputError(
-      f'--workdir={workdir}: can not be written; give a folder that can.'
+      f'--workdir={workdir}: can not be written; give a folder that can be '
+      'written.'
     )
   if recorded is None or not _has_checkpoint(workdir):
     import jax
@@ -118,7 +119,7 @@ def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
 
 
 def _has_checkpoint(workdir: pathlib.Path) -> bool:
-  # Orbax names what is whole by its step.
+  # Orbax names a complete checkpoint by its step.
   return any(
     path.name.isdecimal()
     for kind in ('checkpoints', 'best')
@@ -131,8 +132,8 @@ def differences(recorded: Any, given: Any, name: str = '') -> list[str]:
 
   Args:
     recorded: a dict, or a value in it.
-    given: likewise.
-    name: of the field, if it is one.
+    given: a dict, or a value in it.
+    name: name of the field; '' for the whole config.
   """
   if isinstance(recorded, dict) and isinstance(given, dict):
     lines = []

@@ -1,1 +1,1 @@
-"""Speed and memory, measured against PyTorch; run from the repository."""
+"""Measures speed and memory beside PyTorch; run from the repository."""

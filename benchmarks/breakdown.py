@@ -1,13 +1,13 @@
-"""Where the time of a training step goes, part by part, from a trace.
+"""Measures the time of each part of a training step, from a trace.
 
   python -m benchmarks.breakdown --size=toy
 
-On CPU the operations run on several threads, and on GPU on several streams: at
-each instant the time is shared equally between those that are at work. What no
-operation works in is idle. So the parts, idle and unattributed together are the
-time of the traced steps; that of the parts alone should be that of a step
-without the tracer, which is timed in turns. Of quick steps there are several
-traces, and the one of median length counts.
+On CPU the operations run on several threads, and on GPU on several streams. At
+each instant the time is shared equally between the operations that run; it is
+idle if none runs. So the sum of all parts, idle and unattributed is the time of
+the traced steps. The parts alone should take as long as a step without the
+tracer, which is timed in turns. Short steps are traced several times; the trace
+of median length counts.
 """
 
 import argparse
@@ -35,8 +35,8 @@ _ANNOTATION = 'traced steps'
 # CUDA graphs, whose kernels do not tell their operation.
 _NO_COMMAND_BUFFERS = {'xla_gpu_enable_command_buffer': ''}
 _PLATFORMS = {'cpu': 'cpu', 'gpu': 'cuda,cpu'}
-# Traces, and seconds of a turn without the tracer, of which there is one before
-# each and one at the end. Of slow steps one trace is enough.
+# Number of traces, and seconds of a turn without the tracer: there is one
+# before each trace and one at the end. For slow steps one trace is enough.
 _TRACES, _SECONDS_A_TURN, _SLOW = 5, 1.0, 10.0
 
 
@@ -44,8 +44,8 @@ def measure(config: ml_collections.ConfigDict, num_steps: int) -> Breakdown:
   """Times and traces the training step on the first device.
 
   Args:
-    config: of `workload.make_config`.
-    num_steps: of a trace.
+    config: config from `workload.make_config`.
+    num_steps: steps in a trace.
 
   Raises:
     InputError: something in the config is wrong.
@@ -77,7 +77,7 @@ def measure(config: ml_collections.ConfigDict, num_steps: int) -> Breakdown:
       )
     )
   _take_turns(candidates)
-  # What else the machine does may meet some of the traces.
+  # Other programs may disturb some of the traces.
   traces.sort(key=lambda trace: trace[0])
   traced, shares = traces[(num_traces - 1) // 2]
   return Breakdown(
@@ -99,7 +99,7 @@ def _candidates(
   batch: Mapping[str, jax.Array],
   programs: Sequence[jax.stages.Compiled],
 ) -> list[Candidate]:
-  """Returns what runs a step of each program, all of one training."""
+  """Returns functions that run a step of each program, on one state."""
   state = setup.create_state()
 
   def step(program):
@@ -114,7 +114,7 @@ def _candidates(
 
 
 def _warm_up(candidate: Candidate) -> int:
-  """Sets the length of a turn; returns how many traces there are to be."""
+  """Sets the length of a turn; returns the number of traces to make."""
   candidate.take_turn()
   if candidate.seconds[0] < _SLOW:
     candidate.take_turn()
@@ -166,10 +166,10 @@ def _trace(
 def count_layer_flops(setup: AbstractSetup) -> dict[str, float]:
   """Returns the operations of each convolution of the trunk, forward.
 
-  Two for each product of a weight and a value, also where the value is padding.
+  Each product of a weight and a value counts as two, also with padding.
 
   Args:
-    setup: of the training.
+    setup: setup of the training.
   """
   batch = setup.training_batch()
   state = setup.abstract_state()
@@ -201,7 +201,7 @@ def count_layer_flops(setup: AbstractSetup) -> dict[str, float]:
 
 
 class _Parser(argparse.ArgumentParser):
-  """Ends with one line where a flag is wrong."""
+  """Ends with one line if a flag is wrong."""
 
   def error(self, message: str) -> NoReturn:
     self.exit(2, f'{self.prog}: {message}\n')
@@ -271,24 +271,24 @@ def _positive(text: str) -> int:
 
 
 def _choose_platform(asked: str | None) -> str:
-  """Returns 'cpu' or 'gpu', which JAX then takes.
+  """Returns 'cpu' or 'gpu', and makes JAX use it.
 
   Raises:
-    InputError: it is not there, or another one is.
+    InputError: JAX has no such device, or one of another kind.
   """
   if asked:
     jax.config.update('jax_platforms', _PLATFORMS[asked])
   try:
     platform = jax.devices()[0].platform
   except (AssertionError, RuntimeError) as e:
-    # JAX has no words for a plugin that is not installed.
+    # For a plugin that is not installed JAX's error has no text.
     reason = str(e).splitlines()[0] if str(e) else 'JAX finds none here'
     flag = f'--device={asked}'
     if not asked:
       flag = f'JAX_PLATFORMS={os.environ.get("JAX_PLATFORMS", "")}'
     raise InputError(f'{flag}: {reason.rstrip(".")}.') from e
   if platform != (asked or platform):
-    # Without a plugin for CUDA, JAX goes on to the CPU.
+    # Without a plugin for CUDA JAX takes the CPU.
     raise InputError(f'--device={asked}: JAX finds none here.')
   if platform not in workload.DEVICES:
     raise InputError(
@@ -298,18 +298,18 @@ def _choose_platform(asked: str | None) -> str:
 
 
 def run(flags: argparse.Namespace) -> None:
-  """Measures what the flags ask for, prints it, and writes it as JSON.
+  """Runs the measurement of the flags, prints it, and writes it as JSON.
 
   Args:
-    flags: of the command line.
+    flags: flags of the command line.
 
   Raises:
     InputError: a flag is wrong.
   """
-  # Before this program is itself the load.
+  # Before this program makes the load itself.
   description = machine.describe()
   platform = _choose_platform(flags.device)
-  # Or a program in the cache might have the scopes of older code.
+  # Else a cached program might have the scopes of older code.
   jax.config.update('jax_compilation_cache_include_metadata_in_key', True)
   config = workload.make_config(
     flags.network, flags.size, platform, flags.batch_size, flags.dtype
@@ -343,7 +343,7 @@ def run(flags: argparse.Namespace) -> None:
 
 
 def main() -> None:
-  """Runs the command; what the user can mend ends in one line."""
+  """Runs the command; an InputError ends in one line."""
   parser = _parser()
   flags = parser.parse_args()
   try:

@@ -19,13 +19,13 @@ class Breakdown:
   """The time of a step by part, in seconds.
 
   Attributes:
-    parts: each that the program has, also where it takes no time of its own.
-    idle: time in which nothing works.
+    parts: seconds of each part of the program, also of those that take none.
+    idle: time in which no operation runs.
     unattributed: time of operations whose part is not known.
-    traced: of a step with the tracer; what is above adds up to it.
-    traces: of a step in each of the traces, of which this is the median one.
-    untraced: of a step of the same program without the tracer, by turn.
-    as_used: on GPU, of a step with command buffers, by turn.
+    traced: seconds of a step with the tracer: parts, idle and unattributed.
+    traces: seconds of a step in each trace; `traced` is the median.
+    untraced: seconds of a step of the same program without the tracer, by turn.
+    as_used: on GPU, seconds of a step with command buffers, by turn.
     flops: operations of each convolution of the trunk, forward.
   """
 
@@ -45,7 +45,7 @@ class Breakdown:
 
   @property
   def ratio(self) -> float:
-    """The parts' time by that of a step without the tracer."""
+    """The parts' time divided by that of a step without the tracer."""
     return self.named / statistics.median(self.untraced)
 
   def costliest(self) -> list[Part]:
@@ -65,7 +65,7 @@ def table(found: Breakdown) -> str:
   """Returns the parts as text.
 
   Args:
-    found: of a step.
+    found: figures of a step.
   """
   lines = [
     f'{"":19}{"milliseconds of a step":^30}{"share":>7}{"Gflop":>8}'
@@ -110,10 +110,10 @@ def _rates(name: str, seconds: Mapping[str, float], found: Breakdown) -> str:
 
 
 def summary(found: Breakdown) -> str:
-  """Returns what the table comes to, as sentences on lines.
+  """Returns a summary of the table: sentences, one a line.
 
   Args:
-    found: of a step.
+    found: figures of a step.
   """
   is_near = abs(found.ratio - 1) <= _TOLERANCE
   lines = [
@@ -145,10 +145,10 @@ def _describe(seconds: Sequence[float], of_what: str) -> str:
 
 
 def report(found: Breakdown) -> dict[str, object]:
-  """Returns the figures, fit for JSON; times are seconds of a step.
+  """Returns the figures as JSON can hold them; times are seconds of a step.
 
   Args:
-    found: of a step.
+    found: figures of a step.
   """
   parts = []
   for part, seconds in sorted(found.parts.items()):

@@ -1,4 +1,4 @@
-"""Speed and memory against PyTorch, both by turns in one run.
+"""Compares speed and memory with PyTorch's; the sides take turns in one run.
 
   python -m benchmarks.compare --what=step,forward,captions,input --size=toy
 
@@ -196,7 +196,7 @@ def main() -> None:
 
 
 def _render(work: Workload, num_dives: int) -> None:
-  # Heavy, and of use here alone.
+  # It takes seconds to import, and only this part needs it.
   from absl import logging
 
   from benchmarks import input_dives

@@ -1,4 +1,4 @@
-"""Both sides by turns, and what comes of it."""
+"""Runs the sides in turns, and compares their figures."""
 
 import pathlib
 import statistics
@@ -22,18 +22,18 @@ def compare(
 
   Args:
     workload: what to do.
-    sides: of SIDES.
+    sides: some of SIDES.
     rounds: how often each takes a turn.
-    seconds: least length of a turn.
-    with_cold_start: start every side once before, with nothing compiled, to
-      see how long that takes.
+    seconds: shortest length of a turn.
+    with_cold_start: first start every side once with nothing compiled, to
+      measure how long that takes.
 
   Returns:
-    sides: by name, `seconds` of one time by round, `dives` of it, seconds to
+    sides: by name, `seconds` of one run by round, `dives` of it, seconds to
       `ready` and `first_run` of the `cold` and the `warm` start, `memory` in
       bytes, `flops`, `matrix_rate`; or `error`.
-    ratios: by name of the other side, its seconds divided by ours: `median`,
-      `min` and `max` of the rounds.
+    ratios: name of another side -> its seconds divided by ours: `median`, `min`
+      and `max` of the rounds.
   """
   found: dict[str, dict[str, object]] = {name: {} for name in sides}
   running: dict[str, SideProcess] = {}
@@ -61,7 +61,7 @@ def _start(
   with_cold_start: bool,
   found: dict[str, object],
 ) -> SideProcess:
-  """Starts a side, once or twice, and notes how long that takes."""
+  """Starts a side, once or twice, and measures how long that takes."""
   kinds = ('cold', 'warm') if with_cold_start else ('cold',)
   for kind in kinds:
     process = SideProcess(name, workload, folder)
@@ -84,7 +84,7 @@ def _take_turns(
   rounds: int,
   seconds: float,
 ) -> None:
-  # The first time after a start is not like the others.
+  # The first run after a start is slower than the others.
   counts = {
     name: max(round(seconds / process.ask('1')), 1)
     for name, process in running.items()

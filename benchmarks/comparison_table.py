@@ -1,4 +1,4 @@
-"""Figures of a comparison as a table."""
+"""The figures of a comparison as a table."""
 
 import statistics
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ _HEADER = (
 
 
 def table(result: Mapping[str, object]) -> str:
-  """Returns the lines of a piece of work: a row a side, then the ratios.
+  """Returns the table of a piece of work: a row for each side, then ratios.
 
   Args:
-    result: of `comparison.compare`.
+    result: result of `comparison.compare`.
   """
   sides = result['sides']
   # Needed operations are the same for all; ours has counted them.

@@ -8,15 +8,15 @@ import sys
 from benchmarks import machine, out_file
 from benchmarks.comparison_table import table
 
-# Of a part's log, for whoever has results.json alone.
+# So many last lines of a part's log are in results.json.
 _LOG_LINES = 40
 
 
 def collect(folder: pathlib.Path) -> dict[str, object]:
-  """Returns machine, and of each part its status, log and figures.
+  """Returns the machine, and status, log and figures of each part.
 
   Args:
-    folder: that `gpu.sh` wrote to.
+    folder: folder that `gpu.sh` wrote to.
   """
   parts = {}
   paths = (folder / 'status').iterdir()
@@ -36,7 +36,7 @@ def collect(folder: pathlib.Path) -> dict[str, object]:
 
 
 def main() -> None:
-  """Writes results.json, prints the tables; exits with 1 if a part is open."""
+  """Writes results.json and prints it; exits with 1 if a part is missing."""
   folder = pathlib.Path(sys.argv[1])
   found = collect(folder)
   out_file.write(folder / 'results.json', found)

@@ -1,4 +1,4 @@
-"""Some dives as JPEG frames, once for each side."""
+"""Makes some dives as JPEG frames, in the form of each side."""
 
 import pathlib
 
@@ -22,12 +22,12 @@ def make(
 ) -> None:
   """Renders dives, as a dataset and as folders of numbered frames.
 
-  Both hold the same files, bit by bit. Frames of simulated dives compress
-  about as those of real ones.
+  Both hold the same files, bit by bit. Frames of simulated dives compress about
+  as well as real ones.
 
   Args:
-    config: of the workload: which frames it wants.
-    folder: to write to: dataset/, and frames/<dive>/<number>.jpg.
+    config: config of the workload: which frames it wants.
+    folder: folder to write to: dataset/, and frames/<dive>/<number>.jpg.
     num_dives: how many.
   """
   width, height = _SIZES[config.dataset.name]

@@ -1,4 +1,4 @@
-"""What a measurement was made on."""
+"""Describes the machine of a measurement."""
 
 import datetime
 import importlib.metadata
@@ -18,7 +18,7 @@ _PACKAGES = (
   'opencv-python-headless',
   'pillow',
 )
-# Of these, whichever is installed is that of JAX or PyTorch.
+# The installed ones of these belong to JAX or PyTorch.
 _CUDA_PACKAGES = ('nvidia-cudnn-cu12', 'nvidia-cudnn-cu13', 'triton')
 
 
@@ -67,7 +67,7 @@ def _versions() -> dict[str, str]:
 
 
 def _output(*command: str) -> str:
-  """Returns what a program says; empty if it is not there or fails."""
+  """Returns the output of a program; '' if it is not there or fails."""
   try:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
   except (OSError, subprocess.CalledProcessError):

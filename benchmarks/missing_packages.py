@@ -1,7 +1,7 @@
-"""Names what `gpu.sh` needs and this environment lacks.
+"""Names the packages that `gpu.sh` needs and this environment lacks.
 
-JAX and PyTorch are often there already on a machine with a GPU, in versions
-that fit its driver, so an environment is completed rather than made anew.
+A machine with a GPU often has JAX and PyTorch already, in versions that fit its
+driver: so the environment is completed, not made anew.
 """
 
 import importlib.metadata
@@ -37,7 +37,7 @@ def _is_installed(name: str) -> bool:
 
 
 def main() -> None:
-  """Exits with 1 and the command that mends it, if anything is missing."""
+  """Prints the command that installs what is missing, and exits with 1."""
   if packages := missing():
     sys.exit(
       'Some packages are missing. Where there is a network:\n'

@@ -18,16 +18,17 @@ from benchmarks import input_dives
 from benchmarks.runner import Runner
 from benchmarks.workload import Workload
 
-# What to run, the dives of one time, and what counts its operations.
+# A function to run, the dives of one run, and a function that counts its
+# operations.
 _Prepared = tuple[Callable[[int], None], int, Callable[[], float] | None]
 
 
 def prepare(workload: Workload) -> Runner:
-  """Returns the workload, ready to be run.
+  """Returns the workload, ready to run.
 
-  Exits with a message where JAX has no such device.
+  Exits with a message if JAX has no such device.
   """
-  # With JAX_PLATFORMS=cuda,cpu it goes on without a word.
+  # With JAX_PLATFORMS=cuda,cpu JAX takes the CPU, and prints nothing.
   if jax.default_backend() != workload.device:
     sys.exit(f'JAX finds no {workload.device} here.')
   run, dives, count_flops = {
@@ -137,7 +138,7 @@ def _input(workload: Workload) -> _Prepared:
   tasks = abstract_setup(config, jax.devices()).tasks
 
   def run(count: int) -> None:
-    # Anew each time: what was read ahead would count for nothing.
+    # A new reader each time: what the last one read ahead must not count.
     batches = training_batches(
       split,
       video_input,

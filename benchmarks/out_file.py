@@ -8,10 +8,10 @@ from tfds_mtl_aqa.input_error import InputError
 
 
 def prepare(path: pathlib.Path) -> None:
-  """Makes the folder of a file, before the time is spent.
+  """Makes the folder of a file, before the measurement begins.
 
   Raises:
-    InputError: it can not be made, or the file is a folder.
+    InputError: the folder can't be made, or the file is a folder.
   """
   if path.is_dir():
     raise InputError(f'--out={path} is a folder; give a file.')
@@ -22,5 +22,5 @@ def prepare(path: pathlib.Path) -> None:
 
 
 def write(path: pathlib.Path, figures: object) -> None:
-  """Writes figures as JSON; the file is whole at any time."""
+  """Writes figures as JSON, in one piece."""
   write_atomically(path, json.dumps(figures, indent=1) + '\n')

@@ -1,4 +1,4 @@
-"""What a side hands out to be timed."""
+"""A piece of work that can be timed."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,12 +9,12 @@ class Runner:
   """A piece of work, ready to be run.
 
   Attributes:
-    run: does it so many times, and returns when all is done.
-    dives: that one time is about.
-    count_flops: returns the operations that one time needs; None where they
-      are not counted.
+    run: does the work a given number of times, and returns when it is done.
+    dives: dives of one run.
+    count_flops: returns the floating-point operations of one run; None where
+      they are not counted.
     peak_memory: returns the most bytes of the device that were in use; None on
-      CPU, where the operating system tells.
+      CPU, where the operating system knows it.
     matrix_rate: measures the operations per second of the device's products of
       matrices.
   """

@@ -22,7 +22,7 @@ class SideProcess:
 
   Attributes:
     first: seconds from the start of the process until the work was `ready`,
-      and until it was done once (`first_run`); `dives` of once.
+      and until it was done once (`first_run`); and the `dives` of one run.
   """
 
   def __init__(self, name: str, workload: Workload, folder: pathlib.Path):
@@ -31,16 +31,16 @@ class SideProcess:
     Args:
       name: 'ours', 'official' or 'best'.
       workload: what to do.
-      folder: for its log, and for compiled programs: those of an earlier
-        process of the same folder are used again.
+      folder: folder for its log, and for compiled programs, which the next
+        process of the same folder uses again.
 
     Raises:
-      SideError: it ended before.
+      SideError: the process ended before.
     """
     self._log = folder / f'{name}.log'
     environment = os.environ | {
       'JAX_PLATFORMS': 'cpu' if workload.device == 'cpu' else 'cuda,cpu',
-      # PyTorch has to have room on the same GPU.
+      # PyTorch needs memory of the same GPU.
       'XLA_PYTHON_CLIENT_PREALLOCATE': 'false',
       'JAX_COMPILATION_CACHE_DIR': str(folder / 'jax'),
       'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
@@ -68,7 +68,9 @@ class SideProcess:
     self.first = self.ask(workload.to_json())
 
   def ask(self, command: str) -> object:
-    """Returns the answer to a line; see `benchmarks.worker`.
+    """Sends a line to the process, and returns the answer.
+
+    The lines are those of `benchmarks.worker`.
 
     Raises:
       SideError: the process has ended.

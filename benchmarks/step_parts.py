@@ -1,6 +1,6 @@
 """The parts of a training step, and which operations of XLA belong to each.
 
-XLA keeps with an instruction the scope that its operation was traced in, such
+XLA keeps for each instruction the scope in which JAX traced its operation, such
 as `jit(train_step)/transpose(jvp(C3DAVG))/c3d/c3d._convolution/conv2/add`: Flax
 modules, and the scopes of `steps.make_train_step`.
 """
@@ -28,7 +28,7 @@ _MODULES = {
   'captioner': 'captioner',
   'losses': 'losses',
 }
-# These have no way back.
+# These have no backward pass.
 _ONE_WAY = {'normalize': 'normalization', 'optimizer': 'optimizer'}
 _CONTEXT_NET = 'context net'
 _HEADS = ('score', 'class', 'caption')
@@ -62,7 +62,7 @@ class Part:
 
   Attributes:
     name: one of NAMES.
-    direction: FORWARD or BACK; empty where there is no such thing.
+    direction: FORWARD or BACK; '' for parts without a direction.
   """
 
   name: str
@@ -78,7 +78,7 @@ class _Instruction:
 
   Attributes:
     opcode: such as 'fusion'.
-    part: of its own scope; None if that tells none.
+    part: part of its own scope; None if the scope names none.
     called: names of the computations that it calls.
     is_root: whether its computation returns it.
   """
@@ -90,7 +90,7 @@ class _Instruction:
 
 
 def part_of_scope(scope: str) -> Part | None:
-  """Returns the part that a scope belongs to; None if it tells none.
+  """Returns the part that a scope belongs to; None if it names none.
 
   Args:
     scope: an instruction's op_name, or several with semicolons between.
@@ -123,7 +123,7 @@ def _part_of_path(path: str) -> Part | None:
 
 
 def _layer(modules: Iterable[str]) -> str | None:
-  """Returns the convolution that a scope of the trunk is of, or whose BN."""
+  """Returns the trunk's convolution that a scope, or its BatchNorm, is of."""
   for module in modules:
     name = re.sub(r'^bn(?=\d)', 'conv', module)
     if name in LAYERS:
@@ -134,8 +134,9 @@ def _layer(modules: Iterable[str]) -> str | None:
 def parts_of_program(program: str) -> dict[str, Part]:
   """Returns the part of each instruction, by its name.
 
-  A fusion's scope is that of its result. Where this tells no layer, most of
-  what is fused decides: a pooling belongs to the layer that it is fused with.
+  A fusion's scope is that of its result. If it names no layer, the fusion
+  belongs to the layer of most of its instructions: a pooling belongs to the
+  layer that it is fused with.
 
   Args:
     program: optimized HLO; `compiled.as_text()`.
@@ -193,7 +194,7 @@ def _part(
   ]
   if own:
     layers = [i.part.name for i in inner if i.part and i.part.name in LAYERS]
-    # Values of the forward way may be computed again on the way back.
+    # The backward pass may compute values of the forward pass again.
     return Part(_most(layers), own.direction) if layers else own
   known = [i.part for i in inner if i.part]
   root = [i.part for i in inner if i.is_root and i.part]

@@ -17,19 +17,20 @@ from benchmarks.workload import Workload
 
 # Dives that the official code decodes at once.
 _OFFICIAL_BATCH = 5
-# As `aqa_jax.benchmark` measures it.
+# As in `aqa_jax.profiling.benchmark`.
 _MATRIX_SIZES = {'cpu': 1024, 'gpu': 8192}
 _PRODUCTS, _ROUNDS = 10, 5
 
 
 def prepare(workload: Workload, is_official: bool) -> Runner:
-  """Returns the workload, ready to be run.
+  """Returns the workload, ready to run.
 
-  Exits with a message where PyTorch has no such device.
+  Exits with a message if PyTorch has no such device.
 
   Args:
     workload: what to do.
-    is_official: as the official code does it; otherwise PyTorch at its best.
+    is_official: True to do it as the official code does; False for PyTorch at
+      its best.
   """
   if workload.device == 'gpu' and not torch.cuda.is_available():
     sys.exit('PyTorch finds no GPU here.')

@@ -1,4 +1,4 @@
-"""What a profiler's trace says of the operations of an XLA program."""
+"""Reads the times of an XLA program's operations from a profiler's trace."""
 
 import collections
 import dataclasses
@@ -20,7 +20,7 @@ _TASK_STOPPED = 'ThreadpoolListener::StopRegion'
 
 
 class Segment(NamedTuple):
-  """A time in which a thread or a stream works on one operation.
+  """A span of time in which a thread or a stream runs one operation.
 
   Attributes:
     start: nanoseconds.
@@ -34,7 +34,7 @@ class Segment(NamedTuple):
 
 
 class Window(NamedTuple):
-  """The time that is looked at, in nanoseconds."""
+  """The span of time that is measured, in nanoseconds."""
 
   start: float
   end: float
@@ -42,17 +42,17 @@ class Window(NamedTuple):
 
 @dataclasses.dataclass
 class ThreadEvents:
-  """What a CPU thread of XLA did. Times are nanoseconds.
+  """The events of a CPU thread of XLA. Times are nanoseconds.
 
-  XLA's CPU backend hands a large operation to its pool of threads, as tasks.
+  XLA's CPU backend splits a large operation into tasks for its pool of threads.
   A convolution's own event then ends at once, and its event 'end: ...' may come
-  long after its last task. So the time that counts is that of the tasks: the
-  trace has when each was scheduled, by its id, and when a thread worked on it.
+  long after its last task. So the time of the tasks counts: the trace has, by
+  id, when each was scheduled, and when a thread ran it.
 
   Attributes:
     ops: start, end and name of each operation.
     executors: start and end of the times in which the thread chose what to run.
-    tasks: start, end and id of each task that it worked on.
+    tasks: start, end and id of each task that it ran.
     scheduled: time and id of each task that it scheduled.
   """
 
@@ -70,7 +70,7 @@ def read_trace(
   """Reads the trace of a program.
 
   Args:
-    folder: that `jax.profiler.start_trace` was given.
+    folder: folder given to `jax.profiler.start_trace`.
     platform: 'cpu' or 'gpu'.
     module: name of the HLO module.
     annotation: name of the `jax.profiler.TraceAnnotation` around the steps.
@@ -111,7 +111,7 @@ def _find_window(lines: Iterable[object], annotation: str) -> Window:
 
 
 def _read_thread(line: object, module: str) -> ThreadEvents:
-  """Returns what a line of the trace's host plane says."""
+  """Returns the events of a line of the trace's host plane."""
   found = ThreadEvents()
   # A task may run within another.
   begun = []
@@ -146,12 +146,12 @@ def _op_name(event: object, module: str) -> str:
 def window_of_device(segments: Iterable[Segment], window: Window) -> Window:
   """Returns the window on the clock of a GPU.
 
-  Its times are translated to the host's. Should that have failed, the window
+  The profiler translates its times to the host's. If that failed, the window
   begins with the first kernel.
 
   Args:
-    segments: of its streams.
-    window: on the host's clock.
+    segments: segments of its streams.
+    window: the window on the host's clock.
   """
   segments = list(segments)
   inside = sum(
@@ -167,11 +167,11 @@ def window_of_device(segments: Iterable[Segment], window: Window) -> Window:
 def segments_of_threads(threads: Iterable[ThreadEvents]) -> list[Segment]:
   """Returns what the threads work on, each at any time on one operation.
 
-  Of operations within each other the innermost counts. A thread that chooses
-  what to run next works on none.
+  Of nested operations the innermost counts. A thread that chooses what to run
+  next works on none.
 
   Args:
-    threads: of one program.
+    threads: threads of one program.
   """
   # By the id of a task, what it belongs to: an operation's name, or the id of
   # the task that scheduled it.
@@ -247,18 +247,18 @@ def _spans_of_thread(
 def share_time(
   segments: Iterable[Segment], window: Window, labels: Mapping[str, str]
 ) -> dict[str, float]:
-  """Shares out the time of a window, in nanoseconds.
+  """Divides the time of a window among the operations, in nanoseconds.
 
-  At each instant its time is shared equally between the segments that go on.
+  Each instant is shared equally between the segments that run in it.
 
   Args:
-    segments: of threads or streams, which may overlap.
+    segments: segments of threads or streams, which may overlap.
     window: what is outside of it does not count.
-    labels: by operation. One that is not there is UNATTRIBUTED.
+    labels: operation -> label. Other operations are UNATTRIBUTED.
 
   Returns:
-    By label; IDLE and UNATTRIBUTED are always there. The sum is the window's
-    length.
+    Label -> time; IDLE and UNATTRIBUTED are always there. The sum is the length
+    of the window.
   """
   edges = []
   for segment in segments:

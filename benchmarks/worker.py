@@ -19,7 +19,7 @@ from benchmarks.workload import Workload
 def main() -> None:
   """Answers the lines of the input until it ends."""
   side, started = sys.argv[1], float(sys.argv[2])
-  # Whatever else prints goes to the log.
+  # All other output goes to the log.
   answers = os.fdopen(os.dup(1), 'w', buffering=1)
   os.dup2(2, 1)
   workload = Workload.from_json(sys.stdin.readline())
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _prepare(side: str, workload: Workload) -> Runner:
-  # Each imports what the other need not have.
+  # Each side imports packages that the other need not have.
   if side == 'ours':
     from benchmarks import ours
 

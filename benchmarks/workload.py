@@ -1,4 +1,4 @@
-"""What is measured: a piece of work, a network, its size, batch and dtype."""
+"""The workload: a piece of work, a network, its size, batch and dtype."""
 
 import dataclasses
 import importlib
@@ -39,8 +39,8 @@ def make_config(
     size: 'full', the paper's, or 'toy', that of `configs/quickstart.py`.
     platform: 'cpu' or 'gpu'.
     batch_size: dives of a training step; None for the config's own.
-    dtype: of the trunk: 'float32', 'bfloat16', or 'auto', what a training on
-      the platform takes.
+    dtype: dtype of the trunk: 'float32', 'bfloat16', or 'auto', what a training
+      on the platform takes.
   """
   # The side that runs PyTorch alone never comes here: it needs no JAX.
   from aqa_jax.system import with_compute_dtype
@@ -69,11 +69,11 @@ class Workload:
     piece: 'step', a training step; 'forward', scores and classes of a batch;
       'captions', greedy decoding from features; 'input', batches from JPEG.
     device: 'cpu' or 'gpu'.
-    config: of `make_config`.
-    num_dives: for captions.
-    folder: of the dives for input, from `input_dives.make`.
-    compile_mode: of `torch.compile`, where PyTorch is at its best; 'none' for
-      no compilation.
+    config: config from `make_config`.
+    num_dives: dives to decode captions for.
+    folder: folder of the dives for 'input', from `input_dives.make`.
+    compile_mode: mode of `torch.compile`, where PyTorch is at its best; 'none'
+      for no compilation.
     channels_last: whether PyTorch at its best keeps videos channels last.
   """
 

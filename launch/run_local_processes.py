@@ -21,9 +21,9 @@ import time
 from collections.abc import Sequence
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
-# Between asking a process to end and ending it: it may have to save.
+# Between SIGTERM and SIGKILL: a process may have to save.
 _GRACE_SECONDS = 60.0
-# As in aqa_jax.preemption, which takes seconds to import.
+# As in aqa_jax.training.preemption, which takes seconds to import.
 _PREEMPTED = 75
 
 
@@ -77,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
       ],
       environment,
     )
-    # Ctrl-C is no machine that is taken away.
+    # After Ctrl-C the user does not want another start.
     if code != _PREEMPTED and (code <= 128 or code == 128 + signal.SIGINT):
       break
     if restarts_left:
@@ -91,21 +91,21 @@ def run_together(
   """Runs commands side by side until all are done or one has failed.
 
   Args:
-    commands: one a process.
-    environment: of all of them.
+    commands: one for each process.
+    environment: environment variables of all processes.
 
   Returns:
-    0, or the exit code of the first that failed; 128 + n after signal n, as
-    shells have it.
+    0, or the exit code of the first process that failed: 128 + n if signal n
+    ended it, as in a shell.
 
   Raises:
-    SystemExit: this program was asked to end, and so were the others: with 75
-      if they have saved.
+    SystemExit: SIGTERM has come, and the processes are ended. The code is 75 if
+      all have saved, 143 otherwise.
   """
   processes, readers = [], []
 
   def end_all(*_):
-    # Whoever ends this program wants all of them ended.
+    # The one who ends this program wants to end all processes.
     _end(processes)
     codes = {process.returncode for process in processes}
     sys.exit(_PREEMPTED if codes <= {0, _PREEMPTED} else 128 + signal.SIGTERM)
@@ -130,7 +130,7 @@ def run_together(
       time.sleep(0.1)
       failed = [p.returncode for p in running if p.poll()]
       if failed:
-        # Those that others have left say no more than that.
+        # A process that lost another ends with 75: another code tells more.
         code = next((c for c in failed if c != _PREEMPTED), _PREEMPTED)
         return code if code > 0 else 128 - code
       running = [process for process in running if process.returncode is None]
@@ -144,9 +144,9 @@ def run_together(
 
 
 def _prefix_lines(index: int, process: subprocess.Popen[str]) -> None:
-  """Prints what a process says, line by line."""
+  """Prints the output of a process, line by line, after its number."""
   for line in process.stdout:
-    # One write a line, so that those of two processes do not mix.
+    # One write for each line, so that lines of two processes do not mix.
     sys.stdout.write(f'[{index}] {line.rstrip()}\n')
     sys.stdout.flush()
 
@@ -185,7 +185,7 @@ def _number(text: str, least: int) -> int:
   except ValueError:
     number = None
   if number is None or number < least:
-    # Of a ValueError argparse would tell with the name of a function here.
+    # For a ValueError argparse would print the name of this function.
     raise argparse.ArgumentTypeError(
       f'give a whole number from {least} on, not {text!r}'
     )

@@ -100,3 +100,9 @@ def test_weights_of_the_paper():
     {'score': 2.0, 'classes': 3.0, 'captions': 100.0}, weights
   )
   assert total == pytest.approx(2 + 3 + 1)
+
+
+def test_a_task_without_a_weight_counts_once():
+  # Such as the actions of a pretraining.
+  total = steps.total_loss({'score': 2.0, 'actions': 3.0}, {'score': 0.5})
+  assert total == pytest.approx(1 + 3)

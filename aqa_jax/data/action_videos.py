@@ -10,10 +10,14 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from aqa_jax.data import batches
+from aqa_jax.data.batches import HostBatch, Row
 from aqa_jax.data.corrupt_records import CorruptRecords
-from aqa_jax.data.dive_split import EncodedFrames, decode_frame
+from aqa_jax.data.dive_split import decode_frame, encoded_video
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.mtl_aqa import video_file
+
+# Given the first frame and how many, returns frames, uint8 RGB.
+_ReadFrames = Callable[[int, int], Sequence[np.ndarray]]
 
 _SUFFIXES = ('.avi', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm')
 # UCF-101 cuts several videos from each recording: v_Diving_g07_c02.avi.
@@ -25,12 +29,12 @@ class ClipInput:
   """Which pixels of a video the network sees.
 
   Attributes:
-    frames: of a clip; 16 in the paper.
-    stride: from one of them to the next, in frames of the video.
-    height: that videos are resized to, in pixels.
-    width: likewise.
-    crop: side of the square that is cut out: at random in training, from the
-      middle otherwise.
+    frames: frames of a clip; 16 in the paper.
+    stride: steps from one of them to the next, in frames of the video.
+    height: height that frames are resized to, in pixels.
+    width: width that frames are resized to, in pixels.
+    crop: side of the square that is cut out, in pixels: at random in training,
+      from the middle otherwise.
     flip: mirror half of the training clips.
   """
 
@@ -45,7 +49,7 @@ class ClipInput:
     """Checks that the fields go together.
 
     Raises:
-      InputError: naming the field that does not.
+      InputError: a field is wrong; the message names it.
     """
     if min(self.frames, self.stride) < 1:
       raise InputError(
@@ -64,21 +68,19 @@ class ActionVideos:
   """Videos with their classes.
 
   Attributes:
-    class_names: by label.
+    class_names: names of the classes, in the order of the labels.
     labels: int [videos].
     groups: str [videos]; videos of one group show the same recording.
-    held_out: bool [videos], those to choose checkpoints by; None where they
-      are to be drawn by group.
-    clip_reader: returns a video's number of frames, and what reads frames
-      `first` to `first + count` of it as uint8 RGB.
+    held_out: bool [videos], which of them choose the checkpoint; None if
+      `hold_out` draws them by group.
+    clip_reader: given the place of a video, returns its number of frames, and a
+      function of (first, count) that returns so many frames, uint8 RGB.
   """
 
   class_names: tuple[str, ...]
   labels: np.ndarray
   groups: np.ndarray
-  clip_reader: Callable[
-    [int], tuple[int, Callable[[int, int], Sequence[np.ndarray]]]
-  ]
+  clip_reader: Callable[[int], tuple[int, _ReadFrames]]
   held_out: np.ndarray | None = None
 
   def __len__(self) -> int:
@@ -93,9 +95,10 @@ def open_videos(
   Args:
     name: path of the folder, or such as 'ucf101/ucf101_1'.
     data_dir: where TFDS keeps its datasets; empty for its default.
-    split: of the TFDS dataset; a folder has none, and gives everything.
-    validation_split: of the TFDS dataset: TFDS does not say which videos are of
-      one recording, so that only its own splits keep them apart.
+    split: split of the TFDS dataset to train on; of a folder all videos count.
+    validation_split: split of the TFDS dataset to choose the checkpoint by.
+      TFDS does not say which videos show the same recording; its splits keep
+      them apart.
 
   Raises:
     InputError: it is neither, is empty, or has fewer than two classes.
@@ -108,7 +111,7 @@ def open_videos(
       name, data_dir=data_dir or None, file_format='array_record'
     )
     train, validation = (
-      builder.as_data_source(part, decoders={'video': EncodedFrames()})
+      builder.as_data_source(part, decoders=encoded_video())
       for part in (split, validation_split)
     )
   except (
@@ -126,12 +129,12 @@ def open_videos(
     ) from e
   labels = [int(row['label']) for part in (train, validation) for row in part]
 
-  def clip_reader(index):
+  def clip_reader(index: int) -> tuple[int, _ReadFrames]:
     is_later = index >= len(train)
     source = validation if is_later else train
     encoded = source[index - is_later * len(train)]['video']
 
-    def read(first, count):
+    def read(first: int, count: int) -> list[np.ndarray]:
       frames = encoded[first : first + count]
       return [decode_frame(data, f'{name}, video {index}') for data in frames]
 
@@ -164,10 +167,10 @@ def _open_folder(folder: pathlib.Path) -> ActionVideos:
       'its videos in it.'
     )
 
-  def clip_reader(index):
+  def clip_reader(index: int) -> tuple[int, _ReadFrames]:
     video = video_file.probe(paths[index], check_rate=False)
 
-    def read(first, count):
+    def read(first: int, count: int) -> list[np.ndarray]:
       return [frame[..., ::-1] for frame in video.read(first, count)]
 
     return video.num_frames, read
@@ -197,10 +200,10 @@ def hold_out(
   """Returns which videos to train on and which to choose checkpoints by.
 
   Args:
-    videos: to divide.
-    fraction: of each class's groups to hold out, where `videos` does not say
-      which videos.
-    seed: of the draw.
+    videos: videos to divide.
+    fraction: fraction of each class's groups to hold out, if `videos.held_out`
+      is None.
+    seed: seed of the draw.
 
   Returns:
     Indices, in order. No group is in both.
@@ -229,14 +232,14 @@ def make_row(
   index: int,
   clip_input: ClipInput,
   rng: np.random.Generator | None,
-) -> dict[str, np.ndarray]:
+) -> Row:
   """Returns one row of a batch.
 
   Args:
-    videos: that `index` counts.
-    index: of the video.
+    videos: videos that `index` refers to.
+    index: place of the video, from 0.
     clip_input: which pixels to take.
-    rng: draws the clip, the crop and the flip; None for the middle and none.
+    rng: draws the clip, the crop and the flip; None for the middle and no flip.
 
   Returns:
     video uint8 [frames, crop, crop, 3], RGB; flip bool; action int32.
@@ -258,7 +261,7 @@ def make_row(
     first, top, left = (int(rng.integers(room + 1)) for room in rooms)
     flip = bool(rng.random() < 0.5) and clip_input.flip
   frames = read(first, span)
-  # A video that is too short stands still at its end.
+  # A video that is too short repeats its last frame.
   chosen = np.minimum(
     np.arange(clip_input.frames) * clip_input.stride, len(frames) - 1
   )
@@ -289,22 +292,22 @@ def training_batches(
   seed: int,
   first_step: int,
   corrupt: CorruptRecords,
-) -> Iterator[dict[str, np.ndarray]]:
+) -> Iterator[HostBatch]:
   """Yields the batches of training; see `batches.shuffled`.
 
   Args:
-    videos: that `indices` count.
-    indices: of the videos to train on.
+    videos: videos that `indices` refer to.
+    indices: indices of the videos to train on.
     clip_input: which pixels to take.
     batch_size: rows of the whole batch.
-    part: which part of a batch, and of how many.
-    seed: of shuffling and augmentation.
+    part: number of the part, from 0, and number of parts.
+    seed: seed of shuffling and augmentation.
     first_step: step to begin at.
-    corrupt: is told of videos that can't be decoded; another video takes their
-      place.
+    corrupt: counts the videos that can't be decoded; another video takes the
+      place of each.
   """
 
-  def make_readable_row(index, rng):
+  def make_readable_row(index: int, rng: np.random.Generator) -> Row:
     while True:
       try:
         return make_row(videos, index, clip_input, rng)
@@ -328,7 +331,7 @@ def evaluation_batches(
   clip_input: ClipInput,
   batch_size: int,
   part: tuple[int, int],
-) -> Iterator[dict[str, np.ndarray]]:
+) -> Iterator[HostBatch]:
   """Yields every video's middle clip once; see `batches.in_order`."""
   return batches.in_order(
     indices,

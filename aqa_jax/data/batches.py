@@ -1,39 +1,57 @@
 """Batches of a source of examples: a pure function of (seed, step)."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeVar
 
 import grain
 import numpy as np
 
 from tfds_mtl_aqa.cores import available_cores
 
-Row = dict[str, np.ndarray]
+# A value of a row: an array, or a scalar that has a dtype.
+Value = np.ndarray | np.generic
+Row = dict[str, Value]
+# Of many examples, [batch, ...], in the memory of the host.
+HostBatch = dict[str, np.ndarray]
 
-# For ever. Without a number Grain takes sys.maxsize rows, and its rounding of
-# that overflows where a process has one row of a batch.
+Example = TypeVar('Example')
+Example_co = TypeVar('Example_co', covariant=True)
+
+# As good as no end. With no number Grain takes sys.maxsize rows, and its
+# rounding of that overflows where a process has one row of a batch.
 _EPOCHS = 1 << 30
 
 
+class Source(Protocol[Example_co]):
+  """Examples that can be read in any order."""
+
+  def __len__(self) -> int:
+    """Returns the number of examples."""
+
+  def __getitem__(self, index: int, /) -> Example_co:
+    """Returns an example."""
+
+
 def shuffled(
-  source: Sequence[Any],
-  make_row: Callable[[Any, np.random.Generator], Row],
+  source: Source[Example],
+  make_row: Callable[[Example, np.random.Generator], Row],
   batch_size: int,
   part: tuple[int, int],
   seed: int,
   first_step: int,
-) -> Iterator[Row]:
-  """Yields a part of the rows of the batch of each step, for ever.
+) -> Iterator[HostBatch]:
+  """Yields a part of the rows of the batch of each step, without end.
 
   The batch of a step depends on seed and step alone: not on how many processes
   there are, nor on where training was interrupted.
 
   Args:
-    source: of examples.
-    make_row: makes a row of an example, with the chance that it is given.
+    source: source of examples.
+    make_row: makes a row of an example; it draws from the generator alone.
     batch_size: rows of the whole batch.
-    part: which part of a batch, and of how many; see `sharding.batch_part`.
-    seed: of shuffling and augmentation.
+    part: number of the part, from 0, and number of parts; see
+      `sharding.batch_part`.
+    seed: seed of shuffling and augmentation.
     first_step: step to begin at.
   """
   dataset = (
@@ -49,11 +67,11 @@ def shuffled(
 
 
 def in_order(
-  source: Sequence[Any],
-  make_row: Callable[[Any], Row],
+  source: Source[Example],
+  make_row: Callable[[Example], Row],
   batch_size: int,
   part: tuple[int, int],
-) -> Iterator[Row]:
+) -> Iterator[HostBatch]:
   """Yields a part of the rows of every batch; each example exactly once.
 
   The last batch is filled up with the last example. Added to each row are
@@ -61,10 +79,11 @@ def in_order(
     is_real: bool [batch], False where the last batch was filled up.
 
   Args:
-    source: of examples.
+    source: source of examples.
     make_row: makes a row of an example.
     batch_size: rows of the whole batch.
-    part: which part of a batch, and of how many; see `sharding.batch_part`.
+    part: number of the part, from 0, and number of parts; see
+      `sharding.batch_part`.
   """
 
   def row_at(index: int) -> Row:
@@ -81,7 +100,7 @@ def in_order(
 def _in_parts(
   dataset: grain.MapDataset, batch_size: int, part: tuple[int, int]
 ) -> grain.IterDataset:
-  """Batches, and keeps one part of every batch."""
+  """Makes batches, and keeps one part of every batch."""
   index, parts = part
   pieces = dataset.batch(batch_size // parts)
   # Slicing before batching would give the rows another order.

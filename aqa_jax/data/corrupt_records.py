@@ -7,7 +7,7 @@ from tfds_mtl_aqa.input_error import InputError
 
 
 class CorruptRecords:
-  """Those that this process has found; more than a share of all is an error.
+  """Counts the records that this process could not read; too many are an error.
 
   Thread-safe: Grain calls it from its reader threads.
   """
@@ -16,8 +16,8 @@ class CorruptRecords:
     """Starts empty.
 
     Args:
-      num_records: of the split.
-      max_fraction: of them that may be left out; 0 for none.
+      num_records: number of records of the split.
+      max_fraction: share of them that may be left out, 0 to 1.
     """
     self._num_records = num_records
     self._max_fraction = max_fraction
@@ -25,14 +25,14 @@ class CorruptRecords:
     self._lock = threading.Lock()
 
   def leave_out(self, name: str, reason: str) -> None:
-    """Leaves out a record; says so the first time.
+    """Leaves out a record; prints it the first time.
 
     Args:
-      name: of the record.
+      name: name of the record.
       reason: why it can't be read.
 
     Raises:
-      InputError: it is one too many.
+      InputError: more than `max_fraction` of the records are left out.
     """
     with self._lock:
       if name in self._names:
@@ -45,7 +45,7 @@ class CorruptRecords:
         'can not be read: prepare the dataset again, or let more be left out '
         f'than config.max_corrupt_fraction={self._max_fraction:g}.'
       )
-    # Every process tells its own; the standard output is the first one's.
+    # Every process prints its own; only the first one prints to stdout.
     print(
       f'Left out ({count} of {self._num_records} so far): {name}: {reason}',
       file=sys.stderr,

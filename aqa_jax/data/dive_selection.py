@@ -1,7 +1,6 @@
-"""Splits that the prepared dataset does not have, made from those it has."""
+"""Makes splits that the prepared dataset does not have from those it has."""
 
 import re
-from collections.abc import Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -28,7 +27,7 @@ def select(
   """Opens a split of a dataset, or one that is made from its splits.
 
   Args:
-    builder: of a prepared dataset.
+    builder: builder of a prepared dataset.
     name: one of its splits, or
       released_443, _279, _143: MTL-AQA's smaller training sets as released; of
         their dives 115, 80 and 36 are in the test split.
@@ -50,15 +49,16 @@ def select(
     count, seed = int(match[1]), int(match[2] or 0)
     train = load_split(builder, 'train', max_corrupt_fraction)
     return train.select(_proportional(train, count, seed, name))
-  matches = [pattern.fullmatch(name) for pattern in (_SUBSET, _EVENTS, _UNLV)]
-  if not any(matches):
+  subset, events, unlv = (
+    pattern.fullmatch(name) for pattern in (_SUBSET, _EVENTS, _UNLV)
+  )
+  if not (subset or events or unlv):
     raise InputError(
       f'{builder.info.full_name} has no split {name!r}; it has '
       f'{", ".join(sorted(builder.info.splits))}; or give {NAMES}.'
     )
   whole = '+'.join(s for s in ('train', 'test') if s in builder.info.splits)
   dives = load_split(builder, whole, max_corrupt_fraction)
-  subset, events, unlv = matches
   if subset:
     chosen = _column(dives, f'subsets/{name}', name)
   elif events:
@@ -71,7 +71,7 @@ def select(
         f'{", ".join(map(str, sorted(missing)))}.'
       )
     chosen = np.isin(events_of_dives, listed) ^ bool(events[1])
-  else:
+  elif unlv:
     parts = _column(dives, 'unlv_dive', name)
     names = builder.info.features['unlv_dive'].names
     chosen = parts == names.index(unlv[1])
@@ -96,13 +96,13 @@ def _keys(split: DiveSplit) -> list[tuple[int, int]]:
 def _column(dives: DiveSplit, feature: str, name: str) -> np.ndarray:
   if feature not in dives.labels:
     raise InputError(f'split {name!r}: only mtl_aqa has it.')
-  return dives.labels[feature]
+  return np.asarray(dives.labels[feature])
 
 
 def _proportional(
   train: DiveSplit, count: int, seed: int, name: str
-) -> Sequence[int]:
-  """Returns so many places, from each event as many as it has of all."""
+) -> np.ndarray:
+  """Returns places in `train`, int [count], from each event its share."""
   if not 0 < count <= len(train):
     raise InputError(
       f'split {name!r}: give 1 to {len(train)}, as many as train has.'
@@ -112,7 +112,7 @@ def _proportional(
   order = np.empty(len(train))
   for event in rng.permutation(np.unique(events)):
     dives = np.flatnonzero(events == event)
-    # Evenly spread over [0, 1), so that a first part has its share of each.
+    # Each event is spread evenly over [0, 1): any first part has its share.
     order[rng.permutation(dives)] = (
       np.arange(len(dives)) + rng.random()
     ) / len(dives)

@@ -3,14 +3,22 @@
 import copy
 import os
 from collections.abc import Mapping, Sequence
+from typing import overload
 
 import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
 import tfds_mtl_aqa
+from aqa_jax.data.batches import Source
 from aqa_jax.data.corrupt_records import CorruptRecords
-from aqa_jax.data.schema import label_columns, label_row, schema_of
+from aqa_jax.data.schema import (
+  Example,
+  Labels,
+  label_columns,
+  label_row,
+  schema_of,
+)
 from tfds_mtl_aqa import label_file
 from tfds_mtl_aqa.dive_dataset_builder import DiveDatasetBuilder
 from tfds_mtl_aqa.input_error import InputError
@@ -29,16 +37,22 @@ class EncodedFrames(tfds.decode.SkipDecoding):
     return list(serialized_example)
 
 
+def encoded_video() -> dict[str, EncodedFrames]:
+  """Returns the decoders that leave the feature `video` as JPEG files."""
+  # TFDS gives no types to the decoder's parameters; it takes none.
+  return {'video': EncodedFrames()}  # type: ignore[no-untyped-call]
+
+
 class DecodeError(InputError):
   """The stored frames of a dive can't be read.
 
   Attributes:
-    name: what they are frames of.
-    reason: a sentence.
+    name: name of the dive or the record.
+    reason: what is wrong, a sentence.
   """
 
   def __init__(self, name: str, reason: str = 'a stored frame is no JPEG.'):
-    """Says what to do."""
+    """Makes the message, which says what to do."""
     self.name = name
     self.reason = reason
     super().__init__(
@@ -50,8 +64,8 @@ def decode_frame(data: bytes, owner: str) -> np.ndarray:
   """Decodes a frame that `EncodedFrames` has left as it is stored.
 
   Args:
-    data: of a JPEG file.
-    owner: what the frame is of, for the error.
+    data: bytes of a JPEG file.
+    owner: dive or video of the frame, for the error.
 
   Returns:
     uint8 [height, width, 3], RGB.
@@ -66,9 +80,9 @@ def decode_frame(data: bytes, owner: str) -> np.ndarray:
 
 
 class _DamagedFrames(Sequence[bytes]):
-  """The frames of a record that can't be read: an error for whoever takes one.
+  """The frames of a record that can't be read: taking one raises DecodeError.
 
-  So it is met where damaged frames are, in the rows that need them.
+  So the error comes where the frames are decoded, as for a damaged JPEG file.
   """
 
   def __init__(self, name: str, reason: str):
@@ -78,7 +92,13 @@ class _DamagedFrames(Sequence[bytes]):
   def __len__(self) -> int:
     raise DecodeError(self._name, self._reason)
 
-  def __getitem__(self, index: int) -> bytes:
+  @overload
+  def __getitem__(self, index: int) -> bytes: ...
+
+  @overload
+  def __getitem__(self, index: slice) -> Sequence[bytes]: ...
+
+  def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
     raise DecodeError(self._name, self._reason)
 
 
@@ -86,31 +106,31 @@ class DiveSplit:
   """Some of the dives of a split.
 
   Attributes:
-    labels: feature name -> array [dives]; caption_ids is a list of arrays. A
-      feature within another is there as 'subsets/released_443'.
+    labels: feature name -> array [dives]; caption_ids is a list of arrays. The
+      name of a nested feature is such as 'subsets/released_443'.
   """
 
   def __init__(
     self,
-    source: Sequence[Mapping[str, object]],
+    source: Source[Example],
     indices: Sequence[int],
     name: str = '',
     corrupt: CorruptRecords | None = None,
-    rows: Sequence[Mapping[str, object]] | None = None,
+    rows: Sequence[Example] | None = None,
   ):
     """Reads the labels of all dives, unless they are given.
 
     Args:
-      source: of examples with encoded frames.
+      source: source of examples with encoded frames.
       indices: the dives that belong to it, in order.
-      name: of the split, for errors.
-      corrupt: is told of records that can't be read, and which are left out;
-        None where there can't be any.
+      name: name of the split, for errors.
+      corrupt: counts the records that can't be read, which are left out; None:
+        such a record raises RuntimeError.
       rows: the labels of every example of `source`; None where they have to be
         read with the frames.
 
     Raises:
-      InputError: too many can't be read.
+      InputError: too many records can't be read.
     """
     self._source = source
     self._name = name
@@ -118,16 +138,16 @@ class DiveSplit:
       rows, indices = _read_rows(source, indices, name, corrupt)
     else:
       rows = [rows[index] for index in indices]
-    self._indices = np.asarray(indices, np.int64)
-    self.labels = label_columns([label_row(row) for row in rows])
+    self._indices: np.ndarray = np.asarray(indices, np.int64)
+    self.labels: Labels = label_columns([label_row(row) for row in rows])
 
   def __len__(self) -> int:
     return len(self._indices)
 
-  def __getitem__(self, index: int) -> Mapping[str, object]:
+  def __getitem__(self, index: int) -> Example:
     """Returns a dive; `video` is a list of JPEG files.
 
-    Of a damaged record, taking a frame of it raises DecodeError.
+    If its record is damaged, taking a frame from `video` raises DecodeError.
     """
     record = int(self._indices[index])
     try:
@@ -140,29 +160,34 @@ class DiveSplit:
   def __repr__(self) -> str:
     return f'{type(self).__name__}({len(self)} dives)'
 
-  def select(self, indices: Sequence[int]) -> 'DiveSplit':
-    """Returns the split of some of these dives, by their place in this one."""
-    indices = np.asarray(indices, np.int64)
+  def select(self, indices: Sequence[int] | np.ndarray) -> 'DiveSplit':
+    """Returns the split of some of these dives.
+
+    Args:
+      indices: int [selected], places in this split, from 0.
+    """
+    places = np.asarray(indices, np.int64)
     selected = copy.copy(self)
-    selected._indices = self._indices[indices]
-    # The labels are at hand: reading them again would read every frame too.
+    selected._indices = self._indices[places]
+    # Not read again: that would read every frame, too.
     selected.labels = {
-      name: [values[index] for index in indices]
+      name: [values[place] for place in places]
       if isinstance(values, list)
-      else values[indices]
+      else values[places]
       for name, values in self.labels.items()
     }
     return selected
 
 
 def _read_rows(
-  source: Sequence[Mapping[str, object]],
+  source: Source[Example],
   indices: Sequence[int],
   name: str,
   corrupt: CorruptRecords | None,
-) -> tuple[list[Mapping[str, object]], list[int]]:
+) -> tuple[list[Example], list[int]]:
   """Returns the labels of examples, and which could be read."""
-  rows, readable = [], []
+  rows: list[Example] = []
+  readable: list[int] = []
   for index in map(int, indices):
     try:
       row = source[index]
@@ -171,17 +196,17 @@ def _read_rows(
         raise
       corrupt.leave_out(*_damage(name, index, e))
       continue
-    # Without the frames: those of all dives would fill the memory.
+    # Without the frames: those of all dives would not fit into memory.
     rows.append({k: value for k, value in row.items() if k != 'video'})
     readable.append(index)
   return rows, readable
 
 
 def _damage(name: str, record: int, error: RuntimeError) -> tuple[str, str]:
-  """Returns which record is damaged, and how.
+  """Returns the name of a damaged record, and the reason, a sentence.
 
   Args:
-    name: of the split.
+    name: name of the split.
     record: its place in the split.
     error: ArrayRecord's, raised where a checksum is wrong.
   """
@@ -234,7 +259,7 @@ def find_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
 
 
 def _reason(name: str, error: Exception) -> str:
-  """Returns why a dataset is none: the config is wrong, or what TFDS says."""
+  """Returns why there is no such dataset, a sentence."""
   dataset, _, config = name.partition('/')
   for cls in tfds_mtl_aqa.BUILDERS:
     if cls.name == dataset and config:
@@ -251,15 +276,15 @@ def load_split(
   """Opens a split.
 
   Args:
-    builder: of a prepared dataset.
+    builder: builder of a prepared dataset.
     split: its name, or several with + between.
-    max_corrupt_fraction: records that can't be read are left out up to this
-      share.
+    max_corrupt_fraction: share of the records that may be left out because
+      they can't be read, 0 to 1.
 
   Raises:
     InputError: there is no such split, it is empty, too many of its records
-      can't be read, or a caption has a word that the vocabulary lacks. Where
-      labels are stored apart, records are not read before their frames are
+      can't be read, or a caption has a word that the vocabulary lacks. If the
+      labels have a file of their own, a record is read only when its frames are
       needed: see `DiveSplit`.
   """
   if set(split.split('+')) - set(builder.info.splits):
@@ -269,7 +294,8 @@ def load_split(
     )
   has_video = 'video' in builder.info.features
   source = builder.as_data_source(
-    split, decoders={'video': EncodedFrames()} if has_video else None
+    split,  # type: ignore[arg-type]  # TFDS's decorator hides the parameters.
+    decoders=encoded_video() if has_video else None,  # type: ignore[arg-type]
   )
   if not len(source):
     raise InputError(
@@ -301,7 +327,7 @@ def dive_keys(
   Together they name a dive of a dataset.
 
   Args:
-    labels: of a `DiveSplit`.
+    labels: labels of a `DiveSplit`.
   """
   samples = np.asarray(labels['sample'])
   events = np.asarray(labels.get('event', np.zeros_like(samples)))
@@ -314,13 +340,13 @@ def hold_out(
   """Divides a split into one to train on and one to choose checkpoints by.
 
   Args:
-    split: to divide.
-    fraction: of the dives (or events) to hold out; below 1. With 0 nothing is
-      held out, and both are the whole split: for a dataset too small to divide,
-      whose figures then say nothing about other dives.
-    whole_events: hold out events, as a test on events never seen does;
-      otherwise dives of every event, as MTL-AQA's test split does.
-    seed: of the draw. It is not the seed of training, so that every run
+    split: split to divide.
+    fraction: fraction of the dives (or events) to hold out, below 1. With 0
+      both results are the whole split. That is for a dataset too small to
+      divide: its validation then says nothing about new dives.
+    whole_events: True holds out whole events, as for a test on new events;
+      False holds out dives of every event, as MTL-AQA's test split does.
+    seed: seed of the draw. It is not the seed of training, so that every run
       chooses by the same dives.
 
   Returns:

@@ -12,7 +12,7 @@ Evaluation adds what `batches.in_order` does.
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import jax
@@ -21,11 +21,13 @@ from numpy.typing import DTypeLike
 from PIL import Image
 
 from aqa_jax.data import batches
+from aqa_jax.data.batches import HostBatch, Row, Value
 from aqa_jax.data.corrupt_records import CorruptRecords
 from aqa_jax.data.dive_split import DecodeError, DiveSplit, decode_frame
+from aqa_jax.data.schema import Example
 from tfds_mtl_aqa.input_error import InputError
 
-# What the official code draws from, for each frame.
+# The official code draws one of these for each frame.
 _RANDOM_FILTERS = (
   Image.Resampling.NEAREST,
   Image.Resampling.BILINEAR,
@@ -40,7 +42,7 @@ class LabelReader(Protocol):
   def label_specs(self) -> dict[str, tuple[tuple[int, ...], DTypeLike]]:
     """Returns shape and dtype of each label in a row of a batch."""
 
-  def labels(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+  def labels(self, example: Example) -> Mapping[str, Value]:
     """Returns an example's labels for a batch."""
 
 
@@ -52,17 +54,17 @@ class VideoInput:
     window_frames: stored frames without the margins; 103 in the paper.
     frames: how many of the window's frames are used; 96 in the paper for
       C3D-AVG, 16 for MSCADC.
-    stride: from one of them to the next, in frames, rounded down: 1 for
-      C3D-AVG; 6.5 for MSCADC, which sees frames 0, 6, 13, ..., 97.
-    anchor: which ones: 'end', the last, which hold the entry and the splash;
-      or 'start', the first, as in the official code.
+    stride: distance from one of them to the next, in frames: 1 for C3D-AVG; 6.5
+      for MSCADC. Places are rounded down: 0, 6, 13, ..., 97.
+    anchor: 'end' uses the last frames of the window, which show the entry and
+      the splash; 'start' uses the first ones, as in the official code.
     max_shift: temporal augmentation in frames; 3 in the paper.
     crop: side of the centred square crop in pixels; 112 in the paper.
     flip: mirror half of the training videos, as in the paper.
-    resize: (width, height) in pixels that the stored frames are brought to;
-      empty: they are taken as they are.
-    interpolation: how: 'area'; or 'random', one of four filters for each
-      frame, in the test too, as in the official code.
+    resize: (width, height) in pixels that the stored frames are resized to;
+      empty to use them as they are.
+    interpolation: how they are resized: 'area'; or 'random', one of four
+      filters for each frame, also in evaluation, as in the official code.
     resize_evaluation: False leaves out the resizing in evaluation, as the
       official MSCADC does by mistake.
   """
@@ -93,25 +95,29 @@ class VideoInput:
   def check(
     self, num_frames: int, height: int | None, width: int | None
   ) -> None:
-    """Checks that stored dives can be used so.
+    """Checks that the fields fit the stored dives.
 
     Args:
       num_frames: stored frames.
-      height: of the stored frames; None where it differs from dive to dive,
-        and has to be checked when a dive is read.
-      width: likewise.
+      height: height of the stored frames; None where it differs from dive to
+        dive, and has to be checked when a dive is read.
+      width: width of the stored frames, or None.
 
     Raises:
-      InputError: naming the field that does not fit.
+      InputError: a field does not fit; the message names it.
     """
     margin = (num_frames - self.window_frames) // 2
     resize_fits = not self.resize or (
       len(self.resize) == 2 and min(self.resize) >= self.crop
     )
-    sizes = [] if width is None else [(width, height)]
+    sizes: list[tuple[int, ...]] = []
+    if width is not None and height is not None:
+      sizes.append((width, height))
     if self.resize and resize_fits:
       sizes = [self.resize] + (not self.resize_evaluation) * sizes
-    width, height = min(sizes, key=min, default=(self.crop, self.crop))
+    smallest: tuple[int, ...] = (self.crop, self.crop)
+    if sizes:
+      smallest = min(sizes, key=lambda size: min(size))
     problems = {
       f'anchor={self.anchor!r}: give start or end': (
         self.anchor not in ('start', 'end')
@@ -131,8 +137,10 @@ class VideoInput:
       ),
       f'resize={tuple(self.resize)}: give () or (width, height), neither '
       f'below crop={self.crop}': not resize_fits,
-      f'crop={self.crop}: the frames are {width} x {height} pixels; give no '
-      'more than the smaller side': (not 1 <= self.crop <= min(height, width)),
+      f'crop={self.crop}: the frames are {smallest[0]} x {smallest[1]} '
+      'pixels; give no more than the smaller side': (
+        not 1 <= self.crop <= min(smallest)
+      ),
     }
     for message, is_problem in problems.items():
       if is_problem:
@@ -145,17 +153,17 @@ def crop_offset(size: int, crop: int) -> int:
 
 
 def make_inputs(
-  example: Mapping[str, Any],
+  example: Example,
   video_input: VideoInput,
   tasks: Sequence[LabelReader],
   rng: np.random.Generator | None,
-) -> dict[str, np.ndarray]:
+) -> Row:
   """Returns one row of a batch.
 
   Args:
     example: a dive, `video` still JPEG.
     video_input: which pixels to take.
-    tasks: whose labels the row has.
+    tasks: tasks whose labels the row has.
     rng: draws the augmentation, once for the whole dive; None for none.
 
   Raises:
@@ -166,12 +174,12 @@ def make_inputs(
   head, tail = (int(count) for count in example.get('padded_frames', (0, 0)))
   shift, flip = 0, False
   if rng is not None:
-    # Frames that only repeat their neighbour are no augmentation.
+    # Not into padding, whose frames repeat their neighbour.
     low = -min(video_input.max_shift, max(margin - head, 0))
     high = min(video_input.max_shift, max(margin - tail, 0))
     shift = int(rng.integers(low, high + 1))
     flip = bool(rng.random() < 0.5) and video_input.flip
-  inputs = {
+  inputs: Row = {
     'video': _decode_frames(
       [encoded[margin + shift + offset] for offset in video_input.offsets()],
       video_input,
@@ -186,7 +194,7 @@ def make_inputs(
   return inputs
 
 
-def _dive_key(example: Mapping[str, Any]) -> tuple[int, int]:
+def _dive_key(example: Example) -> tuple[int, int]:
   """Returns the dive's event, 0 where there are none, and its sample."""
   return int(example.get('event', 0)), int(example['sample'])
 
@@ -198,10 +206,10 @@ def abstract_batch(
 
   Args:
     video_input: which pixels to take.
-    tasks: whose labels the batch has.
+    tasks: tasks whose labels the batch has.
     batch_size: rows.
   """
-  rows = {
+  rows: dict[str, tuple[tuple[int, ...], DTypeLike]] = {
     'video': (video_input.shape, np.uint8),
     'flip': ((), np.bool_),
     'dive_id': ((2,), np.int32),
@@ -217,7 +225,7 @@ def abstract_batch(
 def _decode_frames(
   encoded: list[bytes],
   video_input: VideoInput,
-  example: Mapping[str, Any],
+  example: Example,
   rng: np.random.Generator | None,
 ) -> np.ndarray:
   """Returns the centred crops, uint8 [frames, crop, crop, 3]."""
@@ -227,7 +235,7 @@ def _decode_frames(
     rng is not None or video_input.resize_evaluation
   )
   if rng is None:
-    # Random filters in the test, too, but the same ones every time.
+    # In evaluation too the filters are random, but the same every time.
     rng = np.random.default_rng(_dive_key(example))
   frames = np.empty((len(encoded), crop, crop, 3), np.uint8)
   for index, data in enumerate(encoded):
@@ -249,7 +257,8 @@ def _resized(
   frame: np.ndarray, video_input: VideoInput, rng: np.random.Generator
 ) -> np.ndarray:
   """Returns a frame of the size asked for, uint8 [height, width, 3]."""
-  size = tuple(video_input.resize)
+  width, height = video_input.resize
+  size = (width, height)
   if video_input.interpolation == 'area':
     return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
   drawn = _RANDOM_FILTERS[rng.integers(len(_RANDOM_FILTERS))]
@@ -265,28 +274,28 @@ def training_batches(
   seed: int,
   first_step: int,
   corrupt: CorruptRecords,
-) -> Iterator[dict[str, np.ndarray]]:
+) -> Iterator[HostBatch]:
   """Yields a part of the batch of each step; see `batches.shuffled`.
 
   Args:
-    split: to train on.
+    split: dives to train on.
     video_input: which pixels to take.
-    tasks: whose labels the batch has.
+    tasks: tasks whose labels the batch has.
     batch_size: rows of the whole batch.
-    part: which part of a batch, and of how many.
-    seed: of shuffling and augmentation.
+    part: number of the part, from 0, and number of parts.
+    seed: seed of shuffling and augmentation.
     first_step: step to begin at.
-    corrupt: is told of dives whose frames can't be decoded; another dive takes
-      their place.
+    corrupt: counts the dives whose frames can't be decoded; another dive takes
+      the place of each.
   """
 
-  def make_row(example, rng):
+  def make_row(example: Example, rng: np.random.Generator) -> Row:
     while True:
       try:
         return make_inputs(example, video_input, tasks, rng)
       except DecodeError as e:
         corrupt.leave_out(e.name, e.reason)
-        example = split[rng.integers(len(split))]
+        example = split[int(rng.integers(len(split)))]
 
   return batches.shuffled(
     split,
@@ -304,15 +313,15 @@ def evaluation_batches(
   tasks: Sequence[LabelReader],
   batch_size: int,
   part: tuple[int, int],
-) -> Iterator[dict[str, np.ndarray]]:
+) -> Iterator[HostBatch]:
   """Yields a part of every batch; every dive comes exactly once.
 
   Args:
-    split: to evaluate on.
+    split: dives to evaluate on.
     video_input: which pixels to take.
-    tasks: whose labels the batch has.
+    tasks: tasks whose labels the batch has.
     batch_size: rows of the whole batch.
-    part: which part of a batch, and of how many.
+    part: number of the part, from 0, and number of parts.
   """
   return batches.in_order(
     split,

@@ -11,15 +11,20 @@ import tensorflow_datasets as tfds
 from aqa_jax.data.vocabulary import Vocabulary
 from tfds_mtl_aqa.input_error import InputError
 
-# Class labels that tell where an example belongs, not what is in it.
+# A dive of a dataset, feature -> value; nested features are dicts.
+Example = Mapping[str, Any]
+# Feature -> [dives]: an array, or a list where the lengths differ.
+Labels = dict[str, np.ndarray | list[np.ndarray]]
+
+# Class labels that name a split of the examples, not what they show.
 _PARTITIONS = ('unlv_dive',)
-# Not labels: the frames, and texts that other features say in numbers.
+# Not labels: the frames, and texts that other features have as numbers.
 _NO_LABELS = ('video', 'padded_frames', 'poses', 'caption')
 
 
 @dataclasses.dataclass(frozen=True)
 class Schema:
-  """The labels of a dataset; every example has `final_score` and `sample`.
+  """The labels of a dataset of dives; all have `final_score` and `sample`.
 
   Attributes:
     classes: (name, class names) of each classification, in order; empty for a
@@ -50,7 +55,7 @@ def schema_of(info: tfds.core.DatasetInfo) -> Schema:
   `classes` names those that are. The metadata's `vocabulary` are the words.
 
   Args:
-    info: of the dataset.
+    info: TFDS's description of the dataset.
 
   Raises:
     InputError: the dataset lacks `final_score` or `sample`, or the vocabulary
@@ -74,7 +79,7 @@ def schema_of(info: tfds.core.DatasetInfo) -> Schema:
     words=tuple(words),
     features=tuple(info.features),
   )
-  # A vocabulary that is wrong is told here.
+  # Raises here if the vocabulary is wrong.
   _ = schema.vocabulary
   return schema
 
@@ -84,8 +89,8 @@ def has_captions(info: tfds.core.DatasetInfo) -> bool:
   return 'caption_ids' in info.features
 
 
-def label_row(example: Mapping[str, Any]) -> dict[str, Any]:
-  """Returns the labels of an example, those in a part under 'part/name'."""
+def label_row(example: Example) -> dict[str, Any]:
+  """Returns the labels of an example; a nested one is named 'part/name'."""
   row: dict[str, Any] = {}
   for name, value in example.items():
     if name in _NO_LABELS:
@@ -97,19 +102,17 @@ def label_row(example: Mapping[str, Any]) -> dict[str, Any]:
   return row
 
 
-def label_columns(
-  rows: list[dict[str, Any]],
-) -> dict[str, np.ndarray | list[np.ndarray]]:
+def label_columns(rows: list[dict[str, Any]]) -> Labels:
   """Returns the labels of several examples, feature by feature.
 
   Args:
-    rows: of `label_row`, at least one.
+    rows: rows from `label_row`, at least one.
 
   Returns:
     Arrays [examples, ...]; texts are decoded; caption_ids, whose lengths
     differ, is a list of arrays.
   """
-  columns: dict[str, np.ndarray | list[np.ndarray]] = {}
+  columns: Labels = {}
   for name in rows[0]:
     values = [row[name] for row in rows]
     if name == 'caption_ids':

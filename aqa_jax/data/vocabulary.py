@@ -9,7 +9,7 @@ from tfds_mtl_aqa.input_error import InputError
 
 EOS = '<eos>'
 SOS = '<sos>'
-# MTL-AQA has no padding word: captions are padded with the id of <eos>.
+# MTL-AQA has no word for padding: captions are padded with the id of <eos>.
 EOS_ID = 0
 SOS_ID = 1
 
@@ -17,8 +17,8 @@ SOS_ID = 1
 class Vocabulary:
   """An immutable list of words, the id of a word being its place in it.
 
-  Words are case-sensitive, as in MTL-AQA's vocab.json. There is no word for
-  the unknown.
+  Words are case-sensitive, as in MTL-AQA's vocab.json. There is no id for
+  unknown words.
 
   Attributes:
     words: the words, by id; <eos> is 0 and <sos> is 1.

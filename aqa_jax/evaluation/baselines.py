@@ -1,8 +1,8 @@
-"""What can be had without the video: the baselines a model must beat.
+"""Baselines: predictions without the video, which a model has to beat.
 
-Fitted on the training split's labels and measured on the evaluated dives. On
-MTL-AQA's test split the event and the dive's class alone give a Spearman of
-0.69, so a result that does not stand beside these numbers says little.
+They are fitted on the labels of the training split and measured on the
+evaluated dives. On MTL-AQA's test split event and class alone give a Spearman
+of 0.69: the result of a model says little without these numbers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ Labels = Mapping[str, ArrayLike]
 # Classification -> the names of its classes.
 ClassNames = Mapping[str, Sequence[str]]
 
-# Each baseline's name says what it is given; 'class' is all classifications.
+# Baseline -> its inputs; 'class' is all classifications.
 RIDGE_BASELINES = {
   'difficulty': ('difficulty',),
   'class': ('class',),
@@ -29,8 +29,8 @@ RIDGE_BASELINES = {
   'difficulty+class+event+length': ('difficulty', 'class', 'event', 'length'),
 }
 _RIDGE_STRENGTH = 1.0
-# Points. Equal inputs must predict equal scores to the last bit, or rounding
-# in the matrix product would rank the dives.
+# Of predicted points. Equal inputs must have equal scores: without rounding,
+# errors of the matrix product would rank the dives.
 _PREDICTION_DECIMALS = 6
 
 
@@ -41,7 +41,7 @@ class Baselines(Evaluator):
     """Returns baselines and majority_accuracy.
 
     Args:
-      predictions: of at least one dive.
+      predictions: predictions for at least one dive.
 
     Returns:
       baselines: baseline -> its measures; see `compute_baselines`.
@@ -73,9 +73,9 @@ def compute_baselines(
     train_labels: feature name -> [dives], of the training split: final_score;
       difficulty, event, start_frame, end_frame and the classes, as far as the
       dataset has them.
-    eval_labels: the same of the evaluated dives. An event that the training
-      split lacks counts as none; where all lack, 'event' is a constant.
-    class_names: of each classification.
+    eval_labels: the same of the evaluated dives. For an event that the training
+      split lacks all event inputs are 0.
+    class_names: class names of each classification.
 
   Returns:
     baseline -> `metrics.score_metrics`; its `spearman` is NaN for a constant.
@@ -115,12 +115,12 @@ def compute_baselines(
 def majority_accuracies(
   train_labels: Labels, eval_labels: Labels, class_names: ClassNames
 ) -> dict[str, float]:
-  """Returns what always naming the training split's commonest class gives.
+  """Returns the accuracy of always naming the training split's commonest class.
 
   Args:
     train_labels: feature name -> int [dives], with the class labels.
     eval_labels: the same of the evaluated dives.
-    class_names: of each classification.
+    class_names: class names of each classification.
 
   Returns:
     task -> percent (0 to 100) of the evaluated dives. Among equally common
@@ -148,7 +148,7 @@ def fit_ridge(
   Args:
     inputs: float [examples, features].
     targets: float [examples].
-    strength: of the penalty, positive.
+    strength: strength of the penalty, positive.
 
   Returns:
     The weights, float64 [features], and the intercept.

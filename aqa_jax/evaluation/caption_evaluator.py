@@ -1,4 +1,4 @@
-"""All measures of captions, beside what can be had without the video."""
+"""All measures of captions, also for baselines without the video."""
 
 import functools
 from collections.abc import Sequence
@@ -9,23 +9,23 @@ from aqa_jax.evaluation.caption_metrics import Captions
 from aqa_jax.evaluation.evaluator import Evaluator
 from aqa_jax.predictions import Predictions
 
-# Of the captions that are drawn.
+# Of the draw of captions.
 _SEED = 0
 
 
 class CaptionEvaluator(Evaluator):
-  """The measures that take too long for every validation, and baselines."""
+  """All measures of captions, and baselines; too slow for every validation."""
 
   def evaluate(self, predictions: Predictions) -> dict[str, Any]:
     """Measures the captions.
 
     Args:
-      predictions: of at least one dive.
+      predictions: predictions for at least one dive.
 
     Returns:
-      bleu_1 to bleu_4, meteor, rouge_l, cider: as far as this machine can take
-        them; see `caption_metrics.caption_metrics`.
-      caption_notes: what it can not take and why.
+      bleu_1 to bleu_4, meteor, rouge_l, cider: those that this machine can
+        compute; see `caption_metrics.caption_metrics`.
+      caption_notes: sentences on those that it can't compute, and why.
       caption_baselines: 'random training caption' and 'central training
         caption' -> the same measures.
     """
@@ -63,5 +63,5 @@ class CaptionEvaluator(Evaluator):
 
   @functools.cached_property
   def _central_caption(self) -> Sequence[str]:
-    # Of thousands of captions it takes seconds; it is the same for all splits.
+    # Cached: it takes seconds, and is the same for all splits.
     return caption_metrics.central_caption(self._train_captions, _SEED)

@@ -1,9 +1,8 @@
 """The measures of captions, against one true caption a dive.
 
-Everyone is measured on the same tokens: the words of the dataset's vocabulary,
-as they are. BLEU is sacrebleu's; METEOR, ROUGE-L and CIDEr are those of
-pycocoevalcap, the field's own package, where it (aqa_jax[captions]) and, for
-METEOR, Java is installed.
+All measures see the same tokens: the words of the dataset's vocabulary. BLEU is
+that of sacrebleu. METEOR, ROUGE-L and CIDEr are those of pycocoevalcap, the
+usual package; they need it (aqa_jax[captions]), and METEOR needs Java.
 """
 
 import atexit
@@ -17,22 +16,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sacrebleu.metrics import BLEU
+from sacrebleu.metrics.bleu import BLEU
 
 Captions = Sequence[Sequence[str]]
 
-# For a reader, in the order of every table.
+# Measure -> its name for the reader, in the order of the tables.
 NAMES = {
   **{f'bleu_{order}': f'BLEU-{order}' for order in range(1, 5)},
   'meteor': 'METEOR',
   'rouge_l': 'ROUGE-L',
   'cider': 'CIDEr',
 }
-# Until Java has to have said its version.
+# Time for Java to print its version.
 _JAVA_SECONDS = 30
 # Measures that have failed in this process, and why.
 _failed: dict[str, str] = {}
-# Training captions that the most central one is sought among.
+# The most central one is chosen from so many training captions.
 _CENTRAL_CANDIDATES = 1000
 
 
@@ -88,7 +87,7 @@ def caption_bleu(
       max_ngram_order=order, smooth_method='none', tokenize='none', force=True
     )
     score = bleu.corpus_score(hypotheses, [references]).score
-    # exp(log(1)) comes out one rounding above 1.
+    # exp(log(1)) is a little above 1, by rounding.
     scores[f'bleu_{order}'] = min(score / 100, 1.0)
   return scores
 
@@ -96,13 +95,13 @@ def caption_bleu(
 def caption_metrics(
   generated: Captions, reference: Captions, with_meteor: bool = True
 ) -> dict[str, float]:
-  """Returns all measures of captions that this machine can take.
+  """Returns all measures of captions that this machine can compute.
 
   Args:
     generated: one list of words a dive, without <sos> and <eos>; may be empty.
     reference: the commentary of the same dives, as lists of words. A dive with
       an empty one has nothing to compare with and is left out.
-    with_meteor: whether to start the Java program, which takes its time.
+    with_meteor: whether to compute METEOR, whose Java program starts slowly.
 
   Returns:
     bleu_1 to bleu_4, see `caption_bleu`; and, where pycocoevalcap and (for
@@ -111,7 +110,7 @@ def caption_metrics(
     weighs words by how many dives have them.
 
   Raises:
-    ValueError: as `caption_bleu`.
+    ValueError: see `caption_bleu`.
   """
   measured = caption_bleu(generated, reference)
   missing = unavailable_metrics()
@@ -142,7 +141,7 @@ def rouge_and_cider(
 
 
 def unavailable_metrics() -> dict[str, str]:
-  """Returns the measures that can not be taken here, and what is missing."""
+  """Returns measure -> why it can't be computed on this machine."""
   if importlib.util.find_spec('pycocoevalcap') is None:
     reason = "they need pycocoevalcap: pip install -e '.[captions]'"
     return dict.fromkeys(('meteor', 'rouge_l', 'cider'), reason)
@@ -153,10 +152,10 @@ def unavailable_metrics() -> dict[str, str]:
 
 @functools.cache
 def _problem_of_java() -> str:
-  """Returns why Java can not be used; '' if it can.
+  """Returns why Java can't be used; '' if it can.
 
-  That there is a program of that name says little: macOS has one that only asks
-  to install Java.
+  It has to be started to know: macOS has a program `java` that only asks to
+  install Java.
   """
   if shutil.which('java') is None:
     return 'it needs Java on the PATH'
@@ -207,7 +206,7 @@ def _meteor(generated: Captions, reference: Captions) -> float | None:
   try:
     return float(meteor.compute_score(true, said)[0])
   except (OSError, ValueError, AssertionError) as e:
-    # It still holds its lock, and would wait for it at the end of the program.
+    # It still holds its lock, and its destructor would wait for it.
     meteor.lock.release()
     meteor.meteor_p.kill()
     with contextlib.suppress(BrokenPipeError):
@@ -253,7 +252,7 @@ def random_captions(train: Captions, count: int, seed: int = 0) -> Captions:
   Args:
     train: the training dives' captions, at least one.
     count: how many are wanted.
-    seed: of the draw.
+    seed: seed of the draw.
   """
   drawn = np.random.default_rng(seed).integers(len(train), size=count)
   return [train[index] for index in drawn]
@@ -267,7 +266,7 @@ def central_caption(train: Captions, seed: int = 0) -> Sequence[str]:
 
   Args:
     train: the training dives' captions, at least one.
-    seed: of the draw.
+    seed: seed of the draw.
   """
   if len(train) > _CENTRAL_CANDIDATES:
     drawn = np.random.default_rng(seed).choice(

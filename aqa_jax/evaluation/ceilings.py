@@ -1,4 +1,4 @@
-"""How well the judges' own marks give the score."""
+"""Ceilings of the score: predictions from the judges' own marks."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from aqa_jax.predictions import Predictions
 
 
 class JudgeCeilings(Evaluator):
-  """What one judge, and the panel, would get."""
+  """The measures of one judge, and of the panel."""
 
   def evaluate(
     self, predictions: Predictions
@@ -18,7 +18,7 @@ class JudgeCeilings(Evaluator):
     """Returns ceilings; see `judge_ceilings`.
 
     Args:
-      predictions: of at least one dive.
+      predictions: predictions for at least one dive.
     """
     if {'judge_scores', 'difficulty'} - set(predictions.labels):
       return {}
@@ -28,17 +28,17 @@ class JudgeCeilings(Evaluator):
 def judge_ceilings(
   labels: Mapping[str, np.ndarray],
 ) -> dict[str, dict[str, float]]:
-  """Returns how well the judges' own marks give the score.
+  """Measures how well the judges' own marks predict the score.
 
   Args:
     labels: feature name -> [dives], with final_score, difficulty and
       judge_scores [dives, 7], NaN where unknown.
 
   Returns:
-    'one judge': three times each judge's mark times the difficulty, the mean
-    over the seven judges of `metrics.score_metrics`; 'panel': the middle three
-    marks times the difficulty. Each with num_dives, those whose marks are
-    known; nothing where there are none.
+    'one judge': `metrics.score_metrics` of 3 * mark * difficulty, the mean over
+    the seven judges. 'panel': those of the sum of the middle three marks times
+    the difficulty. Both also have num_dives, the dives whose marks are known.
+    Empty if there are none.
   """
   known = np.isfinite(labels['judge_scores']).all(axis=1)
   if not known.any():

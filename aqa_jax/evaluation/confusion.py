@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""Confusion matrices of the classes."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class Confusion(Evaluator):
     """Returns confusion and recall.
 
     Args:
-      predictions: of at least one dive.
+      predictions: predictions for at least one dive.
 
     Returns:
       confusion: classification -> [[dives]], a row for each true class.

@@ -6,7 +6,7 @@ from tfds_mtl_aqa.labels import CLASS_NAMES
 
 
 def class_words(classes: Mapping[str, str]) -> str:
-  """Returns classes in words: as a dive if they are a dive's, else by name.
+  """Returns classes in words: see `dive_words`; other classes with their names.
 
   Args:
     classes: classification -> class name.
@@ -20,8 +20,8 @@ def dive_words(classes: Mapping[str, str]) -> str:
   """Returns a dive in words, such as 'backward 3.5 somersaults tuck'.
 
   Args:
-    classes: classification -> class name, of any of a dive's five. That there
-      is no armstand and no twist is said only where nothing else is.
+    classes: classification -> class name; any of a dive's five. 'no armstand'
+      and 'no twist' are in the text only if there is nothing else.
 
   Raises:
     ValueError: a class name is none of its classification's.

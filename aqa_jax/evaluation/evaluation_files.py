@@ -27,8 +27,8 @@ def prediction_rows(
   """Returns one row a dive, truth and prediction side by side.
 
   Args:
-    tasks: of the model.
-    predictions: of any number of dives.
+    tasks: tasks of the model.
+    predictions: predictions for any number of dives.
 
   Returns:
     Rows with: event, sample, dive_number ('' where unknown), difficulty; what
@@ -61,7 +61,7 @@ def write_predictions(
   Args:
     folder: an existing folder.
     split: the evaluated split; what a file name should not hold becomes '_'.
-    rows: of `prediction_rows`, at least one.
+    rows: rows from `prediction_rows`, at least one.
 
   Returns:
     The file's path: UTF-8, comma-separated, with a header.
@@ -88,7 +88,7 @@ def write_evaluation(
   Args:
     folder: an existing folder.
     split: the evaluated split; what a file name should not hold becomes '_'.
-    evaluation: of `evaluate`, with whatever else the caller adds (the step).
+    evaluation: what `train.evaluate_best` returns for a split.
 
   Returns:
     The file's path: strict JSON, where NaN and infinities are null.
@@ -108,8 +108,8 @@ def format_table(tasks: Sequence[Task], evaluation: Mapping[str, Any]) -> str:
   """Returns an evaluation as a plain text table, without a last line end.
 
   Args:
-    tasks: of the model.
-    evaluation: of the model, or of the JSON file.
+    tasks: tasks of the model.
+    evaluation: measures of the model; those of the JSON file will do.
 
   Returns:
     What each task's `table` gives; '-' where something is not defined. A
@@ -129,7 +129,7 @@ def format_samples(rows: Sequence[Mapping[str, Any]], n: int) -> str:
   """Returns some predictions beside the truth, without a last line end.
 
   Args:
-    rows: of `prediction_rows`.
+    rows: rows from `prediction_rows`.
     n: dives to show, evenly spread over the rows; all if there are fewer.
 
   Returns:
@@ -149,7 +149,7 @@ def split_path(
   """Returns the path of a split's file.
 
   Args:
-    folder: that it lies in.
+    folder: folder of the file.
     prefix: what its name begins with.
     split: the evaluated split; what a file name should not hold becomes '_'.
     ending: such as '.csv'.
@@ -162,7 +162,7 @@ def dive_name(row: Mapping[str, Any]) -> str:
   """Returns which dive a row is of, such as 'event 3, dive 5'.
 
   Args:
-    row: of `prediction_rows`, or of the file.
+    row: a row from `prediction_rows`, or from the file.
   """
   dive = f'dive {row["sample"]}'
   return f'event {row["event"]}, {dive}' if 'event' in row else dive

@@ -10,7 +10,7 @@ from aqa_jax.predictions import Columns, Predictions
 from aqa_jax.task import Task
 from tfds_mtl_aqa.input_error import InputError
 
-# Those of a config that does not choose, such as one of an earlier version.
+# For a config without `evaluators`, such as one of an earlier version.
 DEFAULT = 'baselines,intervals,ceilings,events,confusion,captions'
 _BUILT_IN = {
   'baselines': 'aqa_jax.evaluation.baselines:Baselines',
@@ -34,9 +34,9 @@ class Evaluator(abc.ABC):
     """Keeps what it measures with.
 
     Args:
-      config: of the training.
-      tasks: of the network.
-      train_labels: of the training split, as `DiveSplit.labels`, and
+      config: config of the training.
+      tasks: tasks of the network.
+      train_labels: labels of the training split, see `DiveSplit.labels`, and
         caption_words where the dataset has captions.
     """
     self.config = config
@@ -48,7 +48,7 @@ class Evaluator(abc.ABC):
     """Returns measures by name; nothing where the labels for it are missing.
 
     Args:
-      predictions: of at least one dive.
+      predictions: predictions for at least one dive.
     """
 
 
@@ -61,8 +61,8 @@ def chosen_evaluators(
 
   Args:
     config: see `Evaluator`.
-    tasks: likewise.
-    train_labels: likewise.
+    tasks: see `Evaluator`.
+    train_labels: see `Evaluator`.
 
   Raises:
     InputError: one is unknown.

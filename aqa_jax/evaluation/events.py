@@ -1,4 +1,4 @@
-"""How well the dives of each event are scored."""
+"""Measures of the score within each event."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,14 +13,14 @@ from aqa_jax.predictions import Predictions
 class Events(Evaluator):
   """The score's measures within events.
 
-  A global Spearman is flattered by how much events differ in difficulty.
+  Events differ in difficulty, which makes the Spearman over all dives higher.
   """
 
   def evaluate(self, predictions: Predictions) -> dict[str, Any]:
     """Returns events and spearman_within_events.
 
     Args:
-      predictions: of at least one dive.
+      predictions: predictions for at least one dive.
 
     Returns:
       events: event -> num_dives, spearman, mae, bias (mean of predicted - true,
@@ -46,7 +46,7 @@ class Events(Evaluator):
 def by_event(
   scores: np.ndarray, labels: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, float]]:
-  """Returns how well the dives of each event are scored.
+  """Returns the measures of the score within each event.
 
   Args:
     scores: float [dives], predicted points.

@@ -1,18 +1,21 @@
-"""Which frames moved the score: gradient times input, frame by frame."""
+"""The importance of each frame for the score: gradient times input."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from aqa_jax.layers.normalize import normalize
+from aqa_jax.train_state import Variables
+
+# Given params, batch_stats and video, returns points, float32 [batch, frames].
+ImportanceStep = Callable[[Variables, Variables, ArrayLike], jax.Array]
 
 
-def make_importance_step(
-  model: nn.Module,
-) -> Callable[[Mapping, Mapping, jax.Array], jax.Array]:
-  """Returns the jitted step that says what each frame did to the score.
+def make_importance_step(model: nn.Module) -> ImportanceStep:
+  """Returns the jitted step that computes the importance of each frame.
 
   The step takes params, batch_stats and video, uint8 [batch, frames, height,
   width, 3], RGB as `input_pipeline` makes it, and returns float32 [batch,
@@ -20,29 +23,32 @@ def make_importance_step(
   d score / d input * input, where the input is the normalised video, in
   evaluation mode (running statistics, no dropout).
 
-  What it means: if a frame's departure from zero, the grey that is the mean of
-  ImageNet, grew by a hundredth, the score would change by a hundredth of the
-  figure. A positive frame pulls the score up, a negative one down.
+  What it means: zero is the mean colour of ImageNet, a grey. If the difference
+  of a frame from it grew by a hundredth, the score would change by a hundredth
+  of the frame's number. A positive frame raises the score, a negative one
+  lowers it.
 
-  Its limits: the derivative holds for small changes only, so that the figures
-  neither add up to the score nor say what it were without the frame. Where a
-  unit is saturated they are small although the frame matters; what is as grey
-  as the mean counts for nothing; and a frame that is compared with others has
-  only its own part. They tell where the network looks, not why.
+  Its limits: a derivative holds for small changes only. The numbers do not add
+  up to the score, and do not tell the score without the frame. Where a unit is
+  saturated they are small, even if the frame matters; pixels of the mean colour
+  count nothing; and where the network compares frames, each has only its own
+  part. They tell where the network looks, not why.
 
   It runs on the devices that its arguments lie on, without a mesh: one process
   may call it alone.
 
   Args:
-    model: with a score among its tasks.
+    model: network that has the score among its tasks.
   """
   (task,) = (task for task in model.tasks if task.name == 'score')
   scorer = model.clone(tasks=(task,))
 
-  def importance_step(params, batch_stats, video):
+  def importance_step(
+    params: Variables, batch_stats: Variables, video: jax.Array
+  ) -> jax.Array:
     normalized = normalize(video, jnp.zeros(len(video), bool))
 
-    def points(normalized):
+    def points(normalized: jax.Array) -> jax.Array:
       outputs = scorer.apply(
         {'params': params, 'batch_stats': batch_stats}, normalized
       )

@@ -1,4 +1,4 @@
-"""How much the measures owe to which dives happen to be in the split."""
+"""Confidence intervals of the measures, by a bootstrap over dives."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ _LEVEL = 95  # Percent.
 class Intervals(Evaluator):
   """95 % percentile intervals over dives drawn with repetition.
 
-  They do not tell how much a measure changes with another seed of training.
+  They do not contain the change of a measure with the seed of training.
   """
 
   def evaluate(
@@ -24,8 +24,8 @@ class Intervals(Evaluator):
     resamples leave a measure undefined.
 
     Args:
-      predictions: of at least one dive.
-      seed: of the draw of 1000 resamples.
+      predictions: predictions for at least one dive.
+      seed: seed of the draw of 1000 resamples.
     """
     rng = np.random.default_rng(seed)
     count = len(predictions)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-# Executions are sums of half points. The decimals kept here undo the rounding
-# of float32 scores, which would otherwise break the ties between them.
+# Executions are sums of half points, and many are equal. Rounding to so many
+# decimals makes them equal again, which float32 scores do not.
 _EXECUTION_DECIMALS = 3
 
 
@@ -54,8 +54,8 @@ def execution_spearman(
 ) -> float:
   """Returns the rank correlation of the execution alone.
 
-  A score is execution times difficulty, and the difficulty is known before
-  the dive; divided by it, what remains is what the judges saw.
+  A score is execution times difficulty. The difficulty is known before the
+  dive; the score divided by it is what the judges saw.
 
   Args:
     predicted: float [dives], predicted scores in points.
@@ -67,7 +67,7 @@ def execution_spearman(
     -1 to 1; NaN where either side is constant.
 
   Raises:
-    ValueError: as `score_metrics`, or a difficulty is not positive.
+    ValueError: see `score_metrics`; or a difficulty is not positive.
   """
   predicted, true, difficulty = _checked(
     predicted=predicted, true=true, difficulty=difficulty
@@ -121,12 +121,12 @@ def class_accuracies(
 def confusion_matrix(
   predicted: ArrayLike, true: ArrayLike, num_classes: int
 ) -> np.ndarray:
-  """Returns how often each class was taken for each.
+  """Returns how often each true class was predicted as each class.
 
   Args:
     predicted: int [dives], predicted class ids.
     true: int [dives], true class ids.
-    num_classes: of the task.
+    num_classes: classes of the task.
 
   Returns:
     int [num_classes, num_classes]: a row for each true class, a column for

@@ -13,24 +13,29 @@ from aqa_jax.data.input_pipeline import VideoInput, evaluation_batches
 from aqa_jax.data.schema import Schema
 from aqa_jax.predictions import Columns, Predictions
 from aqa_jax.task import Task
-from aqa_jax.train_state import TrainState
+from aqa_jax.train_state import TrainState, Variables
+
+# Given params, batch_stats and a batch, returns the predictions for it.
+PredictStep = Callable[
+  [Variables, Variables, Mapping[str, jax.Array]], dict[str, Any]
+]
 
 
 def collect(
-  predict_step: Callable,
+  predict_step: PredictStep,
   state: TrainState,
   batches: Iterable[Mapping[str, np.ndarray]],
   count: int,
   mesh: Mesh,
 ) -> dict[str, Any]:
-  """Returns what a model says about every example, in their order.
+  """Returns the outputs of a model for every example, in their order.
 
   Args:
-    predict_step: from `steps.make_predict_step`.
-    state: with the parameters to use.
-    batches: from `batches.in_order`.
-    count: examples there are.
-    mesh: of devices.
+    predict_step: step from `steps.make_predict_step`.
+    state: state with the parameters to use.
+    batches: batches from `batches.in_order`.
+    count: number of examples.
+    mesh: mesh of devices.
 
   Returns:
     The outputs of `predict_step`, arrays [examples, ...].
@@ -46,13 +51,13 @@ def collect(
     collected.append(jax.tree.map(lambda rows, real=real: rows[real], outputs))
   index = np.concatenate(seen)
   if not np.array_equal(np.sort(index), np.arange(count)):
-    raise RuntimeError('an example was evaluated never or twice')
+    raise RuntimeError('an example was evaluated twice, or not at all')
   order = np.argsort(index)
   return jax.tree.map(lambda *rows: np.concatenate(rows)[order], *collected)
 
 
 def predict(
-  predict_step: Callable,
+  predict_step: PredictStep,
   state: TrainState,
   split: DiveSplit,
   video_input: VideoInput,
@@ -61,17 +66,17 @@ def predict(
   batch_size: int,
   mesh: Mesh,
 ) -> Predictions:
-  """Returns what the model says about every dive of a split, each once.
+  """Returns the predictions of a model for every dive of a split.
 
   Args:
-    predict_step: from `steps.make_predict_step`.
-    state: with the parameters to use.
-    split: to predict for.
+    predict_step: step from `steps.make_predict_step`.
+    state: state with the parameters to use.
+    split: dives to predict for.
     video_input: which pixels the model sees.
-    schema: of the dataset.
-    tasks: of the model.
+    schema: schema of the dataset.
+    tasks: tasks of the model.
     batch_size: dives at once; rounded up to a multiple of the devices.
-    mesh: of devices.
+    mesh: mesh of devices.
 
   Raises:
     FloatingPointError: a predicted score is not finite.
@@ -100,8 +105,9 @@ def with_caption_words(labels: Columns, schema: Schema) -> Columns:
   """Returns labels with caption_words, the captions as lists of words.
 
   Args:
-    labels: of a `DiveSplit`.
-    schema: of the dataset; without captions the labels are returned as given.
+    labels: labels of a `DiveSplit`.
+    schema: schema of the dataset; without captions the labels are returned as
+      given.
   """
   if schema.vocabulary is None:
     return labels
@@ -113,8 +119,8 @@ def measure(tasks: Sequence[Task], predictions: Predictions) -> dict[str, Any]:
   """Returns the measures of each validation.
 
   Args:
-    tasks: of the model.
-    predictions: of at least one dive.
+    tasks: tasks of the model.
+    predictions: predictions for at least one dive.
 
   Returns:
     num_dives, and what each task's `measure` gives.

@@ -1,4 +1,4 @@
-"""Whether one row of a table is better than another: both of several seeds."""
+"""Tests whether one row of a table is better than another, over seeds."""
 
 import dataclasses
 
@@ -15,9 +15,9 @@ class Spread:
 
   Attributes:
     mean: over the seeds.
-    deviation: between the seeds (n - 1); NaN for one seed.
-    low: end of the 95 % interval, over seeds and dives.
-    high: likewise.
+    deviation: standard deviation over the seeds (n - 1); NaN for one seed.
+    low: lower end of the 95 % interval, over seeds and dives.
+    high: upper end of it.
   """
 
   mean: float
@@ -32,9 +32,9 @@ class Difference:
 
   Attributes:
     mean: over the seeds.
-    low: end of the 95 % interval, over seeds and dives.
-    high: likewise.
-    p: two-sided, of no difference; no smaller than 1 in 2000.
+    low: lower end of the 95 % interval, over seeds and dives.
+    high: upper end of it.
+    p: two-sided p-value of "no difference"; at least 1 / 2000.
   """
 
   mean: float
@@ -65,9 +65,9 @@ def difference(
 ) -> Difference:
   """Tests a row against another on the same dives.
 
-  A bootstrap that draws dives, the same for both, and seeds, each row's own:
-  so that a difference counts only if it is larger than what other dives or
-  other seeds make. Of three seeds that is a rough guess.
+  A bootstrap draws dives, the same for both rows, and seeds, for each row its
+  own. So a difference counts only if it is larger than the change with other
+  dives or other seeds. With three seeds that is a rough guess.
 
   Args:
     predicted: float [seeds, dives], points.

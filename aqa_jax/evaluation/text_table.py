@@ -9,8 +9,8 @@ def cell(value: float | None, decimals: int) -> str:
   """Returns a number for the table, '-' for NaN and None.
 
   Args:
-    value: to write.
-    decimals: of it.
+    value: number to write.
+    decimals: decimals to write.
   """
   if value is None or np.isnan(value):
     return '-'
@@ -21,8 +21,8 @@ def interval(ends: Sequence[float | None], decimals: int) -> str:
   """Returns an interval for the table, such as '0.71-0.80'.
 
   Args:
-    ends: low and high.
-    decimals: of both.
+    ends: lower and upper end.
+    decimals: decimals of both ends.
   """
   return '-'.join(cell(end, decimals) for end in ends)
 
@@ -31,9 +31,9 @@ def line(name: str, cells: Iterable[str], width: int = 14) -> str:
   """Returns one line of the table.
 
   Args:
-    name: of the line.
-    cells: of the line.
-    width: of a column, the blank before it included.
+    name: name of the line.
+    cells: cells of the line.
+    width: width of a column, with the space before it.
   """
   # A cell that is too wide still has a space before it.
   return f'{name:<38}' + ''.join(f' {text:>{width - 1}}' for text in cells)

@@ -1,9 +1,10 @@
-"""BatchNorm as PyTorch keeps it, and the convolution in front of it."""
+"""BatchNorm with PyTorch's statistics, and a block of layers with it."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 
 from aqa_jax.layers.convolution import convolution
 from aqa_jax.layers.initializers import pytorch_uniform
@@ -19,23 +20,24 @@ class BatchNorm(nn.Module):
 
   Attributes:
     use_running_average: normalise with the running statistics instead of those
-      of the batch, and leave them as they are.
-    statistics_groups: equal parts of the batch, consecutive examples, of which
-      each is normalised with its own statistics; the running statistics take
-      the mean over the parts. With 1 they are those of the whole batch, over
-      all devices; with the number of devices, each device keeps to itself, as
-      in PyTorch's DataParallel.
+      of the batch, and do not update them.
+    statistics_groups: equal parts of the batch, of consecutive examples. Each
+      is normalised with its own statistics; the mean over the parts updates the
+      running ones. 1: the statistics are of the whole batch, over all devices.
+      The number of devices: each device normalises its own examples, as in
+      PyTorch's DataParallel.
     momentum: share of the running statistics that a step keeps; PyTorch's
       momentum is 1 less this.
     epsilon: added to the variance.
-    dtype: of the output. The computation is float32 or, for float64, float64.
+    dtype: dtype of the output. The computation is float32 or, for float64,
+      float64.
   """
 
   use_running_average: bool
   statistics_groups: int = 1
   momentum: float = 0.9
   epsilon: float = 1e-5
-  dtype: object = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, features: jax.Array) -> jax.Array:
@@ -74,8 +76,8 @@ class BatchNorm(nn.Module):
       count = features.size // channels // groups
       if count < 2:
         raise ValueError(
-          'BatchNorm has one value of each channel to train on: give more '
-          'examples, or larger ones'
+          'BatchNorm has one value of each channel, and so no variance: give '
+          'more examples, or larger ones'
         )
       # Each [groups, 1, ..., 1, channels].
       mean = grouped.mean(axes, keepdims=True)
@@ -88,7 +90,7 @@ class BatchNorm(nn.Module):
           (running_var, unbiased),
         ):
           of_batch = of_groups.reshape(groups, channels).mean(axis=0)
-          # As exact as before: a training step gives back what it was given.
+          # In the dtype that it had: a step must not change dtypes.
           running.value = (
             self.momentum * running.value + (1 - self.momentum) * of_batch
           ).astype(running.value.dtype)
@@ -106,7 +108,7 @@ def convolution_block(
   *,
   statistics_groups: int = 1,
   conv_impl: str = 'direct',
-  dtype: object = jnp.float32,
+  dtype: DTypeLike = jnp.float32,
   padding: int = 1,
   dilation: int = 1,
 ) -> jax.Array:
@@ -114,20 +116,19 @@ def convolution_block(
 
   Args:
     features: float [batch, time, height, width, channels'].
-    channels: of the output.
-    name: of the convolution, conv<which>; its BatchNorm is bn<which>.
+    channels: channels of the output.
+    name: name of the convolution, conv<which>; its BatchNorm is bn<which>.
     train: use the batch's own statistics.
     statistics_groups: see `BatchNorm`.
     conv_impl: see `convolution`.
-    dtype: of the computation.
-    padding: of the convolution.
-    dilation: of the convolution.
+    dtype: dtype of the computation.
+    padding: padding of the convolution.
+    dilation: dilation of the convolution.
 
   Returns:
     `dtype` [batch, time', height', width', channels].
   """
-  # Biases change nothing here: BatchNorm subtracts them. The official weights
-  # have them.
+  # The official weights have biases, though BatchNorm subtracts them.
   uniform = pytorch_uniform(27 * features.shape[-1])
   features = convolution(
     channels,

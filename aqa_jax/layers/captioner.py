@@ -1,4 +1,4 @@
-"""S2VT: a pair of two-layer GRUs that watch the clips, then speak.
+"""S2VT: two GRUs that read the features of the clips, then give words.
 
 Venugopalan et al., "Sequence to Sequence - Video to Text" (ICCV 2015), in the
 form of the official code: the lower pair of layers reads the clip features,
@@ -89,7 +89,7 @@ class _Layers(nn.Module):
 
 
 class Captioner(nn.Module):
-  """Clip features to words.
+  """The captioner: from the features of clips to words.
 
   Attributes:
     vocabulary_size: words, <eos> and <sos> included.
@@ -99,7 +99,7 @@ class Captioner(nn.Module):
     embedding: size of a word's embedding; 512 in the official code.
     dropout: between the layers of each GRU; 0.2 in the paper, 0.5 in the
       official code.
-    dtype: of the computation, float32 or float64; parameters are float32.
+    dtype: dtype of the computation, float32 or float64; parameters are float32.
   """
 
   vocabulary_size: int
@@ -142,14 +142,14 @@ class Captioner(nn.Module):
     return self.out(outputs[:, clip_features.shape[1] :])
 
   def greedy(self, clip_features: jax.Array) -> jax.Array:
-    """Returns the most likely next word, again and again.
+    """Decodes captions greedily: each word is the most likely one.
 
     Args:
       clip_features: float [batch, clips, features].
 
     Returns:
       int32 [batch, max_length - 1] word ids without <sos>. Decoding does not
-      stop at <eos>; what follows the first <eos> means nothing.
+      stop at <eos>; ignore what follows the first <eos>.
     """
     clip_features = clip_features.astype(self.dtype)
     batch = clip_features.shape[0]
@@ -157,7 +157,9 @@ class Captioner(nn.Module):
     outputs = self.gru(clip_features, nothing_said, train=False)
     silence = self.gru.silence(clip_features)
 
-    def step(module, carry, _):
+    def step(
+      module: Captioner, carry: tuple[Carry, jax.Array], _: None
+    ) -> tuple[tuple[Carry, jax.Array], jax.Array]:
       gru_carry, word = carry
       gru_carry = module.gru.speak(gru_carry, silence, module.embed(word))
       word = module.out(gru_carry[-1]).argmax(axis=-1).astype(jnp.int32)
@@ -171,6 +173,7 @@ class Captioner(nn.Module):
       length=self.max_length - 1,
       out_axes=1,
     )
-    carry = tuple(output[:, -1] for output in outputs)
+    lower_0, lower_1, upper_0, upper_1 = (output[:, -1] for output in outputs)
+    carry = (lower_0, lower_1, upper_0, upper_1)
     _, words = scan(self, (carry, first), None)
     return words

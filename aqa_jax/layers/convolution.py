@@ -1,33 +1,37 @@
-"""3D convolution and pooling, each with the form that the backend runs best."""
+"""3D convolution and pooling, in forms that XLA runs fast."""
 
 import functools
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 
 from aqa_jax.layers.precision import precision_of
+
+# Zeros (before, after) each of time, height and width.
+_Padding = tuple[tuple[int, int], ...]
 
 
 def convolve_stacked_2d(
   inputs: jax.Array,
   kernel: jax.Array,
   window_strides: tuple[int, ...],
-  padding: object,
+  padding: Sequence[tuple[int, int]],
   lhs_dilation: tuple[int, ...] | None = None,
   rhs_dilation: tuple[int, ...] | None = None,
-  dimension_numbers: object = None,
+  dimension_numbers: lax.ConvDimensionNumbers | None = None,
   feature_group_count: int = 1,
-  precision: object = None,
+  precision: lax.Precision | None = None,
 ) -> jax.Array:
-  """A 3 x 3 x 3 convolution as one 2D convolution of three shifted frames.
+  """Computes a 3 x 3 x 3 convolution as a 2D one of three stacked frames.
 
-  XLA has fast kernels for 2D convolutions only on CPU, and on GPU, where it
-  puts the channels of 3D ones first, for the library to put them last again.
-  Stacking the previous, present and next frame in the channels turns the
-  temporal taps into channels; a training step then takes under half the time
-  on CPU, and half of it in float32 on an H100.
+  Previous, present and next frame become channels of one frame. Faster, because
+  on CPU XLA has fast kernels for 2D convolutions only, and on GPU it puts the
+  channels of 3D ones first, which cuDNN then reverses. A training step takes
+  less than half the time on CPU, and half of it in float32 on an H100.
 
   The signature is that of `lax.conv_general_dilated`, so that `nn.Conv` takes
   it as its `conv_general_dilated`.
@@ -36,25 +40,26 @@ def convolve_stacked_2d(
     inputs: float [batch, time, height, width, channels].
     kernel: float [3, 3, 3, channels, features].
     window_strides: all 1.
-    padding: with zeros, (before, after) of time, height and width; at most
-      twice the dilation.
+    padding: zeros (before, after) in time, height and width; at most twice the
+      dilation.
     lhs_dilation: None or all 1.
-    rhs_dilation: of the kernel in time, height and width; None for all 1.
+    rhs_dilation: dilation of the kernel in time, height and width; None for all
+      1.
     dimension_numbers: channels last, as `nn.Conv` gives them.
     feature_group_count: 1.
-    precision: of the products.
+    precision: precision of the products.
 
   Returns:
     float [batch, time', height', width', features], with
     size' = size + before + after - 2 * dilation.
 
   Raises:
-    ValueError: for any other convolution.
+    ValueError: kernel, stride, padding or groups are others.
   """
   del dimension_numbers
   ones = (1, 1, 1)
   dilation = tuple(rhs_dilation or ones)
-  padding = tuple(map(tuple, padding))
+  pads = tuple((before, after) for before, after in padding)
   if (
     kernel.shape[:3] != (3, 3, 3)
     or tuple(window_strides) != ones
@@ -62,22 +67,22 @@ def convolve_stacked_2d(
     or feature_group_count != 1
     or any(
       not 0 <= pad <= 2 * step
-      for pads, step in zip(padding, dilation, strict=True)
-      for pad in pads
+      for sides, step in zip(pads, dilation, strict=True)
+      for pad in sides
     )
   ):
     raise ValueError(
       'only 3 x 3 x 3, stride 1, padding up to twice the dilation has this form'
     )
-  return _convolve(inputs, kernel, padding, dilation, precision)
+  return _convolve(inputs, kernel, pads, dilation, precision)
 
 
 def _convolve_stacked(
   inputs: jax.Array,
   kernel: jax.Array,
-  padding: tuple[tuple[int, int], ...],
+  padding: _Padding,
   dilation: tuple[int, ...],
-  precision: object,
+  precision: lax.Precision | None,
 ) -> jax.Array:
   batch, _, height, width, channels = inputs.shape
   padded = jnp.pad(inputs, ((0, 0), padding[0], (0, 0), (0, 0), (0, 0)))
@@ -107,12 +112,24 @@ def _convolve_stacked(
 _convolve = jax.custom_vjp(_convolve_stacked, nondiff_argnums=(2, 3, 4))
 
 
-def _convolve_forward(inputs, kernel, padding, dilation, precision):
+def _convolve_forward(
+  inputs: jax.Array,
+  kernel: jax.Array,
+  padding: _Padding,
+  dilation: tuple[int, ...],
+  precision: lax.Precision | None,
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
   outputs = _convolve_stacked(inputs, kernel, padding, dilation, precision)
   return outputs, (inputs, kernel)
 
 
-def _convolve_backward(padding, dilation, precision, residuals, gradient):
+def _convolve_backward(
+  padding: _Padding,
+  dilation: tuple[int, ...],
+  precision: lax.Precision | None,
+  residuals: tuple[jax.Array, jax.Array],
+  gradient: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
   inputs, kernel = residuals
   flipped = jnp.flip(kernel, (0, 1, 2)).transpose(0, 1, 2, 4, 3)
   opposite_padding = tuple(
@@ -123,14 +140,18 @@ def _convolve_backward(padding, dilation, precision, residuals, gradient):
     gradient, flipped, opposite_padding, dilation, precision
   )
 
-  def by_convolution(inputs, kernel, gradient):
+  def by_convolution(
+    inputs: jax.Array, kernel: jax.Array, gradient: jax.Array
+  ) -> jax.Array:
     _, pull_back = jax.vjp(
       lambda k: _convolve_stacked(inputs, k, padding, dilation, precision),
       kernel,
     )
     return pull_back(gradient)[0]
 
-  def by_taps(inputs, kernel, gradient):
+  def by_taps(
+    inputs: jax.Array, kernel: jax.Array, gradient: jax.Array
+  ) -> jax.Array:
     # One matrix product for each tap of the kernel, in a loop: on CPU two to
     # three times as fast as the convolution that XLA would make of it.
     padded = jnp.pad(inputs, ((0, 0), *padding, (0, 0)))
@@ -138,7 +159,7 @@ def _convolve_backward(padding, dilation, precision, residuals, gradient):
     flat_gradient = gradient.reshape(-1, features)
     window = (*gradient.shape[:4], channels)
 
-    def tap_gradient(offset):
+    def tap_gradient(offset: jax.Array) -> jax.Array:
       shifted = lax.dynamic_slice(padded, (0, *offset, 0), window)
       return shifted.reshape(-1, channels).T @ flat_gradient
 
@@ -165,10 +186,13 @@ CONV_IMPLS = tuple(_IMPLEMENTATIONS)
 def convolution(
   features: int,
   conv_impl: str,
-  dtype: object,
+  dtype: DTypeLike,
   padding: int = 1,
   dilation: int = 1,
-  **kwargs: object,
+  *,
+  kernel_init: nn.initializers.Initializer | None = None,
+  bias_init: nn.initializers.Initializer | None = None,
+  name: str | None = None,
 ) -> nn.Conv:
   """Returns a 3 x 3 x 3 convolution with zero padding, stride 1, and bias.
 
@@ -177,10 +201,12 @@ def convolution(
     conv_impl: one of CONV_IMPLS: 'direct', XLA's 3D convolution; or
       'stacked_2d', see `convolve_stacked_2d`. Same parameters, same result to
       rounding.
-    dtype: of the computation; parameters are float32.
+    dtype: dtype of the computation; parameters are float32.
     padding: on every side.
-    dilation: of the kernel.
-    **kwargs: of `nn.Conv`, such as its name and initializers.
+    dilation: dilation of the kernel.
+    kernel_init: initializer of the kernel; None for Flax's default.
+    bias_init: initializer of the bias; None for zeros, Flax's default.
+    name: name of the module; None where it is set by Flax.
   """
   return nn.Conv(
     features,
@@ -190,7 +216,9 @@ def convolution(
     dtype=dtype,
     precision=precision_of(dtype),
     conv_general_dilated=_IMPLEMENTATIONS[conv_impl],
-    **kwargs,
+    kernel_init=kernel_init or nn.initializers.lecun_normal(),
+    bias_init=bias_init or nn.initializers.zeros_init(),
+    name=name,
   )
 
 
@@ -229,8 +257,8 @@ def max_pool(
   # [batch, time', window, height', window, width', window, channels]
   pooled = inputs.reshape(batch, *split, channels)
   for axis, length in ((6, window[2]), (4, window[1]), (2, window[0])):
-    # Pairs rather than `max`: its gradient counts the ties in a reduction,
-    # which XLA's CPU backend makes slower than the convolution before it.
+    # Maxima of pairs: the gradient of `max` counts ties by a reduction, which
+    # on CPU takes longer than the convolution before it.
     pieces = [
       lax.index_in_dim(pooled, index, axis, keepdims=False)
       for index in range(length)

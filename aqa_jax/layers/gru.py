@@ -1,9 +1,10 @@
-"""PyTorch's GRU layer: with both its biases, and its gates in one product."""
+"""PyTorch's GRU layer, which has two biases for each gate."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 
 from aqa_jax.layers.initializers import pytorch_uniform
 from aqa_jax.layers.precision import precision_of
@@ -15,7 +16,7 @@ class _Gates(nn.Module):
   """Kernel [inputs, 3, hidden] and bias [3, hidden]: reset, update and new."""
 
   hidden: int
-  dtype: object = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, num_inputs: int) -> tuple[jax.Array, jax.Array]:
@@ -31,19 +32,19 @@ class GRULayer(nn.Module):
   """A GRU layer, as `torch.nn.GRU` computes it.
 
   `nn.GRUCell` has one bias for the reset and one for the update gate where
-  PyTorch adds two. The outputs are the same, but an optimizer then moves them
-  otherwise, and official weights would not survive the way here and back.
+  PyTorch adds two. The outputs are the same, but an optimizer would train the
+  two otherwise, and official weights could not be imported and exported again.
 
-  What the inputs add to the gates does not depend on the steps before, and is
-  one product for all steps: `project`. What is left is done step by step.
+  `project` computes the inputs' part of the gates, for all steps in one
+  product: it does not depend on earlier steps. The rest goes step by step.
 
   Attributes:
     hidden: units.
-    dtype: of the computation, float32 or float64; parameters are float32.
+    dtype: dtype of the computation, float32 or float64; parameters are float32.
   """
 
   hidden: int
-  dtype: object = jnp.float32
+  dtype: DTypeLike = jnp.float32
 
   def setup(self) -> None:
     """Makes the gates."""
@@ -51,7 +52,7 @@ class GRULayer(nn.Module):
     self.carry = _Gates(self.hidden, self.dtype)
 
   def project(self, inputs: jax.Array) -> jax.Array:
-    """Returns what inputs add to the gates.
+    """Returns the inputs' part of the gates.
 
     Args:
       inputs: `dtype` [..., features].
@@ -62,7 +63,7 @@ class GRULayer(nn.Module):
     return _affine(*self.inputs(inputs.shape[-1]), inputs)
 
   def step(self, carry: jax.Array, projected: jax.Array) -> jax.Array:
-    """Returns the new carry, which is the output too.
+    """Returns the new carry, which is also the output.
 
     Args:
       carry: `dtype` [batch, hidden].
@@ -106,15 +107,23 @@ def _recur(
   """Returns the outputs of all steps, [time, batch, hidden].
 
   Args:
-    kernel: of the carry's gates.
-    bias: likewise.
+    kernel: kernel of the carry's gates.
+    bias: bias of the carry's gates.
     projected: [time, batch, 3, hidden].
   """
   return _recur_forward(kernel, bias, projected)[0]
 
 
-def _recur_forward(kernel, bias, projected):
-  def step(carry, from_inputs):
+# What the backward pass needs: kernel, bias, projected and outputs.
+_Residuals = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
+
+
+def _recur_forward(
+  kernel: jax.Array, bias: jax.Array, projected: jax.Array
+) -> tuple[jax.Array, _Residuals]:
+  def step(
+    carry: jax.Array, from_inputs: jax.Array
+  ) -> tuple[jax.Array, jax.Array]:
     carry = _update(carry, from_inputs, _affine(kernel, bias, carry))
     return carry, carry
 
@@ -122,14 +131,18 @@ def _recur_forward(kernel, bias, projected):
   return outputs, (kernel, bias, projected, outputs)
 
 
-def _recur_backward(residuals, gradient):
-  """The gradient of the kernel as one product, not as a sum step by step."""
+def _recur_backward(
+  residuals: _Residuals, gradient: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """Computes the kernel's gradient as one product, not as a sum over steps."""
   kernel, bias, projected, outputs = residuals
   zero = jnp.zeros_like(outputs[:1])
   carries = jnp.concatenate([zero, outputs[:-1]])
   from_carries = _affine(kernel, bias, carries)
 
-  def step(from_later, at_step):
+  def step(
+    from_later: jax.Array, at_step: tuple[jax.Array, ...]
+  ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     of_output, *arguments = at_step
     _, pull_back = jax.vjp(_update, *arguments)
     of_carry, of_inputs, of_gates = pull_back(of_output + from_later)

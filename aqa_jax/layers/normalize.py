@@ -1,4 +1,4 @@
-"""From stored pixels to what a network sees."""
+"""Normalises stored pixels for a network."""
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +18,8 @@ def normalize(video: jax.Array, flip: jax.Array) -> jax.Array:
     flip: bool [batch], which videos to mirror left to right.
 
   Returns:
-    float32, or float64 of float64, of the same shape, about zero mean and unit
-    variance.
+    Of the same shape; float32, or float64 if `video` is; with a mean of about 0
+    and a variance of about 1.
   """
   flip = flip[:, None, None, None, None]
   video = jnp.where(flip, video[:, :, :, ::-1], video)

@@ -13,8 +13,8 @@ class OutputLayers(nn.Module):
 
   Attributes:
     units: (name, number of outputs) of each layer.
-    initial: what the biases begin with; 0: as PyTorch initialises them.
-    dtype: of the computation.
+    initial: first value of the biases; 0 for PyTorch's initialisation.
+    dtype: dtype of the computation.
   """
 
   units: tuple[tuple[str, int], ...]
@@ -32,10 +32,10 @@ class OutputLayers(nn.Module):
       By layer, `dtype` [batch, units].
     """
     features = features.astype(self.dtype)
-    options = {'dtype': self.dtype}
-    if self.initial:
-      options['bias_init'] = nn.initializers.constant(self.initial)
+    bias_init = nn.initializers.constant(self.initial) if self.initial else None
     return {
-      name: dense(units, features.shape[-1], name=name, **options)(features)
+      name: dense(units, features.shape[-1], self.dtype, bias_init, name)(
+        features
+      )
       for name, units in self.units
     }

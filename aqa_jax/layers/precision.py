@@ -1,32 +1,33 @@
-"""How exact numbers and products are."""
+"""The precision of numbers and of products."""
 
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 
 
-def at_least_float32(dtype: object) -> jnp.dtype:
-  """Returns the dtype of what bfloat16 is too coarse for.
+def at_least_float32(dtype: DTypeLike) -> jnp.dtype:
+  """Returns the dtype for computations that need more than bfloat16.
 
   Args:
-    dtype: of the computation around it.
+    dtype: dtype of the computation around it.
 
   Returns:
-    float64 for float64, which tests of a network's mathematics run in; float32
-    for all others.
+    float64 for float64, in which tests compare networks; float32 for all
+    others.
   """
   return jnp.promote_types(dtype, jnp.float32)
 
 
-def precision_of(dtype: object) -> lax.Precision | None:
-  """Returns the precision of products of factors of a dtype.
+def precision_of(dtype: DTypeLike) -> lax.Precision | None:
+  """Returns the precision for products of factors of a dtype.
 
-  By default JAX rounds float32 factors, to bfloat16 on TPU and to TF32's ten
-  bits on GPU.
+  Without it JAX rounds float32 factors: to bfloat16 on TPU, and to TF32, with a
+  mantissa of ten bits, on GPU.
 
   Args:
-    dtype: of the factors.
+    dtype: dtype of the factors.
 
   Returns:
-    For float32, none lost; for others, what the backend does fastest.
+    HIGHEST for float32; None, the backend's fastest, for others.
   """
   return lax.Precision.HIGHEST if jnp.dtype(dtype) == jnp.float32 else None

@@ -24,7 +24,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
   parser = argparse.ArgumentParser(
     prog='python -m aqa_jax.paper',
     description='Trains and evaluates the rows of a table of the paper.',
-    # Or --seed=5 would mean --seeds=5.
+    # Else --seed=5 would mean --seeds=5.
     allow_abbrev=False,
   )
   parser.add_argument(
@@ -52,7 +52,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
   """Runs the table that the arguments name."""
   chosen = _arguments(arguments)
-  # Heavy: what is wrong with the flags is told without them.
+  # They take seconds to import: errors in the flags come before.
   from aqa_jax.paper import experiment, table_files
 
   rows = paper_tables.rows(
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run() -> None:
-  """Runs `main`; what the user can mend ends in one line and exit code 2."""
+  """Runs `main`; an InputError ends in one line and exit code 2."""
   logging.set_verbosity(logging.ERROR)
   try:
     main()

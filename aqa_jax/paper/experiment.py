@@ -26,13 +26,13 @@ def plan(
   """Returns the trainings of a table, seed by seed.
 
   Args:
-    rows: of `paper_tables.rows`.
+    rows: rows from `paper_tables.rows`.
     num_seeds: trainings of each row, from seed 0.
     workdir: holds a folder for each row, and in it one for each seed.
     data_dir: where the prepared datasets are.
     overrides: further flags for every training, '--config.x=y'.
   """
-  # One that is given for all is multiplied for each row as well.
+  # A duration for all rows is multiplied for each row, too.
   duration_flag = '--config.duration='
   given = [o for o in overrides if o.startswith(duration_flag)]
   overrides = [o for o in overrides if o not in given]
@@ -40,13 +40,17 @@ def plan(
   for seed in range(num_seeds):
     for row in rows:
       folder = workdir / row.name / f'seed{seed}'
-      fields = {'dataset.data_dir': data_dir, 'seed': seed} | row.overrides
+      fields: dict[str, str | int] = {
+        'dataset.data_dir': data_dir,
+        'seed': seed,
+        **row.overrides,
+      }
       if given:
         fields['duration'] = given[-1].removeprefix(duration_flag)
       if row.duration_times != 1:
         config = runpy.run_path(str(find_config(row.config)))['get_config']()
         fields['duration'] = duration.times(
-          fields.get('duration', config.duration),
+          str(fields.get('duration', config.duration)),
           row.duration_times,
           'duration',
         ).replace(' ', '')
@@ -63,10 +67,10 @@ def plan(
 
 
 def train_all(runs: Sequence[Run]) -> None:
-  """Runs what is not finished, one after the other.
+  """Runs the trainings that are not finished, one after the other.
 
   Args:
-    runs: of `plan`.
+    runs: trainings from `plan`.
 
   Raises:
     InputError: a training failed.
@@ -90,8 +94,8 @@ def train_all(runs: Sequence[Run]) -> None:
       last = (log.read_text().strip().splitlines() or ['no output'])[-1]
       raise InputError(
         f'{log}: the training of {run.row.label}, seed {run.seed}, ended with '
-        f'code {done.returncode} ({last}); mend it and give the same command '
-        'again.'
+        f'code {done.returncode} ({last}); correct the cause, and give the '
+        'same command again.'
       )
     elapsed = time.monotonic() - started
     left = elapsed / (number + 1) * (len(waiting) - number - 1)

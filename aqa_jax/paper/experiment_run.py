@@ -1,4 +1,4 @@
-"""One training of a row of a table, and what it wrote."""
+"""One training of a row of a table, and its results."""
 
 import ast
 import csv
@@ -7,6 +7,7 @@ import functools
 import json
 import pathlib
 import runpy
+from typing import Any
 
 import numpy as np
 from flax import traverse_util
@@ -27,10 +28,10 @@ class Run:
   """One training of a row.
 
   Attributes:
-    row: of the table.
-    seed: of the training.
-    workdir: of the training.
-    command: arguments of Python that train and evaluate.
+    row: row of the table.
+    seed: seed of the training.
+    workdir: folder of the training.
+    command: Python's arguments for training and evaluation.
   """
 
   row: Row
@@ -39,7 +40,7 @@ class Run:
   command: tuple[str, ...]
 
   def is_finished(self) -> bool:
-    """Returns whether the test split has been evaluated, by this command.
+    """Returns whether this command has evaluated the test split.
 
     Raises:
       InputError: the workdir is of a training with another config, or its
@@ -69,19 +70,19 @@ class Run:
           f'{self.workdir}: was trained with config.{name}={found}, not '
           f'{needed}; give another --workdir, or remove this folder.'
         )
-    # A workdir of an earlier version does not say.
+    # Earlier versions did not write it.
     return self.evaluation.get('is_finished', True)
 
   @property
   def compute_dtype(self) -> str:
-    """What the trunk computed in; '' where nothing is recorded."""
+    """The dtype of the trunk; '' if it is not recorded."""
     return (recorded_config(self.workdir) or {}).get('compute_dtype', '')
 
   @property
-  def evaluation(self) -> dict:
-    """What was measured on the test split."""
+  def evaluation(self) -> dict[str, Any]:
+    """The measures of the test split."""
     evaluation = json.loads((self.workdir / 'eval_test.json').read_text())
-    # As earlier versions named them.
+    # Earlier versions named them so.
     for name in ('baselines', 'caption_baselines'):
       old = name.replace('baselines', 'floors')
       if old in evaluation:
@@ -99,18 +100,20 @@ class Run:
     """Returns a dive of the test split as a row of frames, a JPEG file.
 
     Args:
-      index: of a row of `predictions`.
+      index: index of a row of `predictions`.
 
     Raises:
       InputError: the dataset that the run was trained on is not there.
     """
     split, video_input = self._test_split
     inputs = make_inputs(split[index], video_input, (), rng=None)
-    return filmstrip.make_picture(inputs['video'])
+    return filmstrip.make_picture(np.asarray(inputs['video']))
 
   @functools.cached_property
   def _test_split(self) -> tuple[DiveSplit, VideoInput]:
     config = recorded_config(self.workdir)
+    if config is None:
+      raise InputError(f'{self.workdir}: holds no training.')
     builder = open_builder(
       config['dataset']['name'], config['dataset']['data_dir']
     )
@@ -122,7 +125,7 @@ class Run:
 
 
 def _literal(text: str) -> object:
-  """Returns the value that a flag names."""
+  """Returns the value of a flag's text."""
   try:
     return ast.literal_eval(text)
   except (SyntaxError, ValueError):

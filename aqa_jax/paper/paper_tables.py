@@ -1,7 +1,7 @@
-"""The paper's tables as rows: what is trained, and what the paper got.
+"""The rows of the paper's tables: what to train, and the paper's results.
 
-A row is a config with some fields set otherwise. Tables share rows: what one
-has trained, the other takes over.
+A row is a config with some changed fields. Tables share rows, and so their
+trainings.
 """
 
 import dataclasses
@@ -80,19 +80,19 @@ class Row:
   """A row of a table.
 
   Attributes:
-    name: fit to be a folder's; equal rows of two tables have one name.
-    label: for people.
+    name: name of its folder; equal rows of two tables have the same name.
+    label: name for the reader.
     config: path of the config.
     overrides: field of the config -> value.
     compared_with: name of the row that it is tested against; '' for none.
-    paper: figure -> the paper's value, as far as it has one.
+    paper: measure -> the paper's value, if it has one.
     duration_times: factor of the config's duration.
   """
 
   name: str
   label: str
   config: str
-  overrides: Mapping[str, object]
+  overrides: Mapping[str, str]
   compared_with: str
   paper: Mapping[str, float]
   duration_times: float = 1.0
@@ -152,10 +152,11 @@ def _row(network: str, tasks: str, dataset: str, scale: str) -> Row:
 def _rows_by_size(dataset: str, scale: str, data_dir: str) -> list[Row]:
   """Returns STL and MTL for each training set of table 8.
 
-  MTL-AQA's smaller sets come as released (part of the test split is in them),
-  without those dives, and drawn anew from the training split. Simulated dives
-  are drawn in the same proportions. Every row takes as many steps as the whole
-  set does: at equal epochs a small set would above all be trained less.
+  MTL-AQA's smaller sets come in three forms: as released, with some dives of
+  the test split; without those dives; and drawn anew from the training split.
+  For simulated dives there are drawn ones of the same proportions. Every row
+  takes the same number of steps as the whole set: with equal epochs a small set
+  would be trained less.
   """
   from aqa_jax.data.dive_split import open_builder
 
@@ -183,7 +184,7 @@ def _rows_by_size(dataset: str, scale: str, data_dir: str) -> list[Row]:
           row,
           name=name,
           label=f'C3D-AVG-{kind}, {label}',
-          overrides=row.overrides | {'dataset.train_split': split},
+          overrides={**row.overrides, 'dataset.train_split': split},
           duration_times=whole / size,
           compared_with=f'c3davg-score{name.removeprefix(row.name)}'
           if is_mtl

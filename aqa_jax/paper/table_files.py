@@ -26,14 +26,14 @@ _NUM_SAMPLES = 5
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-  """A table, all text.
+  """A table of texts.
 
   Attributes:
-    title: of the table.
+    title: title of the table.
     columns: their names.
-    rows: cells, as many as there are columns.
-    notes: sentences that belong below it.
-    pictures: row, from 0 -> a JPEG file that belongs above it.
+    rows: rows of cells, one for each column.
+    notes: sentences below the table.
+    pictures: row, from 0 -> a JPEG file to show above it.
   """
 
   title: str
@@ -47,15 +47,15 @@ def make_table(number: int, runs: Sequence[Run]) -> Table:
   """Returns a table of finished trainings.
 
   Args:
-    number: of the paper's table: 4, 5, 6 or 8.
+    number: number of the paper's table: 4, 5, 6 or 8.
     runs: finished, of one or more seeds.
   """
   by_row: dict[str, list[Run]] = {}
   for run in runs:
     by_row.setdefault(run.row.name, []).append(run)
   make = {4: _scores, 5: _auxiliary, 6: _samples, 8: _scores}[number]
-  columns, rows, *pictures = make(by_row)
-  return Table(_TITLES[number], columns, rows, _notes(by_row), *pictures)
+  columns, rows, pictures = make(by_row)
+  return Table(_TITLES[number], columns, rows, _notes(by_row), pictures)
 
 
 def _notes(by_row: dict[str, list[Run]]) -> list[str]:
@@ -102,8 +102,12 @@ def _notes(by_row: dict[str, list[Run]]) -> list[str]:
   return notes
 
 
-def _scores(by_row: dict[str, list[Run]]):
-  """Returns Spearman of each row, and its difference to the row it is of."""
+# Column names; rows of cells; and row -> a JPEG file that belongs above it.
+_Cells = tuple[tuple[str, ...], list[tuple[str, ...]], dict[int, bytes]]
+
+
+def _scores(by_row: dict[str, list[Run]]) -> _Cells:
+  """Returns the Spearman of each row, and its difference to another row's."""
   columns = (
     'row', 'paper', 'Spearman', 'interval', 'rel. L2', 'difference to STL',
     'interval', 'p',
@@ -132,10 +136,10 @@ def _scores(by_row: dict[str, list[Run]]):
     else:
       cells += [''] * 3
     rows.append(tuple(cells))
-  return columns, rows
+  return columns, rows, {}
 
 
-def _auxiliary(by_row: dict[str, list[Run]]):
+def _auxiliary(by_row: dict[str, list[Run]]) -> _Cells:
   """Returns accuracies and captions, with the paper's and the baselines'."""
   evaluations = [
     (runs[0].row, [run.evaluation for run in runs]) for runs in by_row.values()
@@ -176,13 +180,14 @@ def _auxiliary(by_row: dict[str, list[Run]]):
         *(f'{figures[key]:.3f}' for key in measures),
       )
     )
-  return columns, rows
+  return columns, rows, {}
 
 
-def _samples(by_row: dict[str, list[Run]]):
-  """Returns dives from the best scored to the worst, of each row's seed 0."""
+def _samples(by_row: dict[str, list[Run]]) -> _Cells:
+  """Returns dives from the best predicted to the worst, for seed 0."""
   columns = ('dive', 'who', 'score', 'what', 'commentary')
-  rows, pictures = [], {}
+  rows: list[tuple[str, ...]] = []
+  pictures: dict[int, bytes] = {}
   first, *_ = (runs[0] for runs in by_row.values())
   errors = np.abs(first.scores() - first.scores('true'))
   places = np.linspace(0, len(errors) - 1, _NUM_SAMPLES).round().astype(int)
@@ -219,13 +224,13 @@ def _with_deviation(
 def write(table: Table, folder: pathlib.Path, stem: str) -> list[pathlib.Path]:
   """Writes a table as <stem>.md, <stem>.csv and <stem>.html.
 
-  Pictures become files of their own beside the Markdown, <stem>_1.jpg and so
-  on; the page has them in itself.
+  The pictures are files beside the Markdown, <stem>_1.jpg and so on; the HTML
+  page contains them.
 
   Args:
-    table: to write.
+    table: table to write.
     folder: an existing folder.
-    stem: of the files' names.
+    stem: stem of the files' names.
 
   Returns:
     The three paths, in that order.
@@ -248,7 +253,7 @@ def write(table: Table, folder: pathlib.Path, stem: str) -> list[pathlib.Path]:
 
 
 def _markdown(table: Table, names: Mapping[int, str]) -> str:
-  def line(cells):
+  def line(cells: Sequence[str]) -> str:
     return '| ' + ' | '.join(c.replace('|', '\\|') for c in cells) + ' |'
 
   head = [line(table.columns), line(['---'] * len(table.columns))]

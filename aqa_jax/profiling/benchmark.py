@@ -1,4 +1,4 @@
-"""How long a training step takes, and what memory; no data."""
+"""Measures time and memory of a training step, without a dataset."""
 
 import dataclasses
 import statistics
@@ -19,9 +19,9 @@ from aqa_jax.training import steps
 from tfds_mtl_aqa.input_error import InputError
 
 _DTYPES = ('float32', 'bfloat16')
-# The two take turns, so that what else the machine does meets both.
+# The two take turns, so that other programs disturb both equally.
 _ROUNDS, _SECONDS_A_TURN = 5, 2.0
-# Rows of the square matrices that tell a device's rate.
+# Rows of the square matrices with which a device's rate is measured.
 _MATRIX_SIZES = {'cpu': 1024, 'gpu': 8192, 'tpu': 8192}
 _PRODUCTS = 10
 
@@ -32,14 +32,14 @@ class Candidate:
 
   Attributes:
     name: its compute dtype.
-    step: runs once, and returns what to wait for.
+    step: runs the step once, and returns its scalars, to wait for.
     flops: operations of a step on one of the devices.
-    steps_a_turn: how often it runs until the other's turn.
-    seconds: of a step, by round.
+    steps_a_turn: how often it runs in a turn.
+    seconds: seconds of a step in each round.
   """
 
   name: str
-  step: Callable[[], jax.Array]
+  step: Callable[[], steps.Scalars]
   flops: float
   steps_a_turn: int = 1
   seconds: list[float] = dataclasses.field(default_factory=list)
@@ -71,7 +71,7 @@ def run(config: ml_collections.ConfigDict) -> None:
   if jax.process_count() > 1:
     raise InputError('--mode=benchmark times the devices of one process.')
   check_config(config)
-  dtypes = _DTYPES
+  dtypes: tuple[str, ...] = _DTYPES
   if config.compute_dtype != 'auto':
     dtypes = (config.compute_dtype,)
   flops = count_flops(config)
@@ -104,40 +104,42 @@ def run(config: ml_collections.ConfigDict) -> None:
 
 
 def count_flops(config: ml_collections.ConfigDict) -> float:
-  """Returns the operations that a training step needs, on all devices together.
+  """Returns the floating-point operations of a training step, on all devices.
 
-  Those of remat, which computes things again, are not needed; of the
-  captioner's loops XLA counts one word.
+  What remat computes again does not count. Of the captioner's loops XLA counts
+  one word only.
 
   Args:
     config: one of `configs/`, of dives.
 
   Raises:
-    InputError: JAX is kept from the CPU, which alone counts before compiling.
+    InputError: JAX may not use the CPU, the only backend that counts
+      operations before compiling.
   """
   try:
     (device, *_) = jax.devices('cpu')
   except RuntimeError as e:
     raise InputError(
       f"--mode=benchmark counts a step's operations on the CPU ({e}); give "
-      'JAX_PLATFORMS=cuda,cpu, or leave it away.'
+      'JAX_PLATFORMS=cuda,cpu, or unset it.'
     ) from e
   config = config.copy_and_resolve_references()
   config.accumulation, config.remat = 1, False
   config.mesh.data, config.mesh.clip, config.mesh.fsdp = 1, 1, 1
-  return lower_plain_step(config, device).cost_analysis()['flops']
+  costs = lower_plain_step(config, device).cost_analysis() or {}
+  return costs['flops']
 
 
 def lower_plain_step(
   config: ml_collections.ConfigDict, device: jax.Device
 ) -> jax.stages.Lowered:
-  """Returns a training step with plain 3D convolutions, not compiled.
+  """Returns a training step with direct 3D convolutions, not compiled.
 
-  Other forms have loops of their own, whose operations XLA counts once.
+  The other forms have loops, of which XLA would count only one round.
 
   Args:
     config: one of `configs/`, of dives.
-    device: to lower it for.
+    device: device to lower the step for.
   """
   setup = abstract_setup(config, [device])
   train_step = steps.make_train_step(
@@ -153,7 +155,7 @@ def lower_plain_step(
 def _prepare(
   config: ml_collections.ConfigDict, dtype: str, flops: float
 ) -> Candidate:
-  """Compiles a step, warms it up, and sees how many fit into a turn."""
+  """Compiles a step, warms it up, and finds how many steps make a turn."""
   config = config.copy_and_resolve_references()
   config.compute_dtype = dtype
   setup = abstract_setup(config, jax.devices())
@@ -163,7 +165,7 @@ def _prepare(
   compiled = setup.train_step.lower(setup.abstract_state(), batch).compile()
   state = setup.create_state()
 
-  def step():
+  def step() -> steps.Scalars:
     nonlocal state
     state, scalars = compiled(state, batch)
     return scalars
@@ -182,17 +184,17 @@ def random_batch(setup: AbstractSetup) -> Mapping[str, jax.Array]:
   """Returns a training batch of random pixels and words, on the devices.
 
   Args:
-    setup: of the training.
+    setup: setup of the training.
   """
   rng = np.random.default_rng(setup.config.seed)
 
-  def values(name, array):
+  def values(name: str, array: jax.ShapeDtypeStruct) -> np.ndarray:
     if name == 'video':
       return rng.integers(0, 256, array.shape, np.uint8)
     if name == 'words':
       size = max(task.num_words for task in setup.tasks)
       return rng.integers(0, size, array.shape, np.int32)
-    # The least that every field can be: class 0, a score of 0, a whole caption.
+    # Values that every field may have: class 0, a score of 0, a whole caption.
     fill = 1 if name == 'word_mask' else 0
     return np.full(array.shape, fill, array.dtype)
 
@@ -224,13 +226,13 @@ def matrix_rate(dtype: str, platform: str) -> float:
     platform: 'cpu', 'gpu' or 'tpu', JAX's default here.
   """
   size = _MATRIX_SIZES[platform]
-  # Random: the same number everywhere takes less power, and so runs faster.
+  # Random: a constant matrix takes less power, so that devices run it faster.
   matrix = jax.random.normal(jax.random.key(0), (size, size), dtype)
   matrix /= size**0.5
 
   @jax.jit
-  def products(matrix):
-    def multiply(_, a):
+  def products(matrix: jax.Array) -> jax.Array:
+    def multiply(_: int, a: jax.Array) -> jax.Array:
       return jnp.matmul(a, matrix, precision=precision_of(dtype))
 
     return lax.fori_loop(0, _PRODUCTS, multiply, matrix)

@@ -1,4 +1,4 @@
-"""What the devices of a compiled program send each other."""
+"""The messages between the devices of a compiled program."""
 
 import dataclasses
 import re
@@ -14,7 +14,7 @@ _OPERATION = re.compile(
 )
 _ARRAY = re.compile(r'\b([a-z]+[0-9]*[a-z0-9]*)\[([\d,]*)\]')
 _CHANNEL = re.compile(r'channel_id=\d+')
-# A start's result has its operands too.
+# The result of the -start of these contains the operands too.
 _WITH_OPERANDS = ('all-gather', 'collective-permute')
 
 
@@ -24,7 +24,7 @@ class Collective:
 
   Attributes:
     kind: such as 'all-reduce'.
-    num_bytes: of its result on one device.
+    num_bytes: bytes of its result on one device.
   """
 
   kind: str
@@ -34,8 +34,8 @@ class Collective:
 def find_collectives(program: str) -> list[Collective]:
   """Returns the collectives of a program, in the order of its text.
 
-  What is in a loop is counted once; so is one that XLA for TPU has cut into
-  pieces between other operations, each of which has all of it in its text.
+  One in a loop counts once. XLA for TPU may cut one into pieces between other
+  operations, of which each has the whole in its text: it counts once too.
 
   Args:
     program: optimized HLO; `compiled.as_text()`.
@@ -60,7 +60,10 @@ def find_collectives(program: str) -> list[Collective]:
 
 def _num_bytes(array: tuple[str, str]) -> int:
   dtype, sizes = array
-  bits = 8 if dtype == 'pred' else int(re.search(r'\d+|$', dtype)[0] or 0)
+  digits = re.search(r'\d+', dtype)
+  bits = int(digits[0]) if digits else 0
+  if dtype == 'pred':
+    bits = 8
   count = int(np.prod([int(size) for size in sizes.split(',') if size]))
   return -(-bits * count // 8)
 

@@ -1,4 +1,4 @@
-"""Whether a config compiles for a topology, and what it takes; no data."""
+"""Compiles a config for a topology, without a dataset; tells the memory."""
 
 import time
 from typing import Any
@@ -9,11 +9,12 @@ import ml_collections
 from aqa_jax import sharding
 from aqa_jax.abstract_setup import abstract_setup
 from aqa_jax.profiling import collectives, scaling_model, topology
+from aqa_jax.training.steps import PredictStep, TrainStep
 from tfds_mtl_aqa.input_error import InputError
 
 
 def run(config: ml_collections.ConfigDict, topology_name: str) -> None:
-  """Compiles the steps of training and prediction, and prints what they take.
+  """Compiles the steps of training and prediction, and prints their memory.
 
   Args:
     config: one of `configs/`, of dives.
@@ -29,7 +30,10 @@ def run(config: ml_collections.ConfigDict, topology_name: str) -> None:
   compiled = _compile(
     setup.train_step, 'training', state, setup.training_batch()
   )
-  found = collectives.find_collectives(compiled.as_text())
+  program = compiled.as_text()
+  if program is None:
+    raise RuntimeError('JAX gives no text of the compiled program')
+  found = collectives.find_collectives(program)
   print(
     'Collectives of a training step (one in a loop counts once):\n'
     f'{collectives.format_table(found)}'
@@ -43,7 +47,7 @@ def run(config: ml_collections.ConfigDict, topology_name: str) -> None:
       scaling_model.describe(
         mesh.devices.flat[0].device_kind,
         mesh.size,
-        compiled.cost_analysis().get('flops', 0.0),
+        (compiled.cost_analysis() or {}).get('flops', 0.0),
         sum(c.num_bytes for c in found if c.kind == 'all-reduce'),
       )
     )
@@ -59,12 +63,12 @@ def run(config: ml_collections.ConfigDict, topology_name: str) -> None:
 
 
 def _compile(
-  step: jax.stages.Wrapped, name: str, *arguments: Any
+  step: TrainStep | PredictStep, name: str, *arguments: Any
 ) -> jax.stages.Compiled:
   """Compiles a step, and prints the memory that it takes on each device.
 
   Raises:
-    InputError: it is more than the devices have.
+    InputError: the step needs more memory than the devices have.
   """
   started = time.monotonic()
   try:
@@ -86,6 +90,6 @@ def _compile(
   print(
     f'The step of {name} compiles ({time.monotonic() - started:.0f} s). Memory '
     f'of a device: {inputs + outputs + temporary - shared:.0f} MiB, of which '
-    f'{inputs:.0f} for arguments and {temporary:.0f} for what is between.'
+    f'{inputs:.0f} for arguments and {temporary:.0f} for temporary values.'
   )
   return compiled

@@ -1,10 +1,10 @@
-"""How well data parallelism should scale: a model, not a measurement."""
+"""A model of how well data parallelism scales; it measures nothing."""
 
 import dataclasses
 
-# Of the peak rate, what convolutions are assumed to reach.
+# Share of the peak rate that convolutions are assumed to reach.
 _UTILIZATION = 0.4
-# Of a chip's links, those that an all-reduce is assumed to keep busy.
+# Share of a chip's links that an all-reduce is assumed to keep busy.
 _LINK_SHARE = 0.5
 
 
@@ -32,17 +32,17 @@ _CHIPS = {
 def efficiency(
   chip: Chip, num_devices: int, flops: float, reduced_bytes: float
 ) -> float:
-  """Returns the share of a step that computes, from 0 to 1.
+  """Returns the share of a step's time that is computation, from 0 to 1.
 
-  The batch of a device stays the same, and the gradient's all-reduce, which
-  sends and receives all bytes twice but for the device's own part, waits for
-  the whole backward pass: nothing is hidden.
+  The batch of a device stays the same. The gradient's all-reduce comes after
+  the whole backward pass, and does not overlap with it. Of n devices each sends
+  and receives 2 * (n - 1) / n times the bytes.
 
   Args:
-    chip: of which there are several.
-    num_devices: that take part.
+    chip: figures of one of the chips.
+    num_devices: chips that take part.
     flops: operations of a step on one device.
-    reduced_bytes: of the arrays that are summed over all devices.
+    reduced_bytes: bytes of the arrays that are summed over all devices.
   """
   computing = flops / (chip.flops * _UTILIZATION)
   sent = 2 * (num_devices - 1) / num_devices * reduced_bytes

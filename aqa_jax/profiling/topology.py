@@ -1,4 +1,4 @@
-"""Devices to compile for: those that are here, or those of another machine."""
+"""The devices to compile for: those of this machine or of another one."""
 
 import contextlib
 import os
@@ -26,7 +26,8 @@ def find_devices(name: str) -> list[jax.Device]:
       slice, such as 'v5e:4x4' or 'v4:2x2x2', which needs libtpu and no TPU.
 
   Returns:
-    Devices; those of a slice can be compiled for, and hold no arrays.
+    The devices. Those of a slice are there to compile for; they can't hold
+    arrays.
 
   Raises:
     InputError: there is no such topology, or libtpu is not installed.

@@ -1,1 +1,1 @@
-"""An evaluation as a page."""
+"""An evaluation as an HTML page."""

@@ -1,4 +1,4 @@
-"""A dive as a few pictures in a row, with what each frame did to the score."""
+"""A dive as a row of pictures, with the importance of each frame."""
 
 import base64
 import dataclasses
@@ -24,8 +24,8 @@ class Segment:
   Attributes:
     frames: int [frames], their numbers in the dive's window, from 1.
     importances: float [frames], points; see `frame_importance`.
-    shown: which of them is the picture, from 0.
-    picture: that frame as the network saw it, a data URI of a JPEG.
+    shown: place of the frame in the picture, from 0.
+    picture: that frame, as the network sees it: data URI of a JPEG.
   """
 
   frames: np.ndarray
@@ -35,7 +35,9 @@ class Segment:
 
 
 def make_filmstrip(
-  video: np.ndarray, offsets: Sequence[int], importances: np.ndarray
+  video: np.ndarray,
+  offsets: Sequence[int] | np.ndarray,
+  importances: np.ndarray,
 ) -> list[Segment]:
   """Cuts the frames that the network saw into eight segments.
 

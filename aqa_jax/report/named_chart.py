@@ -10,6 +10,6 @@ def named_chart(name: str, svg: str) -> dict[str, Any]:
 
   Args:
     name: its heading.
-    svg: of Matplotlib, which has escaped the texts in it.
+    svg: drawn by Matplotlib, which has escaped its texts.
   """
   return {'name': name, 'svg': Markup(svg)}

@@ -1,6 +1,7 @@
-"""The evaluation of a split as one HTML page that needs nothing else.
+"""The evaluation of a split as one HTML page.
 
-No script, no network: style, charts (SVG) and pictures (JPEG) are in the page.
+The page needs no other file, no script and no network: style, charts (SVG) and
+pictures (JPEG) are in it.
 """
 
 import dataclasses
@@ -24,11 +25,11 @@ from aqa_jax.report.report_tables import is_number, number, signed
 from aqa_jax.report.score_sections import score_errors
 from aqa_jax.task import Section, Task
 
-# What `write_report` asks for the segments of a dive's filmstrip.
+# Given the place of a dive, returns the segments of its filmstrip.
 Filmstrips = Callable[[int], Sequence[Segment]]
 
 _SHOWN_OF_A_KIND = 3
-# Of the sections of a dive, those before it are above its pictures.
+# Sections of a dive with a smaller place are above its pictures.
 _PLACE_OF_PICTURES = 50
 _MEASURE_NAMES = {
   measure.key: measure.name
@@ -43,7 +44,7 @@ def dives_to_show(predictions: Predictions) -> dict[str, list[int]]:
   """Returns the dives that the report shows, by the score's absolute error.
 
   Args:
-    predictions: of any number of dives.
+    predictions: predictions for any number of dives.
 
   Returns:
     'best', 'typical' (next to the median) and 'worst' -> their places in the
@@ -77,12 +78,12 @@ def write_report(
   """Writes report_<split>.html, all or nothing.
 
   Args:
-    folder: of the run; the training curves are those of its metrics.jsonl, if
-      there is one.
-    tasks: of the model.
-    evaluation: of the predictions, with `split` and num_dives. What is absent
-      or NaN is left out or shown as a dash.
-    predictions: that were evaluated, of at least one dive.
+    folder: folder of the run; the training curves are from its metrics.jsonl,
+      if there is one.
+    tasks: tasks of the model.
+    evaluation: what `train.evaluate_best` returns for the split. A measure that
+      is absent or NaN is left out or shown as a dash.
+    predictions: the predictions that were evaluated, of at least one dive.
     filmstrips: given a dive's place in the predictions, returns its segments
       (`filmstrip.make_filmstrip`); asked for the shown dives only.
     facts: name -> text, to stand in the page's head: the dataset, the tasks.
@@ -98,7 +99,10 @@ def write_report(
     'report.html',
     split=evaluation['split'],
     num_dives=evaluation['num_dives'],
-    facts={'checkpoint': f'step {step}' if step is not None else ''} | facts,
+    facts={
+      'checkpoint': f'step {step}' if step is not None else '',
+      **facts,
+    },
     warnings=_warnings(evaluation),
     sections=_sections(tasks, predictions, evaluation, shown),
     dives=[
@@ -255,7 +259,7 @@ def _curves(
 
 
 def _read_curves(path: pathlib.Path) -> dict[str, _Curve]:
-  """Reads metrics.jsonl; what is NaN throughout is left out."""
+  """Reads metrics.jsonl; leaves out measures that are always NaN."""
   if not path.exists():
     return {}
   curves: dict[str, _Curve] = {}
@@ -264,7 +268,7 @@ def _read_curves(path: pathlib.Path) -> dict[str, _Curve]:
       scalars = json.loads(line)
       step = float(scalars.pop('step'))
     except (ValueError, KeyError, TypeError, AttributeError):
-      continue  # A kill has torn it.
+      continue  # A line that a kill has cut off.
     for name, value in scalars.items():
       if name.startswith(('train/', 'validation/')):
         curve = curves.setdefault(name, _Curve())

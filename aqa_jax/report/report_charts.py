@@ -9,6 +9,7 @@ import io
 import os
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,15 +28,19 @@ if _BACKEND is not None:
   with contextlib.suppress(ValueError):
     matplotlib.rcParams['backend'] = _BACKEND
 
-# Matplotlib knows no CSS variables: it draws in these colours, which are then
-# replaced in the SVG.
+if TYPE_CHECKING:
+  # Older releases of Matplotlib do not have it.
+  from matplotlib.typing import RcKeyType
+
+# Matplotlib has no CSS variables: it draws in these colours, for which `_svg`
+# puts in variables.
 _INK, _MUTED, _LINE = '#00000a', '#00000b', '#00000c'
 _SERIES = ('#000011', '#000012', '#000013', '#000014', '#000015', '#000016')
 _VARIABLES = {_INK: 'ink', _MUTED: 'muted', _LINE: 'line'} | {
   colour: f'series-{number}' for number, colour in enumerate(_SERIES, 1)
 }
 _OVER, _UNDER = _SERIES[2], _SERIES[0]
-_STYLE = {
+_STYLE: 'dict[RcKeyType, Any]' = {
   'svg.fonttype': 'none',
   'font.size': 11,
   'text.color': _INK,
@@ -62,7 +67,7 @@ _SIZE_INCHES = (4.8, 4.6)
 _CURVE_INCHES = (4.8, 2.9)
 # More points than a column has pixels only make the file large.
 _MAX_POINTS = 300
-# Up to so many events, each has its name on the axis.
+# With more events the axis names only the first and the last.
 _MAX_NAMED_EVENTS = 12
 
 
@@ -77,7 +82,7 @@ def scatter_chart(
   Args:
     true: float [dives].
     predicted: float [dives].
-    quantity: what they are, with the unit, for the axes.
+    quantity: name of the values, with the unit, for the axes.
     marked: name of a group -> {index of a dive: where its dot links to}.
   """
   with _styled(quantity):
@@ -156,10 +161,9 @@ def event_chart(
     else:
       ends = [0, len(events) - 1]
       axes.set_xticks(ends, [f'event {events[end]}' for end in ends])
-      for label, side in zip(
-        axes.get_xticklabels(), ('left', 'right'), strict=True
-      ):
-        label.set_horizontalalignment(side)
+      left, right = axes.get_xticklabels()
+      left.set_horizontalalignment('left')
+      right.set_horizontalalignment('right')
       axes.set_xlabel(f'{len(events)} events, by bias')
     axes.set_xlim(-0.8, len(events) - 0.2)
     axes.set_ylabel('points')
@@ -175,9 +179,9 @@ def curve_chart(
   """Returns measures by training step as SVG.
 
   Args:
-    name: of the chart; the page must have no other of this name.
+    name: name of the chart; the page must have no other of this name.
     curves: name -> (steps, values), float [points] each; a value may be NaN.
-    step: that the evaluated checkpoint is of, for a mark; None for none.
+    step: step of the evaluated checkpoint, which is marked; None for no mark.
   """
   with _styled(name):
     figure, axes = _figure(_CURVE_INCHES)
@@ -202,8 +206,8 @@ def curve_chart(
     return _svg(figure)
 
 
-def _styled(salt: str):
-  # Without a salt of its own, two charts of a page could share an id.
+def _styled(salt: str) -> contextlib.AbstractContextManager[None]:
+  # Each chart has its own salt, or two charts of a page could share an id.
   return matplotlib.rc_context(_STYLE | {'svg.hashsalt': salt})
 
 
@@ -245,7 +249,7 @@ def _svg(figure: Figure) -> str:
   nothing = dict.fromkeys(('Creator', 'Date', 'Format', 'Type'))
   figure.savefig(file, format='svg', metadata=nothing)
   text = file.getvalue()
-  # Neither the XML's head nor a style sheet, which would hold for the page.
+  # Without the XML's head, and without its style, which the page would take.
   text = text[text.index('<svg') :]
   text = re.sub(r'<style.*?</style>', '', text, flags=re.DOTALL)
   text = re.sub(

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict, TypeGuard
 
 import numpy as np
 
@@ -17,14 +17,14 @@ _NONE = '–'
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-  """How a measure is written.
+  """The name and the format of a measure.
 
   Attributes:
     key: its name in an evaluation.
-    name: for a reader.
-    short: likewise, for the head of a column, if it is to head one.
-    decimals: to write.
-    higher_is_better: or a lower one.
+    name: name for the reader.
+    short: short name for the head of a column; '' if it heads none.
+    decimals: decimals to write.
+    higher_is_better: False if a lower value is better.
   """
 
   key: str
@@ -48,18 +48,18 @@ CAPTION_MEASURES = tuple(
 )
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: float | None) -> TypeGuard[float]:
   """Returns whether a value is there and defined: neither None nor NaN."""
   return value is not None and not math.isnan(value)
 
 
 def number(value: float | None, decimals: int) -> str:
   """Returns a number as text, a dash where it is None or NaN."""
-  if not is_number(value):
-    return _NONE
-  # Adding 0 makes a zero of the rounded -0.
-  rounded = round(float(value), decimals) + 0.0
-  return f'{rounded:.{decimals}f}'.replace('-', '\N{MINUS SIGN}')
+  if is_number(value):
+    # Adding 0 makes a zero of the rounded -0.
+    rounded = round(float(value), decimals) + 0.0
+    return f'{rounded:.{decimals}f}'.replace('-', '\N{MINUS SIGN}')
+  return _NONE
 
 
 def signed(value: float | None, decimals: int) -> str:
@@ -73,7 +73,7 @@ def headline(evaluation: Evaluation) -> list[dict[str, str]]:
   """Returns a row for each measure of the score that was evaluated.
 
   Args:
-    evaluation: of `evaluation_files.evaluate`.
+    evaluation: what `train.evaluate_best` returns for a split.
 
   Returns:
     Rows of texts: key, name, value, interval ('' where there is none), baseline
@@ -123,21 +123,29 @@ def _best_baseline(
   return name, values[name]
 
 
-def baseline_table(evaluation: Evaluation) -> dict[str, list]:
+class BaselineTable(TypedDict):
+  """The model beside all baselines and ceilings.
+
+  Attributes:
+    columns: short names of the measures that a baseline or a ceiling has.
+    rows: (kind, name, cells), kind 'model', 'baseline' or 'ceiling'.
+  """
+
+  columns: list[str]
+  rows: list[tuple[str, str, list[str]]]
+
+
+def baseline_table(evaluation: Evaluation) -> BaselineTable:
   """Returns the model beside all baselines and ceilings.
 
   Args:
-    evaluation: of `evaluation_files.evaluate`.
-
-  Returns:
-    columns: short names of the measures that a baseline or a ceiling has.
-    rows: (kind, name, cells), kind 'model', 'baseline' or 'ceiling'.
+    evaluation: what `train.evaluate_best` returns for a split.
   """
   rows = [('model', 'this model', evaluation)]
   for kind in ('baseline', 'ceiling'):
     found = evaluation.get(f'{kind}s') or {}
     rows += [(kind, name, values) for name, values in found.items()]
-  # With nothing beside the model, its own measures; else those that compare.
+  # The measures of baselines and ceilings; without any, those of the model.
   compared = rows[1:] or rows
   measures = [
     measure
@@ -153,16 +161,26 @@ def baseline_table(evaluation: Evaluation) -> dict[str, list]:
   }
 
 
-def caption_table(evaluation: Evaluation) -> dict[str, list] | None:
+class CaptionTable(TypedDict):
+  """The captions' measures beside their baselines.
+
+  Attributes:
+    columns: (kind, name), kind 'model' or 'baseline'.
+    rows: (name of a measure, cells), of the measures that the model has.
+  """
+
+  columns: list[tuple[str, str]]
+  rows: list[tuple[str, list[str]]]
+
+
+def caption_table(evaluation: Evaluation) -> CaptionTable | None:
   """Returns the captions' measures beside their baselines.
 
   Args:
-    evaluation: of `evaluation_files.evaluate`.
+    evaluation: measures of a split.
 
   Returns:
-    columns: (kind, name), kind 'model' or 'baseline'.
-    rows: (name of a measure, cells), of the measures that the model has. None
-    where no captions were evaluated.
+    The table; None where no captions were evaluated.
   """
   measures = [m for m in CAPTION_MEASURES if m.key in evaluation]
   if not measures:
@@ -186,8 +204,8 @@ class GroupError:
   """The score's errors on some of the dives.
 
   Attributes:
-    name: of the group.
-    num_dives: in it.
+    name: name of the group.
+    num_dives: dives of the group.
     bias: mean of predicted minus true score, points; NaN without dives.
     mae: mean absolute error, points; NaN without dives.
   """
@@ -218,20 +236,41 @@ def group_errors(
   return groups
 
 
-def error_rows(groups: Sequence[GroupError]) -> list[dict[str, Any]]:
-  """Returns groups as texts and bars for the template.
+class ErrorRow(TypedDict):
+  """The errors of a group, as texts and as a bar.
+
+  Attributes:
+    name: name of the group.
+    num_dives: dives of the group.
+    bias: mean signed error, points.
+    mae: mean absolute error, points.
+    is_over: whether the bias is not negative.
+    left: where the bar of the bias begins, percent of its cell.
+    width: width of the bar, percent of its cell.
+    reach: half the width of the band of the MAE, percent of its cell.
+    spearman: Spearman of the group, if it is an event.
+  """
+
+  name: str
+  num_dives: int
+  bias: str
+  mae: str
+  is_over: bool
+  left: float
+  width: float
+  reach: float
+  spearman: NotRequired[str]
+
+
+def error_rows(groups: Sequence[GroupError]) -> list[ErrorRow]:
+  """Returns groups for the template.
 
   Args:
-    groups: of `group_errors`; those without a dive are left out.
-
-  Returns:
-    Rows: name, num_dives, bias and mae as text, is_over; left, width and reach,
-    in percent of the bar's cell: where the bar of the signed error begins, its
-    width, and half the width of the band of the absolute error.
+    groups: groups from `group_errors`; those without a dive are left out.
   """
   groups = [group for group in groups if group.num_dives]
   largest = max((group.mae for group in groups), default=0.0) or 1.0
-  rows = []
+  rows: list[ErrorRow] = []
   for group in groups:
     width = 50 * abs(group.bias) / largest
     rows.append(
@@ -255,15 +294,14 @@ def confusion_tables(
   """Returns the confusion matrix of each classification.
 
   Args:
-    predictions: of a split.
-    evaluation: of `evaluation_files.evaluate`, for the accuracies.
+    predictions: predictions for a split.
+    evaluation: what `train.evaluate_best` returns for a split.
 
   Returns:
     Tables: task, accuracy and majority as text, class_names, and rows, one a
     true class: name, num_dives, recall in percent as text, and cells, each
     (count, share of the row's dives, whether it is the right class). Classes
-    that are neither in the truth nor predicted are left out, and named in
-    `absent`.
+    that no dive has and no prediction names are only in `absent`.
   """
   tables = []
   for task, class_names in predictions.schema.class_names.items():
@@ -315,9 +353,9 @@ def class_rows(
   """Returns true and predicted classes of a dive.
 
   Args:
-    row: with true_<name> and predicted_<name>, names of classes.
-    predictions: of a split.
-    index: of the dive.
+    row: has true_<name> and predicted_<name>, names of classes.
+    predictions: predictions for a split.
+    index: place of the dive, from 0.
 
   Returns:
     Rows: task, true, true_percent, predicted, predicted_percent ('' where there

@@ -20,9 +20,9 @@ def sections(
   """Returns the headline, the scatter plots and the errors by group.
 
   Args:
-    predictions: that were evaluated.
-    evaluation: of them.
-    shown: kind -> the dives that have their pictures in the report.
+    predictions: the predictions that were evaluated.
+    evaluation: measures of the predictions.
+    shown: kind -> places of the dives whose pictures the report shows.
   """
   headline = {
     'cards': report_tables.headline(evaluation),
@@ -44,8 +44,8 @@ def dive_section(predictions: Predictions, index: int) -> Section:
   """Returns true and predicted score of a dive and the error between.
 
   Args:
-    predictions: that were evaluated.
-    index: of the dive.
+    predictions: the predictions that were evaluated.
+    index: place of the dive, from 0.
   """
   true = float(predictions.labels['final_score'][index])
   predicted = float(predictions.outputs['score'][index])
@@ -61,7 +61,7 @@ def score_errors(predictions: Predictions) -> np.ndarray:
   """Returns predicted minus true scores, float64 [dives], points.
 
   Args:
-    predictions: with scores.
+    predictions: predictions that have scores.
   """
   return np.asarray(predictions.outputs['score'], np.float64) - np.asarray(
     predictions.labels['final_score'], np.float64
@@ -108,7 +108,7 @@ def _events(
   groups = report_tables.group_errors(score_errors(predictions), ids, names)
   by_bias = sorted(groups, key=lambda group: group.bias)
   rows = report_tables.error_rows(groups)
-  # The keys of the evaluation are text once it has been in a file.
+  # In an evaluation that was read from a file the keys are texts.
   found = {str(k): v for k, v in (evaluation.get('events') or {}).items()}
   for row in rows:
     row['spearman'] = number(found.get(row['name'], {}).get('spearman'), 2)

@@ -12,8 +12,8 @@ def chosen_system(name: str) -> System:
   """Returns the system of `config.network`.
 
   Args:
-    name: one of NAMES; or 'package.module', which has a SYSTEM, for one from
-      elsewhere.
+    name: one of NAMES; or 'package.module' for a system of your own, a module
+      that has a SYSTEM.
 
   Raises:
     InputError: there is no such system.

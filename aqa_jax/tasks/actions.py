@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import ml_collections
@@ -10,7 +9,8 @@ import numpy as np
 import optax
 from numpy.typing import DTypeLike
 
-from aqa_jax.data.schema import Schema
+from aqa_jax.data.batches import Value
+from aqa_jax.data.schema import Example, Schema
 from aqa_jax.task import Batch, Task
 
 
@@ -19,7 +19,7 @@ class ActionsTask(Task):
   """One class of many.
 
   Attributes:
-    num_classes: of actions.
+    num_classes: number of actions.
   """
 
   num_classes: int
@@ -48,7 +48,7 @@ class ActionsTask(Task):
     """Returns shape and dtype of each label in a row of a batch."""
     return {'action': ((), np.int32)}
 
-  def labels(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+  def labels(self, example: Example) -> Mapping[str, Value]:
     """Returns the class id."""
     return {'action': np.int32(example['action'])}
 

@@ -11,7 +11,8 @@ import numpy as np
 import optax
 from numpy.typing import DTypeLike
 
-from aqa_jax.data.schema import Schema
+from aqa_jax.data.batches import Value
+from aqa_jax.data.schema import Example, Schema
 from aqa_jax.data.vocabulary import pad_caption
 from aqa_jax.evaluation import caption_metrics
 from aqa_jax.evaluation.text_table import cell, line
@@ -23,7 +24,7 @@ from tfds_mtl_aqa.input_error import InputError
 def caption_loss(
   logits: jax.Array, words: jax.Array, mask: jax.Array
 ) -> jax.Array:
-  """Returns the negative log-likelihood of the captions (eq. 3).
+  """Returns the negative log-likelihood of the captions (equation 3).
 
   Summed over the words of a caption, averaged over the batch.
 
@@ -80,7 +81,7 @@ class CaptionsTask(Task):
       'word_mask': ((self.length,), np.float32),
     }
 
-  def labels(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+  def labels(self, example: Example) -> Mapping[str, Value]:
     """Returns the caption and which of its words count; see `pad_caption`."""
     words, mask = pad_caption(example['caption_ids'], self.length)
     return {'words': words, 'word_mask': mask}
@@ -96,6 +97,8 @@ class CaptionsTask(Task):
   def decode(self, outputs: Columns, schema: Schema) -> dict[str, Any]:
     """Returns captions: a list of words for each dive."""
     vocabulary = schema.vocabulary
+    if vocabulary is None:
+      raise ValueError('The dataset has no captions.')
     return {'captions': [vocabulary.decode(ids) for ids in outputs['captions']]}
 
   def measure(self, predictions: Predictions) -> dict[str, float]:
@@ -156,6 +159,6 @@ def true_captions(predictions: Predictions) -> list[list[str]]:
   """Returns the words of the true captions.
 
   Args:
-    predictions: with `caption_words` among the labels.
+    predictions: has `caption_words` among its labels.
   """
   return predictions.labels['caption_words']

@@ -12,7 +12,8 @@ from aqa_jax.tasks.score import ScoreTask
 from tfds_mtl_aqa.input_error import InputError
 
 # In the order of the paper's loss (equation 4).
-TASKS = {task.name: task for task in (ScoreTask, ClassesTask, CaptionsTask)}
+_BUILT_IN: tuple[type[Task], ...] = (ScoreTask, ClassesTask, CaptionsTask)
+TASKS = {task.name: task for task in _BUILT_IN}
 
 
 def chosen_tasks(
@@ -27,7 +28,7 @@ def chosen_tasks(
 
   Raises:
     InputError: a task is unknown, is there twice, has no weight, or does not
-      fit the dataset; or there is none for the score.
+      fit the dataset; or the score is not among them.
   """
   classes = chosen_classes(config)
   tasks = tuple(cls.create(config, schema) for cls in classes)
@@ -44,22 +45,23 @@ def chosen_classes(config: ml_collections.ConfigDict) -> list[type[Task]]:
   """Returns the classes of the tasks, the built-in ones first.
 
   Args:
-    config: as for `chosen_tasks`.
+    config: see `chosen_tasks`.
 
   Raises:
-    InputError: a task is unknown or there twice, or there is none for the
-      score.
+    InputError: a task is unknown or there twice, or the score is not among
+      them.
   """
   names = [name.strip() for name in config.tasks.split(',')]
   found = [
-    _imported(name, config) if ':' in name else TASKS.get(name)
+    _imported(name, config) if ':' in name else TASKS[name]
     for name in names
+    if ':' in name or name in TASKS
   ]
-  if None in found or ScoreTask not in found:
+  if len(found) < len(names) or ScoreTask not in found:
     raise InputError(
-      f"config.tasks='{config.tasks}': give score, and classes and captions if "
-      'wanted, with commas between; or package.module:Class for a task of your '
-      'own.'
+      f"config.tasks='{config.tasks}': give score, and perhaps classes and "
+      'captions, with commas between; or package.module:Class for a task of '
+      'your own.'
     )
   names = [task.name for task in found]
   if len(set(names)) < len(names):

@@ -11,7 +11,8 @@ import numpy as np
 import optax
 from numpy.typing import DTypeLike
 
-from aqa_jax.data.schema import Schema
+from aqa_jax.data.batches import Value
+from aqa_jax.data.schema import Example, Schema
 from aqa_jax.evaluation import metrics
 from aqa_jax.evaluation.text_table import cell, line
 from aqa_jax.predictions import Predictions
@@ -22,11 +23,11 @@ ByClass = Mapping[str, jax.Array]
 
 
 def class_loss(logits: ByClass, labels: ByClass) -> jax.Array:
-  """Returns the sum of the cross-entropies, batch means (eq. 2).
+  """Returns the sum of the cross-entropies, batch means (equation 2).
 
   Args:
-    logits: by classification, float [batch, classes].
-    labels: by classification, int [batch]; others are ignored.
+    logits: logits by classification, float [batch, classes].
+    labels: class ids by classification, int [batch]; others are ignored.
   """
   return sum(
     optax.softmax_cross_entropy_with_integer_labels(
@@ -74,13 +75,13 @@ class ClassesTask(Task):
     """Returns shape and dtype of each label in a row of a batch."""
     return {name: ((), np.int32) for name, _ in self.classes}
 
-  def labels(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+  def labels(self, example: Example) -> Mapping[str, Value]:
     """Returns the class id of each classification."""
     return {name: np.int32(example[name]) for name, _ in self.classes}
 
   def loss(self, output: ByClass, batch: Batch) -> jax.Array:
     """Returns `class_loss`."""
-    # In the order of the classes: a jitted function sorts a dict's keys.
+    # In the order of `classes`: a jitted function sorts the keys of a dict.
     return class_loss({name: output[name] for name, _ in self.classes}, batch)
 
   def predict(self, output: ByClass) -> dict[str, dict[str, jax.Array]]:

@@ -10,7 +10,8 @@ import ml_collections
 import numpy as np
 from numpy.typing import DTypeLike
 
-from aqa_jax.data.schema import Schema
+from aqa_jax.data.batches import Value
+from aqa_jax.data.schema import Example, Schema
 from aqa_jax.evaluation import metrics
 from aqa_jax.evaluation.number_text import shortest
 from aqa_jax.evaluation.text_table import cell, interval, line
@@ -25,7 +26,7 @@ _DECIMALS = {'spearman': 4, 'relative_l2': 3, 'mae': 2}
 
 
 def score_loss(predicted: jax.Array, points: jax.Array) -> jax.Array:
-  """Returns squared plus absolute error, the mean over the batch (eq. 1).
+  """Returns squared plus absolute error, means over the batch (equation 1).
 
   Args:
     predicted: float [batch], in units of SCORE_UNIT points.
@@ -40,7 +41,7 @@ class ScoreTask(Task):
   """The final score, in points.
 
   Attributes:
-    initial_score: that an untrained network begins with, in units of
+    initial_score: score of an untrained network, in units of
       SCORE_UNIT points; 0 for PyTorch's initialisation of the bias.
   """
 
@@ -64,7 +65,7 @@ class ScoreTask(Task):
 
   @property
   def initial(self) -> float:
-    """What the output layer's bias begins with."""
+    """First value of the output layer's bias."""
     return self.initial_score
 
   def output(self, layers: dict[str, jax.Array]) -> jax.Array:
@@ -75,7 +76,7 @@ class ScoreTask(Task):
     """Returns shape and dtype of each label in a row of a batch."""
     return {'score': ((), np.float32)}
 
-  def labels(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+  def labels(self, example: Example) -> Mapping[str, Value]:
     """Returns the score in points."""
     return {'score': np.float32(example['final_score'])}
 
@@ -90,7 +91,7 @@ class ScoreTask(Task):
   def measure(self, predictions: Predictions) -> dict[str, float]:
     """Returns `metrics.score_metrics`, and execution_spearman.
 
-    Without difficulties there is no execution.
+    A dataset without difficulties has no execution_spearman.
     """
     return self._measure(predictions, np.arange(len(predictions)))
 
@@ -111,7 +112,8 @@ class ScoreTask(Task):
   ) -> dict[str, float]:
     """Returns the measures of drawn dives."""
     measured = self._measure(predictions, dives)
-    # Relative to the scores of the split: two dives alone can change the range.
+    # Relative to the range of the whole split: that of a draw depends on two
+    # dives.
     spread = float(np.ptp(predictions.label('final_score')))
     if spread:
       measured['relative_l2'] = 100 * measured['mse'] / spread**2
@@ -153,7 +155,7 @@ class ScoreTask(Task):
     shown: Mapping[str, Sequence[int]],
   ) -> list[Section]:
     """Returns the headline, the scatter plots and the errors."""
-    # It draws, by Matplotlib, which only a report needs.
+    # It imports Matplotlib, which only a report needs.
     from aqa_jax.report import score_sections
 
     return score_sections.sections(predictions, evaluation, shown)

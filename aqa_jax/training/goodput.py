@@ -1,4 +1,4 @@
-"""How much of the time went into steps that counted."""
+"""The goodput: the share of the time that went into steps that were kept."""
 
 import json
 import math
@@ -16,17 +16,17 @@ _FILE = 'goodput.json'
 class Goodput:
   """The time of a training over all of its starts, in goodput.json.
 
-  Useful is the time of steps that a checkpoint kept. Not useful are start-up,
-  compilation, validation, saving, and steps that were lost to a kill and had to
-  be done again. What is not known here does not count: the time between an end
-  and the next start, and the evaluation on the test splits after the last step.
+  Useful is the time of steps that a checkpoint holds. Not useful are start-up,
+  compilation, validation, saving, and steps that a kill lost and that had to be
+  done again. Two times do not count at all: between an end and the next start,
+  and the evaluation on the test splits after the last step.
   """
 
   def __init__(self, workdir: pathlib.Path, started: float):
     """Begins another start.
 
     Args:
-      workdir: of the run.
+      workdir: folder of the run.
       started: `time.monotonic()` when the program was started. Monotonic: a
         clock that is set back does no harm.
     """
@@ -39,7 +39,7 @@ class Goodput:
         recorded = json.loads(self._path.read_text())
         before = {name: float(recorded[name]) for name in self._before}
       except (ValueError, KeyError, TypeError, OverflowError):
-        # A damaged file loses figures, and should lose no training.
+        # A damaged file must not end the training: begin to count anew.
         before = {}
       if before and all(0 <= x < math.inf for x in before.values()):
         self._before = before | {'starts': int(before['starts'])}
@@ -59,7 +59,7 @@ class Goodput:
     self.record()
 
   def record(self) -> None:
-    """Writes the file: a kill loses the time since the last record alone."""
+    """Writes the file. A kill loses only the time since the last record."""
     if jax.process_index():
       return
     figures = self.figures()

@@ -18,10 +18,10 @@ class MetricsWriter:
 
   A line of metrics.jsonl is {"step": 120, "train/loss": 3.21, ...}, one for
   each call of `write_scalars`; NaN and infinities are null. Every line is
-  flushed, so that a killed run loses none, and a resumed one takes off the
-  lines past its checkpoint: every step stands there once. TensorBoard's own
-  files, in the folder tensorboard/, are only ever appended to: a resumed run
-  tells TensorBoard to hide the steps past its checkpoint.
+  flushed: a kill loses none. A resumed run removes the lines after its
+  checkpoint, so that every step is there once. TensorBoard's own files, in the
+  folder tensorboard/, only grow: a resumed run tells TensorBoard to hide the
+  steps after its checkpoint.
   """
 
   def __init__(
@@ -34,7 +34,7 @@ class MetricsWriter:
     """Opens the files, creating the folder if needed.
 
     Args:
-      folder: of the run (its workdir), on a local or mounted disk.
+      folder: workdir of the run, on a local or mounted disk.
       start_step: the step of the checkpoint the run resumes from, whose own
         lines stay; None for a run from scratch, which starts an empty file.
       tensorboard: whether to write TensorBoard files.
@@ -60,9 +60,9 @@ class MetricsWriter:
 
       self._tensorboard = tensorboardX.SummaryWriter(
         os.fspath(folder / 'tensorboard'),
-        # Of the steps that TensorBoard hides, the first.
+        # The first step that TensorBoard hides.
         purge_step=None if start_step is None else start_step + 1,
-        # Two starts within a second would write one file.
+        # Else two starts within a second would write to the same file.
         filename_suffix=f'.{start_step or 0}',
       )
 
@@ -93,7 +93,7 @@ class MetricsWriter:
         self._tensorboard.add_scalar(name, number, int(step))
 
   def flush(self) -> None:
-    """Returns when all is on the disk, even if the power fails."""
+    """Waits until all is on the disk: then a loss of power does no harm."""
     if self._metrics:
       self._metrics.sync()
     if self._tensorboard:
@@ -114,7 +114,7 @@ class JsonLines:
     """Opens the file to append to it.
 
     Args:
-      path: of the file; made if it is not there.
+      path: path of the file; made if it is not there.
       start_step: lines of later steps are taken out; None for all lines.
     """
     if path.exists():
@@ -122,13 +122,17 @@ class JsonLines:
     self._file = open(path, 'a', encoding='utf-8', newline='')  # noqa: SIM115
 
   def append(self, record: Mapping[str, Any]) -> None:
-    """Writes a line, and sees to it that a kill can not lose it."""
+    """Writes a line and flushes it, so that a kill can't lose it.
+
+    Args:
+      record: has the key 'step'; NaN and infinities become null.
+    """
     line = json.dumps(json_ready(record), allow_nan=False, ensure_ascii=False)
     self._file.write(line + '\n')
     self._file.flush()
 
   def sync(self) -> None:
-    """Returns when all lines are on the disk."""
+    """Waits until all lines are on the disk."""
     os.fsync(self._file.fileno())
 
   def close(self) -> None:
@@ -140,7 +144,7 @@ class JsonLines:
     """Keeps the whole lines up to a step, none if it is None."""
     old = path.read_bytes()
     kept, unreadable = [], 0
-    # What follows the last line end is a line that a kill has torn, or b''.
+    # After the last line end is b'', or a line that a kill has cut off.
     for line in old.split(b'\n')[:-1]:
       try:
         text = line.decode('utf-8')

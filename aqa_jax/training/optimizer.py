@@ -23,11 +23,11 @@ def scaled(
       the batch (Goyal et al., 2017; made for SGD); or 'sqrt', to its root
       (Krizhevsky, 2014; for Adam, Malladi et al., 2022); and
       reference_batch_size, for which the config's learning rates are.
-    learning_rate: for the reference.
-    batch_size: of the training.
+    learning_rate: learning rate for reference_batch_size.
+    batch_size: examples of a training step.
 
   Raises:
-    InputError: an unknown rule.
+    InputError: the rule is unknown.
   """
   ratio = batch_size / config.reference_batch_size
   rules = {'none': 1.0, 'linear': ratio, 'sqrt': math.sqrt(ratio)}
@@ -54,7 +54,7 @@ def learning_rate_schedule(
     warmup: steps of a linear rise from zero.
 
   Raises:
-    InputError: an unknown schedule.
+    InputError: the schedule is unknown.
   """
   if config.schedule == 'constant':
     after = optax.constant_schedule(learning_rate)
@@ -83,29 +83,29 @@ def create_optimizer(
   """Returns the optimizer of `config.optimizer`.
 
   Args:
-    config: as for `scaled` and `learning_rate_schedule`, and
+    config: the fields of `scaled` and `learning_rate_schedule`, and
       warmup: duration of a linear rise of the learning rate from zero.
       name: 'adam' (beta 0.9 and 0.999, epsilon 1e-8), as in the paper; or
         'muon' for the kernels, with Adam for the rest, both with Nesterov
         momentum.
       learning_rate: Adam's.
       muon_learning_rate: Muon's.
-      clip_norm: of the whole gradient; 0 for no clipping.
+      clip_norm: largest norm of the whole gradient; 0 for no clipping.
       weight_decay: AdamW's and Muon's; 0 in the paper.
     num_steps: steps of the whole training.
     batch_size: examples of a step.
     num_examples: examples of an epoch.
-    output_layers: paths of the modules that Muon leaves to Adam: those that
-      give the network's outputs, and embeddings.
+    output_layers: paths of the modules that Adam trains even with Muon: the
+      output layers and the embeddings.
 
   Raises:
-    InputError: an unknown name, schedule or rule, or no duration.
+    InputError: a name, schedule or rule is unknown, or `warmup` is no duration.
   """
   warmup = duration.to_steps(
     config.warmup, 'optimizer.warmup', batch_size, num_examples
   )
 
-  def schedule_of(learning_rate):
+  def schedule_of(learning_rate: float) -> optax.Schedule:
     return learning_rate_schedule(
       config, scaled(config, learning_rate, batch_size), num_steps, warmup
     )
@@ -138,22 +138,24 @@ def create_optimizer(
 def muon_dimensions(
   params: optax.Params, output_layers: Collection[tuple[str, ...]]
 ) -> optax.Params:
-  """Returns how Muon is to see each parameter as a matrix; None for Adam.
+  """Returns for each parameter the axes of Muon's matrix; None for Adam.
 
   Embeddings and the layers that give the outputs are not for Muon (Jordan et
   al., 2024); neither are biases and BatchNorm's scales.
 
   Args:
-    params: of a model of this package.
+    params: parameters of a model of this package.
     output_layers: see `create_optimizer`.
   """
 
-  def dimensions(path, parameter):
+  def dimensions(
+    path: tuple[jax.tree_util.DictKey, ...], parameter: jax.Array
+  ) -> contrib.MuonDimensionNumbers | None:
     modules = [key.key for key in path]
     if modules[-1] != 'kernel' or tuple(modules[:-1]) in output_layers:
       return None
     *reduced, output = range(parameter.ndim)
-    if 'gru' in modules:  # [inputs, gate, hidden]: each gate for itself.
+    if 'gru' in modules:  # [inputs, gate, hidden]: each gate is a matrix.
       reduced = [0]
     return contrib.MuonDimensionNumbers(tuple(reduced), output)
 

@@ -1,13 +1,14 @@
-"""The notice that this machine is about to be taken away: SIGTERM."""
+"""SIGTERM: the notice that this program has to end soon."""
 
 import contextlib
 import signal
+import types
 from collections.abc import Iterator
 
 import jax
 from jax.experimental import multihost_utils
 
-# What launchers take for "start me again": EX_TEMPFAIL of sysexits.h.
+# For launchers it means "start me again": EX_TEMPFAIL of sysexits.h.
 EXIT_CODE = 75
 
 
@@ -21,9 +22,9 @@ _LOST_PEER = (
 )  # fmt: skip
 
 
-def is_lost_peer(error: Exception) -> bool:
-  """Returns whether an error is JAX's that another process is gone."""
-  # Where a step is awaited it is the first, where it is begun the second.
+def is_lost_peer(error: BaseException) -> bool:
+  """Returns whether an error of JAX says that another process is gone."""
+  # Waiting for a step raises the first, beginning one raises the second.
   if not isinstance(error, jax.errors.JaxRuntimeError | ValueError):
     return False
   text = str(error)
@@ -31,15 +32,15 @@ def is_lost_peer(error: Exception) -> bool:
 
 
 class Notice:
-  """Whether the notice has come.
+  """Tells whether SIGTERM has come.
 
-  With `jax.distributed`, its own handler takes SIGTERM from the start on, and
-  JAX's coordination service sees to it that all processes get the same answer
-  at the same step, whichever of them was told.
+  With `jax.distributed`, JAX handles SIGTERM from the start on. Its
+  coordination service gives all processes the same answer at the same step,
+  whichever of them got the signal.
   """
 
-  def __init__(self):
-    """No notice yet."""
+  def __init__(self) -> None:
+    """Begins without a notice."""
     self._has_come = False
 
   def has_come(self, step: int) -> bool:
@@ -53,10 +54,11 @@ class Notice:
     return self._has_come
 
   def came_before(self, step: int) -> bool:
-    """Returns whether it came before the first step of this start.
+    """Returns whether SIGTERM came before the first step of this start.
 
-    JAX answers at the step after the last that any process has asked for, at
-    step 1 if none has: so those of earlier starts are asked for again.
+    JAX says yes at one step only: the one after the last step that any process
+    has asked about, or step 1. So this asks again about all steps of earlier
+    starts.
 
     Args:
       step: the first of this start, just done.
@@ -77,5 +79,5 @@ class Notice:
     finally:
       signal.signal(signal.SIGTERM, before)
 
-  def _receive(self, *_: object) -> None:
+  def _receive(self, _signal: int, _frame: types.FrameType | None) -> None:
     self._has_come = True

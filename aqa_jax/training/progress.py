@@ -1,4 +1,4 @@
-"""The line that tells how far training is."""
+"""The progress line of a training."""
 
 import sys
 import time
@@ -9,9 +9,9 @@ from typing import Any, TextIO
 class ProgressLine:
   """Prints how far training is, how fast it goes and how long it will take.
 
-  On a terminal the line is rewritten in place; elsewhere (a log file) each is
-  a line of its own. The speed counts from the previous line, the time left from
-  the first step on; compilation, which the first step contains, is left out.
+  On a terminal the new line replaces the last one; a log file gets them all.
+  The speed is that since the previous line. The time left is estimated from all
+  steps but the first, which contains the compilation.
   """
 
   def __init__(
@@ -29,7 +29,7 @@ class ProgressLine:
       batch_size: dives a step, over all processes.
       seconds: from one line to the next.
       stream: where to print; None for standard output.
-      clock: returns seconds, ever growing.
+      clock: returns seconds that never go back.
 
     Raises:
       ValueError: num_steps or batch_size is not positive.
@@ -49,7 +49,7 @@ class ProgressLine:
     self._width = 0
 
   def due(self, step: int) -> bool:
-    """Returns whether `update` is worth its fetch of the losses now.
+    """Returns whether `update` would print a line now.
 
     Args:
       step: training steps done.
@@ -76,7 +76,7 @@ class ProgressLine:
       return
     now = self._clock()
     speed = seconds_left = None
-    if self._first is None:
+    if self._first is None or self._last is None:
       self._first = step, now
     else:
       if now > self._last[1]:
@@ -91,7 +91,7 @@ class ProgressLine:
     self._last = step, now
     line = format_progress(step, self._num_steps, losses, speed, seconds_left)
     if self._stream.isatty():
-      # Blanks cover what a longer line left behind.
+      # Spaces cover the rest of a longer line.
       self._stream.write('\r' + line.ljust(self._width))
       self._width = len(line)
       if step >= self._num_steps:

@@ -4,7 +4,7 @@ import hashlib
 import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -16,24 +16,43 @@ _PACKAGES = (
 )  # fmt: skip
 
 
+# 'training dives' is no attribute name, but checkpoints have it.
+DatasetOrigin = TypedDict(
+  'DatasetOrigin',
+  {'name': str, 'training dives': int, 'labels': str, 'words': str},
+)
+
+
+class Origin(TypedDict):
+  """What a checkpoint says about its origin.
+
+  Attributes:
+    config: config of the training.
+    vocabulary: all words of the captions.
+    versions: package -> version.
+    dataset: what has to be the same when a training goes on: name, number of
+      training dives, and SHA-256 of their labels and of the words.
+  """
+
+  config: dict[str, Any]
+  vocabulary: list[str]
+  versions: dict[str, str]
+  dataset: DatasetOrigin
+
+
 def describe(
   config: Mapping[str, Any],
   dataset: str,
   train: DiveSplit,
   words: Sequence[str],
-) -> dict[str, Any]:
-  """Returns what a checkpoint says of its origin, fit for JSON.
+) -> Origin:
+  """Returns the origin of a training's checkpoints, as JSON can hold it.
 
   Args:
-    config: of the training, plain values.
+    config: config of the training, as plain values.
     dataset: name, config and version of the dataset.
     train: dives that are trained on.
     words: the dataset's vocabulary; empty without captions.
-
-  Returns:
-    config; vocabulary, all words; versions of the packages; and dataset, which
-    has to be the same when a training goes on: name, number of training dives,
-    and SHA-256 of their labels and of the words.
   """
   return {
     'config': dict(config),
@@ -53,13 +72,13 @@ def _version(package: str) -> str:
   try:
     return importlib.metadata.version(package)
   except importlib.metadata.PackageNotFoundError:
-    # Run from its folder: that takes no installation.
+    # The program runs from its folder, without an installation.
     return 'not installed'
 
 
 def _fingerprint(dives: DiveSplit) -> str:
   digest = hashlib.sha256()
-  # A label within another feature does not count, unless it chooses dives.
+  # Nested labels do not count, but for the subsets, which choose dives.
   counted = {
     name.removeprefix('subsets/'): values
     for name, values in dives.labels.items()

@@ -11,7 +11,7 @@ class Due:
     logs: write a line of metrics.
     validates: measure the validation split, and keep the best.
     saves: write a checkpoint.
-    ends: the program was asked to end; the checkpoint is its last act.
+    ends: end the program, after the checkpoint: it was asked to.
     leaves_validation: the step's validation is left to the next start.
   """
 
@@ -37,7 +37,7 @@ class Schedule:
   log_steps: int
 
   def is_logged(self, step: int) -> bool:
-    """Returns whether a step has a line, unless the program has to end."""
+    """Returns whether a step gets a line, if the program need not end."""
     return self._at_checkpoint(step) or step % self.log_steps == 0
 
   def due(self, step: int, is_preempted: bool) -> Due:

@@ -1,8 +1,8 @@
-"""What a config and a dataset make of a training, before anything computes."""
+"""Makes network, optimizer and steps from a config and a dataset's schema."""
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
@@ -30,15 +30,15 @@ class Setup:
   """Network, optimizer and steps of a training.
 
   Attributes:
-    config: one of `configs/`, its compute_dtype decided.
-    system: that is trained.
-    mesh: of devices, which may be of another machine.
+    config: one of `configs/`; its compute_dtype is no longer 'auto'.
+    system: the system that is trained.
+    mesh: mesh of devices, which may be of another machine.
     schema: which labels the dataset has.
     tasks: what the network learns.
     model: the network.
     tx: its optimizer.
     video_shape: (time, height, width, 3) of one video.
-    num_examples: to train on, those of an epoch.
+    num_examples: training examples, those of an epoch.
   """
 
   config: ml_collections.ConfigDict
@@ -88,7 +88,7 @@ class Setup:
     )
 
   @functools.cached_property
-  def train_step(self) -> Callable:
+  def train_step(self) -> steps.TrainStep:
     """The training step; see `steps.make_train_step`."""
     config = self.config
     return steps.make_train_step(
@@ -102,7 +102,7 @@ class Setup:
     )
 
   @functools.cached_property
-  def predict_step(self) -> Callable:
+  def predict_step(self) -> steps.PredictStep:
     """The prediction step; see `steps.make_predict_step`."""
     return steps.make_predict_step(self.model, self.mesh)
 
@@ -117,10 +117,10 @@ def choose_devices(
   Args:
     config: one of `configs/`.
     recorded: the config that the workdir was begun with; None for a new one.
-    devices: to choose from; None for all there are.
+    devices: devices to choose from; None for those of all processes.
 
   Returns:
-    The config, with what compute_dtype 'auto' stands for, and the mesh.
+    The config, with a dtype for compute_dtype 'auto'; and the mesh.
 
   Raises:
     InputError: something in the config is wrong, or does not fit the devices.
@@ -142,11 +142,11 @@ def make_setup(
   """Returns network, optimizer and steps of a training; computes nothing.
 
   Args:
-    config: of `choose_devices`.
-    mesh: likewise.
+    config: config from `choose_devices`.
+    mesh: mesh from `choose_devices`.
     schema: which labels the dataset has.
     video_shape: (time, height, width, 3) of one video.
-    num_examples: to train on.
+    num_examples: training examples.
 
   Raises:
     InputError: something in the config is wrong, or does not fit the dataset.

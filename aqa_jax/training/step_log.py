@@ -1,7 +1,8 @@
-"""What the training steps gave: written down, and watched for NaN."""
+"""Writes the scalars of the training steps, and watches them for NaN."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,11 +13,11 @@ _FILE = 'non_finite.jsonl'
 
 
 class StepLog:
-  """Gathers the scalars of steps, and writes their means now and then.
+  """Collects the scalars of steps, and writes their means.
 
-  A step whose loss or gradient was not finite changed nothing (see `steps`).
-  The step and the keys of its batch go into non_finite.jsonl, and it is not in
-  the means.
+  A step whose loss or gradient was not finite changed nothing (see `steps`). It
+  is not in the means: its number and the dives of its batch go into
+  non_finite.jsonl.
   """
 
   def __init__(
@@ -29,10 +30,11 @@ class StepLog:
     """Starts empty.
 
     Args:
-      workdir: of the run.
-      writer: of the means.
+      workdir: folder of the run.
+      writer: writer of the means.
       start_step: see `MetricsWriter`.
-      max_non_finite: how many such steps in a row end the training.
+      max_non_finite: so many steps in a row that are not finite end the
+        training.
     """
     self._path = workdir / _FILE
     self._writer = writer
@@ -44,18 +46,22 @@ class StepLog:
       JsonLines(self._path, start_step).close()
 
   def add(self, step: int, scalars: dict[str, jax.Array]) -> None:
-    """Adds a step; waits for the one before, so the host is one ahead.
+    """Adds a step; waits for the one before: the host is one step ahead.
 
     Args:
       step: steps done.
-      scalars: of `steps.make_train_step`.
+      scalars: the step's; see `steps.make_train_step`.
     """
     if self._unwritten:
       jax.block_until_ready(self._unwritten[-1][1])
     self._unwritten.append((step, scalars))
 
-  def unwritten(self) -> list[dict[str, object]]:
-    """Returns the steps that no line has yet, as JSON can hold them."""
+  def unwritten(self) -> list[dict[str, Any]]:
+    """Returns the steps that no line has yet, as JSON can hold them.
+
+    Returns:
+      For each, 'step', an int, and the scalars of `steps.make_train_step`.
+    """
     return [
       {
         'step': step,
@@ -64,9 +70,13 @@ class StepLog:
       for step, fetched in jax.device_get(self._unwritten)
     ]
 
-  def restore(self, unwritten: Sequence[Mapping[str, object]]) -> None:
-    """Goes on with the steps that a checkpoint found unwritten."""
-    # As earlier versions named it.
+  def restore(self, unwritten: Sequence[Mapping[str, Any]]) -> None:
+    """Takes over the steps that were not written when a checkpoint was saved.
+
+    Args:
+      unwritten: steps from the method `unwritten`.
+    """
+    # Earlier versions named it so.
     renamed = {'key': 'dive_id'}
     self._unwritten = [
       (
@@ -105,11 +115,11 @@ class StepLog:
       raise FloatingPointError(
         f'the loss or its gradient was not finite in {worst} steps in a row, '
         f'the last of them step {last_of_worst}; {self._path} lists their '
-        'dives. What was saved before them is kept. A lower '
+        'dives. The checkpoints before them are kept. A lower '
         'config.optimizer.learning_rate, in another --workdir, may help.'
       )
 
-  def _record(self, step: Mapping[str, object]) -> None:
+  def _record(self, step: Mapping[str, Any]) -> None:
     if jax.process_index():
       return
     file = JsonLines(self._path, step['step'] - 1)

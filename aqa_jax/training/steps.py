@@ -1,7 +1,7 @@
 """One step of training, and one of evaluation."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import flax.linen as nn
 import jax
@@ -13,7 +13,33 @@ from jax.sharding import Mesh
 from aqa_jax import sharding
 from aqa_jax.layers.normalize import normalize
 from aqa_jax.task import Batch, Task
-from aqa_jax.train_state import TrainState
+from aqa_jax.train_state import TrainState, Variables
+
+Scalars = dict[str, jax.Array]
+
+
+class TrainStep(Protocol):
+  """A jitted training step; see `make_train_step`."""
+
+  def __call__(
+    self, state: TrainState, batch: Batch, /
+  ) -> tuple[TrainState, Scalars]:
+    """Returns the next state, and the scalars of this step."""
+
+  def lower(self, *arguments: Any) -> jax.stages.Lowered:
+    """Traces it for arguments, which may be abstract; see `jax.jit`."""
+
+
+class PredictStep(Protocol):
+  """A jitted prediction step; see `make_predict_step`."""
+
+  def __call__(
+    self, params: Variables, batch_stats: Variables, batch: Batch, /
+  ) -> dict[str, Any]:
+    """Returns the predictions for a batch."""
+
+  def lower(self, *arguments: Any) -> jax.stages.Lowered:
+    """Traces it for arguments, which may be abstract; see `jax.jit`."""
 
 
 def task_losses(
@@ -22,9 +48,9 @@ def task_losses(
   """Returns the loss of each task, by its name.
 
   Args:
-    tasks: of the network.
-    outputs: of the network, by task, teacher-forced.
-    batch: with the labels; see `input_pipeline`.
+    tasks: tasks of the network.
+    outputs: outputs of the network, by task, teacher-forced.
+    batch: batch with the labels; see `input_pipeline`.
   """
   return {task.name: task.loss(outputs[task.name], batch) for task in tasks}
 
@@ -32,13 +58,19 @@ def task_losses(
 def total_loss(
   losses: Mapping[str, jax.Array], weights: Mapping[str, float]
 ) -> jax.Array:
-  """Returns the weighted sum (eq. 4 of the paper; there 1, 1 and 0.01).
+  """Returns the weighted sum of the losses (equation 4).
+
+  The paper's weights of score, classes and captions are 1, 1 and 0.01.
 
   Args:
-    losses: by task.
-    weights: likewise.
+    losses: by task, its loss, a scalar.
+    weights: by task, its weight. A task that has none, as in pretraining,
+      counts once.
   """
-  return sum(weights[task] * loss for task, loss in losses.items())
+  # A network has at least one task: the sum is no bare 0.
+  return sum(  # type: ignore[return-value]
+    weights.get(task, 1.0) * loss for task, loss in losses.items()
+  )
 
 
 def make_train_step(
@@ -48,29 +80,34 @@ def make_train_step(
   seed: int,
   mesh: Mesh,
   accumulation: int = 1,
-) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]:
+) -> TrainStep:
   """Returns the jitted training step.
 
   The step takes the state, which it consumes, and a batch as
   `input_pipeline.training_batches` makes it, and returns the new state and
-  scalars, each float32 []: 'loss', the weighted sum, and each task's own;
-  'gradient_norm'; and 'is_finite', 1 or 0. If loss or gradient are not finite,
-  the new state is the old one, but for its step. With them comes the batch's
-  'dive_id', whole.
+  scalars, each float32 []: 'loss', the weighted sum; the loss of each task
+  under its name; 'gradient_norm'; and 'is_finite', 1 or 0. If loss or gradient
+  are not finite, the new state is the old one with the next step number. Among
+  the scalars is also 'dive_id', int32 [batch, 2], of the whole batch.
 
   Args:
-    model: that is trained; it knows its tasks.
-    optimizer: of its parameters.
-    loss_weights: by task.
-    seed: of dropout.
-    mesh: of devices.
-    accumulation: parts of the batch that are worked on one after the other, to
-      save memory. Their gradients' mean is that of the batch; BatchNorm sees
-      each part for itself.
+    model: network to train; its `tasks` give the losses.
+    optimizer: optimizer of its parameters.
+    loss_weights: weight of the loss by task.
+    seed: seed of dropout.
+    mesh: mesh of devices.
+    accumulation: parts of the batch that are computed one after the other, to
+      save memory. The gradient is the mean of theirs; BatchNorm normalises each
+      part on its own.
   """
   everywhere = sharding.replicated(mesh)
 
-  def loss_of(params, batch_stats, batch, dropout_key):
+  def loss_of(
+    params: Variables,
+    batch_stats: Variables,
+    batch: Batch,
+    dropout_key: jax.Array,
+  ) -> tuple[jax.Array, tuple[Scalars, Variables]]:
     # The names of the scopes are what `benchmarks.breakdown` looks for.
     with jax.named_scope('normalize'):
       video = normalize(batch['video'], batch['flip'])
@@ -88,20 +125,30 @@ def make_train_step(
     scalars = {'loss': loss, **by_task}
     return loss, (scalars, updated.get('batch_stats', {}))
 
-  def differentiate(params, batch_stats, batch, dropout_key):
+  def differentiate(
+    params: Variables,
+    batch_stats: Variables,
+    batch: Batch,
+    dropout_key: jax.Array,
+  ) -> tuple[tuple[Variables, Scalars], Variables]:
     gradients, (scalars, batch_stats) = jax.grad(loss_of, has_aux=True)(
       params, batch_stats, batch, dropout_key
     )
-    # Each device keeps its part of the gradient. Were it not whole before,
-    # XLA would compute the part alone, from the activations of all devices.
+    # Each device keeps its part of the gradient. If the gradient were not whole
+    # first, XLA would send the activations of all devices to compute each part.
     gradients = lax.with_sharding_constraint(gradients, everywhere)
     gradients = lax.with_sharding_constraint(
       gradients, sharding.state_sharding(mesh, gradients)
     )
     return (gradients, scalars), batch_stats
 
-  def accumulate(params, batch_stats, batch, dropout_key):
-    """As `differentiate`, part by part."""
+  def accumulate(
+    params: Variables,
+    batch_stats: Variables,
+    batch: Batch,
+    dropout_key: jax.Array,
+  ) -> tuple[tuple[Variables, Scalars], Variables]:
+    """Does the same as `differentiate`, part by part."""
     # [parts, batch / parts, ...], of each device's own rows.
     parts = jax.tree.map(
       lambda rows: rows.reshape(
@@ -111,7 +158,10 @@ def make_train_step(
     )  # fmt: skip
     keys = jax.random.split(dropout_key, accumulation)
 
-    def add(carry, part):
+    def add(
+      carry: tuple[tuple[Variables, Scalars], Variables],
+      part: tuple[Batch, jax.Array],
+    ) -> tuple[tuple[tuple[Variables, Scalars], Variables], None]:
       sums, batch_stats = carry
       found, batch_stats = differentiate(params, batch_stats, *part)
       return (jax.tree.map(jnp.add, sums, found), batch_stats), None
@@ -128,11 +178,11 @@ def make_train_step(
     )
     return jax.tree.map(lambda total: total / accumulation, sums), batch_stats
 
-  def train_step(state, batch):
+  def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Scalars]:
     (gradients, scalars), batch_stats = (
       accumulate if accumulation > 1 else differentiate
     )(
-      # Parameters that lie in parts are gathered to be used.
+      # Gathers the parameters that are split over devices.
       lax.with_sharding_constraint(state.params, everywhere),
       state.batch_stats,
       batch,
@@ -166,9 +216,7 @@ def make_train_step(
   return jax.jit(train_step, donate_argnums=0)
 
 
-def make_predict_step(
-  model: nn.Module, mesh: Mesh
-) -> Callable[[dict, dict, Batch], dict[str, Any]]:
+def make_predict_step(model: nn.Module, mesh: Mesh) -> PredictStep:
   """Returns the jitted prediction step.
 
   The step takes params, batch_stats and a batch as
@@ -177,11 +225,13 @@ def make_predict_step(
   `Task.predict` gives for each of the model's tasks.
 
   Args:
-    model: that predicts.
-    mesh: of devices.
+    model: network that predicts.
+    mesh: mesh of devices.
   """
 
-  def predict_step(params, batch_stats, batch):
+  def predict_step(
+    params: Variables, batch_stats: Variables, batch: Batch
+  ) -> dict[str, Any]:
     outputs = model.apply(
       {'params': params, 'batch_stats': batch_stats},
       normalize(batch['video'], batch['flip']),

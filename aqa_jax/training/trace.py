@@ -4,14 +4,14 @@ import pathlib
 
 import jax
 
-# Steps of a start that come first: compiling, and filling the input's buffer.
+# The first steps are not traced: they compile, and fill the input's buffer.
 _STEPS_BEFORE = 3
 
 
 class Trace:
-  """Traces steps of a start of a training, into the folder profile/.
+  """Traces some steps of a training, into the folder profile/.
 
-  A folder of it, named by the time, has perfetto_trace.json.gz, which
+  A folder within it, named by the time, has perfetto_trace.json.gz, which
   ui.perfetto.dev opens, and *.xplane.pb for TensorBoard.
   """
 
@@ -19,10 +19,10 @@ class Trace:
     """Traces nothing yet.
 
     Args:
-      workdir: of the run.
+      workdir: folder of the run.
       first_step: steps that are done already.
-      num_steps: how many to trace; 0 for none. On several processes the first
-        alone traces.
+      num_steps: how many to trace; 0 for none. Of several processes only the
+        first traces.
     """
     self._folder = workdir / 'profile'
     self._first = self._last = None
@@ -35,8 +35,8 @@ class Trace:
     """Begins the trace, if this step is the first of it."""
     if step == self._first:
       options = jax.profiler.ProfileOptions()
-      # Calls of Python functions: compiling a validation has millions, of which
-      # XLA drops all after the first, and the steps behind them.
+      # No Python calls: compiling a validation has millions, and after the
+      # first million XLA drops all events, those of the steps too.
       options.python_tracer_level = 0
       jax.profiler.start_trace(
         self._folder, create_perfetto_trace=True, profiler_options=options
@@ -48,12 +48,12 @@ class Trace:
     return step == self._last
 
   def after(self, step: int) -> None:
-    """Ends the trace, if this step, which has to be done, was its last."""
+    """Ends the trace if this step was its last; the step has to be done."""
     if self._is_on and self.ends_with(step):
       self.close()
 
   def close(self) -> None:
-    """Writes what is traced, and says so; training may end before the end."""
+    """Ends the trace, if it is on, and prints where it is."""
     if self._is_on:
       jax.profiler.stop_trace()
       self._is_on, self._first = False, None

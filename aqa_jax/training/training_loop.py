@@ -31,13 +31,13 @@ from tfds_mtl_aqa.file_lock import file_lock
 
 @dataclasses.dataclass
 class Training:
-  """What the loop needs to know of a training; subclasses know their data.
+  """What the loop needs of a training; a subclass adds its data.
 
   Attributes:
     setup: network, optimizer and steps.
     workdir: folder of the run.
-    state: as it is now; abstract until a checkpoint is restored.
-    checkpoints: of the workdir.
+    state: present state; abstract until a checkpoint is restored.
+    checkpoints: checkpoints of the workdir.
     started: `time.monotonic()` when the program was started.
   """
 
@@ -66,15 +66,23 @@ class Training:
     return self.setup.num_steps
 
   def batches(self, first_step: int) -> Iterator[Mapping[str, np.ndarray]]:
-    """Yields this process's share of the batch of each step from one on."""
+    """Yields this process's part of the batch of each step.
+
+    Args:
+      first_step: steps that are done already.
+    """
     raise NotImplementedError
 
   def validate(self) -> dict[str, float]:
-    """Returns what the present state is worth; `measure` is among it."""
+    """Returns the validation measures of the present state.
+
+    Returns:
+      Measure -> value; `measure`, which checkpoints are chosen by, is one.
+    """
     raise NotImplementedError
 
   def summary(self) -> str:
-    """Returns what is trained on and what checkpoints are chosen by."""
+    """Returns the training and the validation data, in words."""
     raise NotImplementedError
 
 
@@ -82,7 +90,7 @@ def run(training: Training) -> None:
   """Trains, or goes on training, to the last step.
 
   Args:
-    training: its state is the last one afterwards.
+    training: the training; afterwards its state is the last one.
 
   Raises:
     InputError: `config.init_from` does not fit, or another process trains in
@@ -108,7 +116,8 @@ def _run(training: Training) -> None:
     f'{training.mesh.size} {sharding.platform(training.mesh)} device(s) in '
     f'{training.config.compute_dtype}'
   )
-  unwritten, is_validated = [], True
+  unwritten: list[dict[str, Any]] = []
+  is_validated = True
   if first_step:
     training.state = checkpoints.restore_latest(training.state)
     unwritten, is_validated = checkpoints.left_to_do()
@@ -119,7 +128,7 @@ def _run(training: Training) -> None:
       f'Training on {training.summary()}, for {num_steps} steps of '
       f'{training.config.batch_size}, on {devices}. The first step compiles.'
     )
-  # Of a step that is still to be validated, no line is kept.
+  # The line of a step that is not validated yet is written again.
   last_line = first_step - (not is_validated)
   with contextlib.closing(
     MetricsWriter(
@@ -142,14 +151,14 @@ def _run(training: Training) -> None:
 def begin(
   setup: Setup, workdir: pathlib.Path, origin: Mapping[str, Any] | None = None
 ) -> tuple[Checkpoints, TrainState]:
-  """Claims the workdir, and returns its checkpoints and a state.
+  """Records the config in the workdir; returns its checkpoints and a state.
 
-  What is refused leaves no trace in the workdir.
+  If it raises, it has written nothing.
 
   Args:
-    setup: of the training.
-    workdir: of the run.
-    origin: what checkpoints say of their origin; see `provenance`.
+    setup: setup of the training.
+    workdir: folder of the run.
+    origin: stored with each checkpoint; see `provenance.describe`.
 
   Returns:
     The checkpoints; and the state before the first step, or, where there is a
@@ -169,7 +178,7 @@ def begin(
 
 
 def begin_with_pretrained(training: Training) -> None:
-  """Loads what `config.init_from` names, and says what was loaded."""
+  """Loads the weights of `config.init_from`, and prints which were loaded."""
   if not training.config.init_from:
     return
   variables, table = _pretrained_variables(training.setup, training.state)
@@ -231,7 +240,7 @@ def _train(
       begun = time.monotonic()
       with jax.profiler.StepTraceAnnotation('train', step_num=step):
         batch = sharding.shard(next(batches), training.mesh)
-        # Whatever a step needs is on the devices already.
+        # All that a step needs has to be on the devices already.
         with jax.transfer_guard('disallow'):
           training.state, scalars = training.setup.train_step(
             training.state, batch
@@ -245,10 +254,10 @@ def _train(
         or is_first
         or trace.ends_with(step)
       ):
-        # What reads them below would wait, and not for the goodput.
+        # What reads them below would wait, and its time is not in the goodput.
         jax.block_until_ready(scalars)
       if is_first:
-        # Until now there was nothing to save: SIGTERM ended it at once.
+        # Before the first step there is nothing to save: SIGTERM just ends it.
         stack.enter_context(notice.listening())
         is_preempted = notice.came_before(step)
         print(
@@ -270,8 +279,8 @@ def _train(
       if due.validates:
         best = _choose(training, step, best, writer, progress)
       if due.saves:
-        # The lines first: a checkpoint counts on them. After a notice a line
-        # may be begun: the next start ends it.
+        # First the lines: a checkpoint relies on them. Steps of a line that is
+        # not complete are saved, and the next start completes it.
         writer.flush()
         checkpoints.save(
           training.state, step_log.unwritten(), not due.leaves_validation
@@ -306,7 +315,7 @@ def _choose(
     step, {f'validation/{name}': value for name, value in figures.items()}
   )
   figure = figures[training.measure]
-  # A constant prediction has no Spearman, and is worse than any.
+  # NaN: a constant prediction, which is worse than any other.
   value = -1.0 if np.isnan(figure) else float(figure)
   progress.break_line()
   is_best = best is None or value > best

@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from aqa_jax.layers.convolution import convolution, max_pool
 from aqa_jax.layers.initializers import pytorch_uniform
@@ -27,25 +28,16 @@ class C3D(nn.Module):
     batch_norm: a BatchNorm behind every convolution. The paper's network has
       none; a toy trained from scratch needs it.
     conv_impl: how to run the convolutions; see `convolution`.
-    dtype: of the computation.
-    remat: keep of each stage its input alone, and compute the rest again on the
-      way back.
+    dtype: dtype of the computation.
+    remat: keep only the input of each stage for the backward pass, which then
+      computes the rest again.
   """
 
   width: int = 64
   batch_norm: bool = False
   conv_impl: str = 'direct'
-  dtype: object = jnp.float32
+  dtype: DTypeLike = jnp.float32
   remat: bool = False
-
-  def _initializers(self, channels: int) -> dict[str, object]:
-    """Returns how a convolution of `channels` inputs begins."""
-    if self.batch_norm:
-      return {'kernel_init': nn.initializers.he_normal()}
-    # He's would overshoot with Adam at 1e-4: what the 8192 features change in
-    # the layers above grows with their size.
-    uniform = pytorch_uniform(27 * channels)
-    return {'kernel_init': uniform, 'bias_init': uniform}
 
   @nn.compact
   def __call__(self, video: jax.Array, train: bool) -> jax.Array:
@@ -62,11 +54,17 @@ class C3D(nn.Module):
       expect: [batch, 8192] in the paper, from 512 x 1 x 4 x 4.
     """
 
-    def stage(module, features, convolutions, window, padding):
+    def stage(
+      module: C3D,
+      features: jax.Array,
+      convolutions: tuple[tuple[str, int], ...],
+      window: tuple[int, int, int],
+      padding: tuple[int, int, int],
+    ) -> jax.Array:
       for name, multiple in convolutions:
         features = module._convolution(features, name, multiple, train)
-      # A short clip is down to one frame before pool5.
-      window = (min(window[0], features.shape[1]), *window[1:])
+      # A short clip has only one frame left before pool5.
+      window = (min(window[0], features.shape[1]), window[1], window[2])
       return max_pool(features, window, padding)
 
     if self.remat:
@@ -82,12 +80,19 @@ class C3D(nn.Module):
     self, features: jax.Array, name: str, multiple: int, train: bool
   ) -> jax.Array:
     """Returns a convolution with what follows it, up to the ReLU."""
+    kernel_init = pytorch_uniform(27 * features.shape[-1])
+    bias_init: nn.initializers.Initializer | None = kernel_init
+    if self.batch_norm:
+      # Without it He's values are too large: the change that 8192 features make
+      # in the layers above grows with them, and Adam at 1e-4 overshoots.
+      kernel_init, bias_init = nn.initializers.he_normal(), None
     features = convolution(
       multiple * self.width,
       self.conv_impl,
       self.dtype,
+      kernel_init=kernel_init,
+      bias_init=bias_init,
       name=name,
-      **self._initializers(features.shape[-1]),
     )(features)
     if self.batch_norm:
       features = nn.BatchNorm(

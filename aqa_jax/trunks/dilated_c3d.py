@@ -9,6 +9,7 @@ import functools
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from aqa_jax.layers.batch_norm import convolution_block
 from aqa_jax.layers.convolution import max_pool
@@ -24,7 +25,7 @@ _GROUPS = (
   (None, (('conv5a', 8, 2, 2), ('conv5b', 8, 1, 2))),
 )
 
-# What leaves one value after the poolings and conv5b.
+# The smallest video of which conv5b leaves one value.
 _LEAST_FRAMES = 12
 _LEAST_PIXELS = 24
 
@@ -35,19 +36,20 @@ class DilatedC3D(nn.Module):
   Attributes:
     width: channels of the first convolution; 32 in the paper. The others have
       2, 4, 4, 8, 8, 8 and 8 times as many.
-    dropout: of single values, behind the last convolution; 0.5 in the paper.
+    dropout: dropout rate of single values, behind the last convolution; 0.5 in
+      the paper.
     statistics_groups: see `BatchNorm`.
     conv_impl: how to run the convolutions; see `convolution`.
-    dtype: of the computation.
-    remat: keep of each group its input alone, and compute the rest again on the
-      way back.
+    dtype: dtype of the computation.
+    remat: keep only the input of each group for the backward pass, which then
+      computes the rest again.
   """
 
   width: int = 32
   dropout: float = 0.5
   statistics_groups: int = 1
   conv_impl: str = 'direct'
-  dtype: object = jnp.float32
+  dtype: DTypeLike = jnp.float32
   remat: bool = False
 
   @nn.compact
@@ -83,7 +85,12 @@ class DilatedC3D(nn.Module):
       dtype=self.dtype,
     )
 
-    def group(module, features, window, convolutions):
+    def group(
+      module: DilatedC3D,
+      features: jax.Array,
+      window: tuple[int, int, int] | None,
+      convolutions: tuple[tuple[str, int, int, int], ...],
+    ) -> jax.Array:
       del module  # Its name scope is all that is needed of it.
       for name, multiple, padding, dilation in convolutions:
         features = block(

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
   if chosen.command == 'show':
     print('\n'.join(_described(chosen.file)))
   else:
-    # Heavy, and of use here alone.
+    # It takes seconds to import, and only this command needs it.
     import jax
 
     from aqa_jax.systems.chosen_system import chosen_system
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run() -> None:
-  """Runs `main`; what the user can mend ends in one line and exit code 2."""
+  """Runs `main`; an InputError ends in one line and exit code 2."""
   logging.set_verbosity(logging.ERROR)
   try:
     main()

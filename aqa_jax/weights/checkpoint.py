@@ -1,10 +1,11 @@
-"""Checkpoints: the latest, to go on from, and the best, to use."""
+"""Checkpoints: the latest, to resume from, and the best, to use."""
 
 import contextlib
 import logging
 import pathlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,11 +13,11 @@ import orbax.checkpoint as ocp
 from absl import logging as absl_logging
 
 from aqa_jax.files import is_disk_full
-from aqa_jax.train_state import TrainState
+from aqa_jax.train_state import TrainState, Variables
 from aqa_jax.workdir import differences
 from tfds_mtl_aqa.input_error import InputError
 
-# In the names that Orbax gives to what is not whole.
+# Part of the names that Orbax gives to unfinished checkpoints.
 _UNFINISHED = '.orbax-checkpoint-tmp'
 
 
@@ -40,25 +41,26 @@ class Checkpoints:
   """
 
   def __init__(
-    self, workdir: pathlib.Path, origin: Mapping[str, object] | None = None
+    self, workdir: pathlib.Path, origin: Mapping[str, Any] | None = None
   ):
-    """Opens them.
+    """Opens the checkpoints.
 
     Args:
-      workdir: of the run.
-      origin: what every checkpoint says of its origin; see `provenance`.
+      workdir: folder of the run.
+      origin: stored with every checkpoint; see `provenance.describe`.
     """
     absl_logging.get_absl_logger().addFilter(_FILTER)
     self._origin = dict(origin or {})
     self._latest = _manager(workdir / 'checkpoints', max_to_keep=2)
     self._best = _manager(workdir / 'best', max_to_keep=1)
-    # The step that each is saving.
+    # Manager -> the step that it is saving.
     self._saving: dict[ocp.CheckpointManager, int] = {}
 
   def clean_up(self) -> None:
-    """Removes what a killed run had begun to save.
+    """Removes unfinished checkpoints of a killed run.
 
-    Only for whoever trains in the workdir: another's save may be under way.
+    Only the process that trains in the workdir may call it: the save of another
+    may be under way.
     """
     for manager in (self._latest, self._best):
       for path in pathlib.Path(manager.directory).glob(f'*{_UNFINISHED}*'):
@@ -79,7 +81,7 @@ class Checkpoints:
     return self.latest_step() is not None or self.best_step() is not None
 
   def best_value(self) -> float | None:
-    """Returns what the best checkpoint was chosen for; higher is better."""
+    """Returns the measure of the best checkpoint; None where there is none."""
     step = self.best_step()
     if step is None:
       return None
@@ -89,22 +91,22 @@ class Checkpoints:
   def save(
     self,
     state: TrainState,
-    unwritten: Sequence[Mapping[str, object]] = (),
+    unwritten: Sequence[Mapping[str, Any]] = (),
     is_validated: bool = True,
   ) -> None:
-    """Begins to save the state as the latest.
+    """Begins to save the state as the latest; waits until the best is saved.
 
-    The state may be changed at once. It is on the disk after `wait`, or when
-    the next one is saved. A best state that is being saved is waited for: a
-    latest one says that its step was judged.
+    The caller may change the state at once. It is on the disk after `wait`, or
+    when the next one is saved. The best comes first, because the latest says
+    that its step was validated.
 
     Args:
-      state: to save.
+      state: state to save.
       unwritten: see `StepLog`; saved with it.
       is_validated: False if the step's validation is left to the next start.
 
     Raises:
-      InputError: the disk is full; perhaps since the save before.
+      InputError: the disk is full; the save before may have failed.
     """
     self._wait(self._best)
     self._save(
@@ -115,7 +117,7 @@ class Checkpoints:
     )
 
   def _save(
-    self, manager: ocp.CheckpointManager, state: TrainState, **more: object
+    self, manager: ocp.CheckpointManager, state: TrainState, **more: Any
   ) -> bool:
     self._wait(manager)
     step = int(state.step)
@@ -137,7 +139,7 @@ class Checkpoints:
         manager.wait_until_finished()
 
   def wait(self) -> None:
-    """Waits until what is being saved is on the disk.
+    """Waits until all checkpoints are on the disk.
 
     Raises:
       InputError: the disk is full.
@@ -153,12 +155,12 @@ class Checkpoints:
     """Saves the state as the best so far.
 
     Args:
-      state: to save.
-      value: what it was chosen for.
+      state: state to save.
+      value: its measure; higher is better.
 
     Returns:
-      Whether it was saved: not where a start that was killed before its next
-      checkpoint has chosen this step already; its choice stays.
+      Whether it was saved. It is not if a start that was killed before its next
+      checkpoint has saved this step as the best already.
     """
     return self._save(self._best, state, chosen_for={'value': value})
 
@@ -169,12 +171,12 @@ class Checkpoints:
       state: of the same shapes and shardings; its values are not used.
 
     Raises:
-      InputError: there is none, or it is damaged, or of other data.
+      InputError: there is none, it is damaged, or it was trained on other data.
     """
     return self._restore(self._latest, state)
 
-  def left_to_do(self) -> tuple[list[dict[str, object]], bool]:
-    """Returns unwritten and is_validated, as `save` had them the last time."""
+  def left_to_do(self) -> tuple[list[dict[str, Any]], bool]:
+    """Returns unwritten and is_validated of the latest; see `save`."""
     restored = _read(
       self._latest,
       unwritten=ocp.args.JsonRestore(),
@@ -186,7 +188,7 @@ class Checkpoints:
     """Returns the best checkpoint; see `restore_latest`.
 
     Raises:
-      InputError: likewise.
+      InputError: see `restore_latest`.
     """
     return self._restore(self._best, state)
 
@@ -208,8 +210,8 @@ class Checkpoints:
       raise InputError(
         f'{manager.directory}: step {step} was trained on other data ('
         + '; '.join(found)
-        + '); give the dataset that it was trained on, whole (without records '
-        'that can not be read it is another), or another --workdir.'
+        + '); give the dataset that it was trained on, or another --workdir. A '
+        'dataset with records that can not be read counts as another one.'
       )
     _check_parts(manager, step, state)
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
@@ -217,7 +219,7 @@ class Checkpoints:
     return restored['state']
 
   def close(self) -> None:
-    """Waits for what is being written; an error in it is no news here."""
+    """Waits for what is being written, and closes the checkpoints."""
     self._latest.close()
     self._best.close()
 
@@ -234,7 +236,7 @@ def _tells_full_disk(
       raise
     raise InputError(
       f'{manager.directory}: the disk is full, step {step} could not be saved; '
-      'what was saved before is whole. Make room, and give the same command '
+      'earlier checkpoints are whole. Make room, and give the same command '
       'again.'
     ) from e
 
@@ -299,18 +301,18 @@ def _check_parts(
     )
 
 
-def _damaged(folder: object, error: Exception, remedy: str) -> InputError:
+def _damaged(folder: pathlib.Path, error: Exception, remedy: str) -> InputError:
   return InputError(
     f'{folder}: the checkpoint is damaged '
     f'({" ".join(str(error).split())[:200]}); {remedy}.'
   )
 
 
-def read_best(workdir: pathlib.Path) -> tuple[dict[str, object], int]:
-  """Returns the variables of the best checkpoint, of whatever model.
+def read_best(workdir: pathlib.Path) -> tuple[dict[str, Variables], int]:
+  """Returns the variables of the best checkpoint, of any model.
 
   Args:
-    workdir: of a training.
+    workdir: folder of a training.
 
   Returns:
     `params` and `batch_stats`, host arrays; and the step.
@@ -334,7 +336,7 @@ def read_best(workdir: pathlib.Path) -> tuple[dict[str, object], int]:
 
 def _read_variables(
   checkpointer: ocp.PyTreeCheckpointer, folder: pathlib.Path
-) -> dict[str, object]:
+) -> dict[str, Variables]:
   """Returns `params` and `batch_stats` of a saved state."""
   folder = folder.absolute()
   saved = checkpointer.metadata(folder).item_metadata.tree

@@ -1,4 +1,4 @@
-"""Weights to begin with, and weights to give away."""
+"""Loads pretrained weights, and exports weights."""
 
 import pathlib
 import re
@@ -23,7 +23,7 @@ _BACKBONE = 'c3d'
 # PyTorch counts BatchNorm's batches since 0.4.1, and does not use the count.
 _OPTIONAL = 'num_batches_tracked'
 _C3D_LAYERS = ('1', '2', '3a', '3b', '4a', '4b', '5a', '5b')
-# How many of all that does not fit are told.
+# The message names so many problems.
 _PROBLEMS = 8
 
 # By path of a variable: its value and the file it comes from.
@@ -36,23 +36,23 @@ def initialize(
   scope: str,
   names: OfficialNames,
 ) -> tuple[dict[str, Any], str]:
-  """Returns variables that begin with weights from elsewhere.
+  """Returns variables with pretrained weights.
 
   Args:
-    variables: of a model: `params` and `batch_stats`.
+    variables: variables of a model: `params` and `batch_stats`.
     sources: paths with commas between: official files (model_CNN_94.pth), a
       folder of them, a backbone (c3d.pickle, C3D_small_PyTorch_Trained_12.pth)
       or the workdir of a training.
     scope: 'everything' that the sources have, or the 'backbone' alone.
-    names: of the variables in the official code.
+    names: names of the variables in the official code.
 
   Returns:
     The variables, host arrays where they were loaded, and a table of what was
     loaded and what was initialised.
 
   Raises:
-    InputError: a source can't be read, or does not fit: all that is missing,
-      superfluous or of another shape.
+    InputError: a source can't be read; or entries are missing, unknown, of
+      another shape or not finite.
   """
   if scope not in SCOPES:
     raise InputError(
@@ -96,7 +96,7 @@ def initialize(
     path: array for path, (array, _) in found.items()
   }
   # Without BatchNorm there are no statistics, and no path to them.
-  empty = {collection: {} for collection in variables}
+  empty: dict[str, Any] = {collection: {} for collection in variables}
   return empty | traverse_util.unflatten_dict(merged), _table(merged, found)
 
 
@@ -136,9 +136,9 @@ def _from_official_file(
   found: _Found = {}
   for module, entries in modules.items():
     expected = {
-      name[1]: path
+      place[1]: path
       for path in ours
-      if (name := names.official_name(path)) and name[0] == module
+      if (place := names.official_name(path)) and place[0] == module
     }
     if not expected:
       continue  # A task or a layer that this network does not have.
@@ -215,7 +215,7 @@ def _with_names_of_layers(
 
 def _official_place(name: str) -> tuple[str | None, str]:
   """Returns the module and entry of a name in a file; no module: not ours."""
-  # A whole action classifier: its trunk, its fc6, and layers that we lack.
+  # A file of a whole action classifier: its trunk, its fc6, and other layers.
   if name.startswith(('conv', 'bn')):
     return 'model_CNN', name
   if name.startswith('fc6.'):
@@ -271,16 +271,16 @@ def export(
   """Writes the best checkpoint of a training as official files.
 
   Args:
-    workdir: of the training.
-    folder: for model_CNN_<step>.pth and so on; made if it is not there.
-    names: of the variables in the official code.
+    workdir: folder of the training.
+    folder: folder for model_CNN_<step>.pth and so on; made if it is not there.
+    names: names of the variables in the official code.
 
   Returns:
     The files.
 
   Raises:
-    InputError: there is no checkpoint, or the official networks lack a part of
-      it; or the folder can't be written.
+    InputError: there is no checkpoint, the official networks lack a part of it,
+      or the folder can't be written.
   """
   variables, step = read_best(workdir)
   modules: dict[str, dict[str, np.ndarray]] = {}

@@ -1,1 +1,1 @@
-"""The paper's networks in PyTorch, to measure against."""
+"""The paper's networks in PyTorch, to compare with."""

@@ -43,7 +43,7 @@ class ScoreRegressor(nn.Module):
 
 
 class DiveClassifier(nn.Module):
-  """One linear layer a class."""
+  """One linear layer for each classification."""
 
   def __init__(self, inputs: int):
     """Makes the layers."""
@@ -89,10 +89,10 @@ class C3DAVG(nn.Module):
       is_official: see the class.
       vocabulary_size: words.
       clip_shape: frames of a clip, and the side of its square frames.
-      clips: of a video.
+      clips: clips of a video.
       width: channels of the trunk's first convolution.
       fc6: units.
-      batch_norm: in the trunk and on the features above it.
+      batch_norm: BatchNorm in the trunk and on the features above it.
       caption_length: tokens.
       caption_hidden: units of the GRUs.
       caption_embedding: size of a word's embedding.

@@ -25,7 +25,7 @@ class Captioner(nn.Module):
     """Makes the layers.
 
     Args:
-      num_features: of a clip.
+      num_features: number of features of a clip.
       vocabulary_size: words, <eos> and <sos> included.
       max_length: longest caption in tokens, both included.
       hidden: units of every GRU layer.

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-# What the official code draws from, for each frame.
+# The official code draws one of these for each frame.
 _FILTERS = (
   Image.Resampling.NEAREST,
   Image.Resampling.BILINEAR,
@@ -20,7 +20,7 @@ _FILTERS = (
 )
 _MEAN = torch.tensor((0.485, 0.456, 0.406))[:, None, None]
 _STD = torch.tensor((0.229, 0.224, 0.225))[:, None, None]
-# (width, height) that the official code brings frames to, by network.
+# Network -> (width, height) to which the official code resizes frames.
 _RESIZE = {'c3davg': (171, 128), 'mscadc': (640, 360)}
 
 
@@ -37,14 +37,14 @@ class DiveFrames(Dataset):
 
     Args:
       folder: holds a folder of numbered JPEG files a dive.
-      config: of the network: which frames it sees.
+      config: config of the network: which frames it sees.
       is_official: Pillow, a resize with a filter drawn for each frame, and
         float32 that is normalised here. Otherwise OpenCV, frames that are
         stored in the size that they are needed in, and uint8.
     """
     self._dives = sorted(folder.iterdir())
     self._input = config.input
-    # Frames of a toy are as large as it wants them.
+    # The frames of a toy are stored in the size that it needs.
     is_toy = config.input.crop < 112
     self._resize = None if is_toy else _RESIZE[config.network]
     self._is_official = is_official

@@ -127,8 +127,8 @@ class MSCADC(nn.Module):
       vocabulary_size: words.
       clip_shape: frames of a video, and the side of its square frames.
       width: channels of the trunk's first convolution.
-      head_channels: of the heads' features.
-      dropout: of the trunk's features.
+      head_channels: channels of the heads' features.
+      dropout: dropout rate of the trunk's features.
       caption_length: tokens.
       caption_hidden: units of the GRUs.
       caption_embedding: size of a word's embedding.

@@ -15,7 +15,7 @@ _NETWORKS = {'c3davg': C3DAVG, 'mscadc': MSCADC}
 _SCORE_UNIT = 17.0
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
-# Fields of `config.model` that only change where JAX's training begins.
+# Fields of `config.model` that the networks in PyTorch do not have.
 _OURS_ALONE = ('initial_score', 'statistics_groups')
 
 Batch = Mapping[str, torch.Tensor]
@@ -26,12 +26,12 @@ class Form:
   """How PyTorch is used.
 
   Attributes:
-    is_official: as the official code: clip by clip and word by word, float32
+    is_official: as in the official code: clip by clip and word by word, float32
       (with TF32 in cuDNN's convolutions, PyTorch's default), channels first,
-      Adam parameter by parameter. Then the other fields are of no use.
+      Adam parameter by parameter. Then the other fields are ignored.
     dtype: 'float32', with no TF32; or 'bfloat16': autocast.
     channels_last: keep videos as `channels_last_3d`.
-    compile_mode: of `torch.compile`; 'none': not compiled.
+    compile_mode: mode of `torch.compile`; 'none': not compiled.
   """
 
   is_official: bool
@@ -73,7 +73,7 @@ def load_official(
 
   Args:
     network: from `create_network`.
-    entries: by module and name, such as 'model_CNN.conv1.weight'.
+    entries: 'module.name' -> value, such as 'model_CNN.conv1.weight'.
 
   Raises:
     RuntimeError: an entry is missing, or there is no place for it.
@@ -109,7 +109,7 @@ def losses(
   """Returns the paper's loss (section 4) and its three parts.
 
   Args:
-    outputs: of the network.
+    outputs: outputs of the network.
     batch: score in points, the classes, words and word_mask.
 
   Returns:
@@ -141,9 +141,9 @@ def make_step(
   """Returns a training step: it changes the network and returns its losses.
 
   Args:
-    network: in training mode, on its device.
+    network: network in training mode, on its device.
     form: how PyTorch is used; of the same kind as the network.
-    learning_rate: of Adam.
+    learning_rate: learning rate of Adam.
   """
   parameters = list(network.parameters())
   device = parameters[0].device.type
@@ -188,8 +188,8 @@ def as_network_sees(batch: Batch, form: Form) -> torch.Tensor:
   """Returns the video of a batch, [batch, 3, time, height, width].
 
   Args:
-    batch: with a video that is normalised already, as the official loader
-      gives it; or of uint8, with flip.
+    batch: batch whose video is normalised, as from the official loader; or is
+      uint8, with flip.
     form: how PyTorch is used.
   """
   video = batch['video']
@@ -207,7 +207,11 @@ def in_float32(outputs: Mapping[str, object]) -> dict[str, object]:
 
 
 def set_precision(form: Form) -> None:
-  """Sets what PyTorch keeps for the whole process."""
+  """Sets cuDNN's search and TF32 for the whole process.
+
+  Args:
+    form: how PyTorch is used; an official form keeps PyTorch's defaults.
+  """
   if form.is_official:
     return
   torch.backends.cudnn.benchmark = True

@@ -1,4 +1,4 @@
-"""A trunk as a classifier of actions, to be trained before it sees dives."""
+"""A trunk with a classifier of actions, to pretrain the trunk."""
 
 from collections.abc import Sequence
 
@@ -21,13 +21,13 @@ class ActionClassifier(nn.Module):
   behind the dilated trunk, the average over time and space.
 
   Attributes:
-    tasks: the one, of actions.
+    tasks: only the task of the actions.
     trunk: 'c3d' or 'dilated_c3d'.
     width: channels of the trunk's first convolution.
-    fc6: units of fc6 and fc7; of no use behind the dilated trunk.
+    fc6: units of fc6 and fc7; ignored for the dilated trunk.
     dropout: behind fc6 and fc7, or at the end of the dilated trunk.
     conv_impl: how to run the convolutions; see `convolution`.
-    dtype: of the trunk's computation.
+    dtype: dtype of the trunk's computation.
     remat: see the trunks.
   """
 
@@ -44,7 +44,7 @@ class ActionClassifier(nn.Module):
   def __call__(
     self, video: jax.Array, words: None = None, train: bool = False
   ) -> dict[str, jax.Array]:
-    """Returns what the network sees in each clip.
+    """Returns the logits of the actions for each clip.
 
     Args:
       video: float [batch, time, height, width, 3], normalised.

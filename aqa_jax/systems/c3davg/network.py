@@ -21,23 +21,24 @@ class C3DAVG(nn.Module):
   """C3D on each clip, the element-wise average, and a head for each task.
 
   Attributes:
-    tasks: what it learns. A task that is not there has no parameters.
+    tasks: the tasks that it learns; only these have parameters.
     clips: clips a video is cut into; 6 in the paper.
     width: channels of C3D's first convolution; 64 in the paper.
     fc6: units of the fully connected layer; 4096 in the paper.
     batch_norm: BatchNorm in the trunk and on the features above it. The paper's
-      network has none, and starts from a trained C3D; a toy that is trained
-      from scratch needs it.
+      network has none, and starts from a trained C3D; a small network that is
+      trained from scratch needs it.
     conv_impl: how to run the convolutions; see `convolution`.
     caption_length: longest caption in tokens, specials included.
     caption_hidden: units of the caption GRUs.
     caption_embedding: size of the word embedding.
     caption_dropout: between the layers of the caption GRUs.
-    example_shards: parts that the batch lies in, on different devices. It
-      changes nothing but the order of the rows in C3D, so that no clip has to
-      move to another device.
-    clip_shards: parts that the clips lie in, likewise; a divisor of `clips`.
-    dtype: of the trunk's computation. Heads and captioner are float32, or
+    example_shards: parts of the batch, on different devices. It changes only
+      the order of the rows in C3D, so that no clip has to move to another
+      device.
+    clip_shards: parts of a video's clips, on different devices; a divisor of
+      `clips`. Like `example_shards` it changes only the order.
+    dtype: dtype of the trunk's computation. Heads and captioner are float32, or
       float64 with the trunk.
     remat: see `C3D`.
   """
@@ -64,7 +65,7 @@ class C3DAVG(nn.Module):
     words: jax.Array | None = None,
     train: bool = False,
   ) -> dict[str, Any]:
-    """Returns what the network says of each video.
+    """Returns the outputs of each task for each video.
 
     Args:
       video: float [batch, time, height, width, 3], normalised; time is a
@@ -74,15 +75,15 @@ class C3DAVG(nn.Module):
       train: apply dropout, and the batch's own statistics in BatchNorm.
 
     Returns:
-      By name of each task, what its `output` makes of its output layers; with
-      float64 for float32 where the trunk is float64:
+      Name of a task -> the result of its `output`. If the trunk is float64,
+      float64 instead of float32:
         score: float32 [batch], in units of 17 points.
-        classes: by classification, float32 [batch, classes] logits.
+        classes: classification -> logits, float32 [batch, classes].
         captions: float32 [batch, caption_length - 1, words] logits, given
           `words`; or int32 [batch, caption_length - 1] word ids.
     """
     batch, time, height, width, channels = video.shape
-    # A single dive is on one device.
+    # A batch that is smaller, such as a single dive, is on one device.
     example_shards = math.gcd(batch, self.example_shards)
     # All clips are one batch to C3D, those of a device next to each other.
     # [example shard, example, clip shard, clip, time, height, width, channels]

@@ -1,4 +1,4 @@
-"""The heads of MSCADC: a context net, and what a task makes of it.
+"""The heads of MSCADC: a context net, and output layers.
 
 Parmar & Morris, section 4.2 and table 3. The context net is that of Yu &
 Koltun, "Multi-Scale Context Aggregation by Dilated Convolutions" (ICLR 2016),
@@ -6,11 +6,13 @@ in three dimensions.
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding, PartitionSpec
 from jax.typing import DTypeLike
 
 from aqa_jax.layers.batch_norm import BatchNorm, convolution_block
@@ -20,7 +22,7 @@ from aqa_jax.layers.precision import precision_of
 
 # Of conv1 to conv5: channels, as multiples of the head's, and dilation.
 _CONTEXT_LAYERS = ((2, 1), (2, 1), (4, 2), (8, 4), (8, 1))
-# What these take away on each side.
+# Together they shorten each side by so much.
 _CONTEXT_PADDING = sum(dilation for _, dilation in _CONTEXT_LAYERS)
 
 
@@ -42,12 +44,12 @@ def _pointwise(
 
 
 class ContextNet(nn.Module):
-  """Looks at each place from five distances, and keeps the size.
+  """Five convolutions of growing context, which keep the size of the maps.
 
   Attributes:
     statistics_groups: see `BatchNorm`.
     conv_impl: how to run the convolutions; see `convolution`.
-    dtype: of the computation.
+    dtype: dtype of the computation.
   """
 
   statistics_groups: int = 1
@@ -90,13 +92,13 @@ class ContextNet(nn.Module):
 
 
 class HeadFeatures(nn.Module):
-  """What every head begins with; each has its own.
+  """The first layers of a head; each head has its own.
 
   Attributes:
-    channels: of its features; 12 in the paper.
+    channels: channels of its features; 12 in the paper.
     statistics_groups: see `BatchNorm`.
     conv_impl: how to run the convolutions; see `convolution`.
-    dtype: of the computation.
+    dtype: dtype of the computation.
   """
 
   channels: int = 12
@@ -117,8 +119,8 @@ class HeadFeatures(nn.Module):
       channels]: 2, 11, 11, 12 in the paper.
     """
     features = features.astype(self.dtype)
-    # The official code pads this one too: a rim of bias values, which makes up
-    # for what conv5b lost.
+    # The official code pads this one too. The border, of bias values, restores
+    # the size that conv5b took away.
     conv1 = _pointwise(
       self.channels, features.shape[-1], 1, self.dtype, 'conv1'
     )
@@ -147,10 +149,10 @@ class _Head(nn.Module):
   """Head features, and convolutions of them.
 
   Attributes:
-    channels: of its features; 12 in the paper.
+    channels: channels of its features; 12 in the paper.
     statistics_groups: see `BatchNorm`.
     conv_impl: how to run the convolutions; see `convolution`.
-    dtype: of the computation.
+    dtype: dtype of the computation.
   """
 
   channels: int = 12
@@ -178,8 +180,13 @@ class _Head(nn.Module):
     """Returns `dtype` [batch, time', height', width', channels]."""
     uniform = pytorch_uniform(27 * features.shape[-1])
 
-    def about_initial(*args: object) -> jax.Array:
-      return initial + uniform(*args)
+    def about_initial(
+      key: jax.Array,
+      shape: Sequence[int | Any],
+      dtype: DTypeLike | None = None,
+      out_sharding: NamedSharding | PartitionSpec | None = None,
+    ) -> jax.Array:
+      return initial + uniform(key, shape, dtype, out_sharding)
 
     return convolution(
       channels,
@@ -202,11 +209,11 @@ def layer_names(units: Iterable[str]) -> list[str]:
 
 
 class OutputHead(_Head):
-  """Trunk features to a task's outputs: the mean over time and space of each.
+  """Trunk features to a task's outputs, each the mean over time and space.
 
   Attributes:
     units: (name, number of outputs) of each layer.
-    initial: what the biases begin about.
+    initial: mean of the first values of the biases.
   """
 
   units: tuple[tuple[str, int], ...] = ()
@@ -234,7 +241,7 @@ class OutputHead(_Head):
 
 
 class CaptionHead(_Head):
-  """Trunk features to the one vector that the captioner watches."""
+  """Trunk features to the one vector that the captioner reads."""
 
   @nn.compact
   def __call__(self, features: jax.Array, train: bool) -> jax.Array:

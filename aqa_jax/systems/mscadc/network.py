@@ -16,21 +16,21 @@ from aqa_jax.trunks.dilated_c3d import DilatedC3D
 
 
 class MSCADC(nn.Module):
-  """A dilated C3D on a few frames of the dive, and a context net a task.
+  """A dilated C3D on a few frames of the dive, and a context net for each task.
 
   Attributes:
-    tasks: what it learns. A task that is not there has no parameters.
+    tasks: the tasks that it learns; only these have parameters.
     width: channels of the trunk's first convolution; 32 in the paper.
-    head_channels: of the heads' features; 12 in the paper.
-    dropout: of the trunk's features; 0.5 in the paper.
-    statistics_groups: parts of the batch that BatchNorm treats apart; see
-      `BatchNorm`.
+    head_channels: channels of the heads' features; 12 in the paper.
+    dropout: dropout rate of the trunk's features; 0.5 in the paper.
+    statistics_groups: parts of the batch that BatchNorm normalises separately;
+      see `BatchNorm`.
     conv_impl: how to run the convolutions; see `convolution`.
     caption_length: longest caption in tokens, specials included.
     caption_hidden: units of the caption GRUs.
     caption_embedding: size of the word embedding.
     caption_dropout: between the layers of the caption GRUs.
-    dtype: of the trunk's computation. Heads and captioner are float32, or
+    dtype: dtype of the trunk's computation. Heads and captioner are float32, or
       float64 with the trunk.
     remat: see `DilatedC3D`.
   """
@@ -55,7 +55,7 @@ class MSCADC(nn.Module):
     words: jax.Array | None = None,
     train: bool = False,
   ) -> dict[str, Any]:
-    """Returns what the network says of each video.
+    """Returns the outputs of each task for each video.
 
     Args:
       video: float [batch, time, height, width, 3], normalised; at least 12
@@ -66,7 +66,7 @@ class MSCADC(nn.Module):
       train: apply dropout, and the batch's own statistics in BatchNorm.
 
     Returns:
-      As `C3DAVG`.
+      See `C3DAVG`.
 
     Raises:
       ValueError: the video is too small.
@@ -81,25 +81,25 @@ class MSCADC(nn.Module):
       name='c3d',
     )(video, train)
     head_dtype = at_least_float32(self.dtype)
-    # Of every head.
-    options = {
-      'channels': self.head_channels,
-      'statistics_groups': self.statistics_groups,
-      'conv_impl': self.conv_impl,
-      'dtype': head_dtype,
-    }
+    # Of every head: channels, statistics_groups, conv_impl and dtype.
+    options = (
+      self.head_channels,
+      self.statistics_groups,
+      self.conv_impl,
+      head_dtype,
+    )
     outputs: dict[str, Any] = {}
     for task in self.tasks:
       if not task.num_words:
         layers = OutputHead(
-          **options,
+          *options,
           units=tuple(task.layers.items()),
           initial=task.initial,
           name=task.head,
         )
         outputs[task.name] = task.output(layers(features, train))
         continue
-      watched = CaptionHead(**options, name='caption_head')(features, train)
+      watched = CaptionHead(*options, name='caption_head')(features, train)
       captioner = Captioner(
         task.num_words,
         max_length=self.caption_length,

@@ -20,7 +20,7 @@ OFFICIAL_NAMES = OfficialNames(
     'model_dive_classifier': ('head_conv3_position',),
     'model_caption': ('rnn1',),
   },
-  # They tell the context net's layers and the others apart.
+  # The prefixes distinguish the context net's layers from the others.
   prefixes=dict.fromkeys(
     ('score_regressor', 'dive_classifier', 'caption_head'), 'head_'
   ),
