@@ -28,7 +28,7 @@ def end_with(error: BaseException, workdir: str | None) -> NoReturn:
     workdir: value of --workdir, as the user gave it.
   """
   if isinstance(error, InputError):
-    _end(2, str(error))
+    _end(2, str(error), at_once=_is_of_full_disk(error))
   if isinstance(error, FloatingPointError):
     _end(1, str(error))
   if isinstance(error, KeyboardInterrupt):
@@ -70,14 +70,22 @@ def end_with(error: BaseException, workdir: str | None) -> NoReturn:
   _end(1, 'this process has failed; its error is above.')
 
 
-def _end(code: int, message: str) -> NoReturn:
+def _is_of_full_disk(error: BaseException) -> bool:
+  cause = error.__cause__
+  return isinstance(cause, Exception) and is_disk_full(cause)
+
+
+def _end(code: int, message: str, at_once: bool = False) -> NoReturn:
   """Prints the message, and ends the program."""
   print(f'aqa_jax: {message}', file=sys.stderr, flush=True)
+  sys.stdout.flush()
+  if at_once:
+    # TensorStore's threads still write, and print a traceback for each file.
+    os._exit(code)
   jax = sys.modules.get('jax')
   if jax is None or not jax.distributed.is_initialized():
     sys.exit(code)
   # sys.exit would wait for the other processes, which may wait for this one.
-  sys.stdout.flush()
   if jax.process_index() == 0:
     time.sleep(_LAST_WORDS)
   os._exit(code)

@@ -75,7 +75,7 @@ def test_a_full_disk_keeps_the_earlier_checkpoint(tmp_path, tiny_flags):
   )
   assert 'first 2' in done.stdout, done.stdout + done.stderr
   first, then = done.stdout.split('first 2')
-  assert 'Traceback' not in first
+  assert 'Traceback' not in first, first
   line = first.strip().splitlines()[-1]
   assert line.startswith('aqa_jax: ') and 'give the same command again' in line
   assert 'disk is full' in line or 'No space left' in line
