@@ -29,9 +29,6 @@ _LEAST = {
   'model.caption_embedding': 1,
   'model.statistics_groups': 1,
   'optimizer.reference_batch_size': 1,
-  'loss_weights.score': 0,
-  'loss_weights.classes': 0,
-  'loss_weights.captions': 0,
   'optimizer.clip_norm': 0,
   'optimizer.weight_decay': 0,
   'progress_seconds': 0,
@@ -71,6 +68,9 @@ def check_config(config: ml_collections.ConfigDict) -> None:
   for name, least in _LEAST.items():
     if name in flat and flat[name] < least:
       raise InputError(f'config.{name}={flat[name]}: give {least} or more.')
+  for name, value in flat.items():
+    if name.startswith('loss_weights.') and value < 0:
+      raise InputError(f'config.{name}={value}: give 0 or more.')
   for name in _SEEDS:
     if name in flat and flat[name] >= 2**32:
       raise InputError(f'config.{name}={flat[name]}: give less than 2**32.')

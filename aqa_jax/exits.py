@@ -28,7 +28,7 @@ def end_with(error: BaseException, workdir: str | None) -> NoReturn:
     workdir: value of --workdir, as the user gave it.
   """
   if isinstance(error, InputError):
-    _end(2, str(error), at_once=_is_of_full_disk(error))
+    _end(2, str(error), at_once=_is_of_checkpoint(error))
   if isinstance(error, FloatingPointError):
     _end(1, str(error))
   if isinstance(error, KeyboardInterrupt):
@@ -70,9 +70,13 @@ def end_with(error: BaseException, workdir: str | None) -> NoReturn:
   _end(1, 'this process has failed; its error is above.')
 
 
-def _is_of_full_disk(error: BaseException) -> bool:
-  cause = error.__cause__
-  return isinstance(cause, Exception) and is_disk_full(cause)
+def _is_of_checkpoint(error: BaseException) -> bool:
+  """Returns whether TensorStore's threads may still be at work."""
+  # Where nothing has imported it, nothing has raised its error.
+  checkpoint = sys.modules.get('aqa_jax.weights.checkpoint')
+  if checkpoint is None:
+    return False
+  return isinstance(error, checkpoint.CheckpointError)
 
 
 def _end(code: int, message: str, at_once: bool = False) -> NoReturn:
@@ -80,7 +84,7 @@ def _end(code: int, message: str, at_once: bool = False) -> NoReturn:
   print(f'aqa_jax: {message}', file=sys.stderr, flush=True)
   sys.stdout.flush()
   if at_once:
-    # TensorStore's threads still write, and print a traceback for each file.
+    # TensorStore's threads would print a traceback for each file.
     os._exit(code)
   jax = sys.modules.get('jax')
   if jax is None or not jax.distributed.is_initialized():

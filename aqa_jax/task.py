@@ -30,7 +30,7 @@ class Section:
     id: id of the HTML element; the page's navigation leads to it.
     title: heading, and the word in the navigation.
     template: file of `aqa_jax/report/templates`, which shows `content`; or,
-      for a task from outside, '' with HTML as the content.
+      for a task from outside, '' with HTML, a text, as the content.
     content: what the template shows.
     place: sections stand in the order of their places.
   """

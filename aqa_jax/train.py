@@ -55,6 +55,11 @@ def set_up(
     config.dataset.name, config.dataset.data_dir
   )
   num_frames, height, width, _ = builder.info.features['video'].shape
+  if num_frames is None:
+    raise InputError(
+      f'{builder.info.full_name}: its video has no fixed length; give the '
+      'Sequence of frames a length.'
+    )
   video_input = VideoInput(**config.input)
   video_input.check(num_frames, height, width)
   tests = {
@@ -149,7 +154,7 @@ def _check_vocabulary_size(
   config: ml_collections.ConfigDict, available: int, train: DiveSplit
 ) -> None:
   size = config.dataset.vocabulary_size
-  needed = 1 + max(int(ids.max()) for ids in train.labels['caption_ids'])
+  needed = 1 + max(int(np.max(ids)) for ids in train.labels['caption_ids'])
   if size and not needed <= size <= available:
     raise InputError(
       f'config.dataset.vocabulary_size={size}: the captions to train on need '
@@ -236,9 +241,11 @@ def _evaluate_split(
   }
   if jax.process_index():
     return evaluation
-  evaluation |= predict.measure(tasks, predictions)
+  predict.add_figures(evaluation, predict.measure(tasks, predictions), 'a task')
   for evaluator in evaluators:
-    evaluation |= evaluator.evaluate(predictions)
+    predict.add_figures(
+      evaluation, evaluator.evaluate(predictions), type(evaluator).__name__
+    )
   rows = evaluation_files.prediction_rows(tasks, predictions)
   evaluation_files.write_predictions(training.workdir, name, rows)
   evaluation_files.write_evaluation(training.workdir, name, evaluation)

@@ -98,6 +98,9 @@ def test_one_with_other_parts_is_refused(tmp_path):
   masked = optax.masked(optax.sgd(1.0, momentum=0.9), {'a': {'kernel': False}})
   checkpoints = Checkpoints(tmp_path)
   checkpoints.save(_state(2))
+  checkpoints.close()
+  # As the next start sees it.
+  checkpoints = Checkpoints(tmp_path)
   other = _state(0).replace(opt_state=masked.init(params))
   with pytest.raises(InputError, match=r'checkpoints/2: has other parts'):
     checkpoints.restore_latest(other)

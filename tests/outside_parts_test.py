@@ -10,12 +10,16 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from splash_task import SplashTask
 
-from aqa_jax import train
+from aqa_jax import own_parts, train
 from aqa_jax.configs import quickstart
-from aqa_jax.data.schema import schema_of
+from aqa_jax.data.label_check import check_labels
+from aqa_jax.data.schema import Schema, schema_of
+from aqa_jax.evaluation.predict import add_figures
 from aqa_jax.systems import c3davg
 from aqa_jax.systems.chosen_system import chosen_system
+from aqa_jax.tasks.chosen_tasks import chosen_tasks
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -94,7 +98,15 @@ def test_a_task_that_the_dataset_lacks(tmp_path, tiny_overrides, score_only):
 
 
 @pytest.mark.parametrize(
-  'evaluators', ['baselines,nothing', 'json:dumps', 'splash_task:SplashTask']
+  'evaluators',
+  [
+    'baselines,nothing',
+    'json:dumps',
+    'splash_task:SplashTask',
+    'splash_task:no',
+    '../splash:Task',
+    'aqa_jax.evaluation.evaluator:Evaluator',
+  ],
 )
 def test_evaluators_that_are_none(tmp_path, tiny_overrides, evaluators):
   config = _config(tiny_overrides, evaluators=evaluators)
@@ -109,6 +121,85 @@ def test_a_task_without_a_weight(tmp_path, tiny_overrides):
     del config.loss_weights['splash']
   with pytest.raises(InputError, match='config.loss_weights has no splash'):
     train.set_up(config, tmp_path)
+
+
+class _Other(SplashTask):
+  """With one name, head or label that is taken."""
+
+
+@pytest.mark.parametrize(
+  'changes',
+  [
+    {'name': 'loss'},
+    {'name': 'score'},
+    {'name': 'a/b'},
+    {'head': 'score_regressor'},
+    {'head': 'fc6'},
+    {'label_specs': lambda self: {'score': ((), np.float32)}},
+    {'label_specs': lambda self: {'video': ((), np.float32)}},
+  ],
+)
+def test_names_that_are_taken(monkeypatch, tiny_overrides, changes):
+  for name, value in changes.items():
+    monkeypatch.setattr(_Other, name, value, raising=False)
+  config = _config(tiny_overrides, tasks='score,outside_parts_test:_Other')
+  with config.unlocked():
+    config.loss_weights[changes.get('name', 'splash').replace('/', '_')] = 1.0
+  with pytest.raises(InputError, match='config.tasks='):
+    chosen_tasks(config, Schema(features=('faults',)))
+
+
+def test_figures_and_columns_that_are_taken():
+  known = {'spearman': 0.5, 'kendall_tau': float('nan')}
+  add_figures(known, {'kendall_tau': float('nan'), 'own': 1.0}, 'Own')
+  with pytest.raises(InputError, match='Own: measures spearman'):
+    add_figures(known, {'spearman': 0.9}, 'Own')
+  assert known['spearman'] == 0.5
+
+
+@pytest.mark.parametrize('code', ['1 +', 'raise RuntimeError', 'exit(0)'])
+def test_a_module_with_a_mistake(tmp_path, monkeypatch, code):
+  (tmp_path / 'mistaken.py').write_text(code)
+  monkeypatch.syspath_prepend(tmp_path)
+  monkeypatch.delitem(sys.modules, 'mistaken', raising=False)
+  with pytest.raises(InputError, match='config.x: mistaken:A cannot be'):
+    own_parts.imported('mistaken:A', 'config.x')
+
+
+_GOOD = {
+  'final_score': np.array([50.0, 60.0]),
+  'sample': np.array([1, 2]),
+  'difficulty': np.array([2.0, 3.0]),
+  'kind': np.array([0, 1]),
+  'caption_ids': [[1, 2, 0], np.array([1, 0])],
+}
+
+
+@pytest.mark.parametrize(
+  'name, values',
+  [
+    ('final_score', [50.0, np.nan]),
+    ('final_score', ['50', '60']),
+    ('difficulty', [2.0, 0.0]),
+    ('difficulty', [2.0, np.nan]),
+    ('kind', [0, -1]),
+    ('kind', [0, 2]),
+    ('caption_ids', [[1, 2, 0], [1, 2]]),
+    ('caption_ids', [[1, 2, 0], []]),
+    ('caption_ids', [[1.0, 0.0], [1, 0]]),
+    ('caption_ids', [[1, 9, 0], [1, 0]]),
+  ],
+)
+def test_labels_that_no_training_can_work_with(name, values):
+  schema = Schema(
+    classes=(('kind', ('a', 'b')),), words=('<eos>', '<sos>', 'dive')
+  )
+  keys = [(0, 1), (0, 2)]
+  check_labels(_GOOD, keys, schema, 'here')
+  with pytest.raises(InputError):
+    check_labels(_GOOD | {name: values}, keys, schema, 'here')
+  with pytest.raises(InputError, match=r'dive \(0, 1\) is there twice'):
+    check_labels(_GOOD, [(0, 1)] * 2, schema, 'here')
 
 
 class ScoreOnly(tfds.core.GeneratorBasedBuilder):

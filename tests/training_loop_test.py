@@ -1,6 +1,8 @@
 """The loop on a training of one number, whose steps take no time."""
 
+import dataclasses
 import json
+import shutil
 import time
 
 import jax
@@ -235,3 +237,33 @@ def test_writing_a_trace_is_no_useful_time(tmp_path, monkeypatch):
   walk.checkpoints.close()
   figures = json.loads((tmp_path / 'goodput.json').read_text())
   assert figures['useful_seconds'] < 10000 < figures['seconds']
+
+
+def test_killed_before_the_first_latest_checkpoint(tmp_path, monkeypatch):
+  """The best one is there already, and nothing to go on from."""
+  _run(tmp_path / 'whole', monkeypatch)
+  walk = _run(tmp_path / 'cut', monkeypatch)
+  shutil.rmtree(tmp_path / 'cut/checkpoints')
+  (tmp_path / 'cut/metrics.jsonl').unlink()
+  setup = walk.setup
+  setup.create_state = lambda: _walk(tmp_path / 'new').state
+  setup.config.init_scope = 'everything'
+  checkpoints, state = training_loop.begin(setup, tmp_path / 'cut')
+  assert checkpoints.best_step() is not None
+  training_loop.run(
+    dataclasses.replace(walk, checkpoints=checkpoints, state=state)
+  )
+  checkpoints.close()
+  assert (tmp_path / 'cut/metrics.jsonl').read_bytes() == (
+    (tmp_path / 'whole/metrics.jsonl').read_bytes()
+  )
+
+
+def test_a_best_one_that_was_removed_is_chosen_again(tmp_path, monkeypatch):
+  _run(tmp_path, monkeypatch)
+  (best,) = (tmp_path / 'best').glob('[0-9]*')
+  shutil.rmtree(best)
+  _run(tmp_path, monkeypatch)
+  again = Checkpoints(tmp_path)
+  assert again.best_step() == _LAST
+  again.close()

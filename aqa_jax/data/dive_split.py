@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 import tfds_mtl_aqa
 from aqa_jax.data.batches import Source
 from aqa_jax.data.corrupt_records import CorruptRecords
+from aqa_jax.data.label_check import check_labels
 from aqa_jax.data.schema import (
   Example,
   Labels,
@@ -222,6 +223,11 @@ def open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
   """
   builder = find_builder(name, data_dir)
   if not builder.is_prepared():
+    if builder.data_path.exists():
+      raise InputError(
+        f'{builder.data_path}: the files of a split are missing or hold '
+        'nothing; prepare the dataset again, with a dive in every split.'
+      )
     raise InputError(
       f'{builder.data_path}: the dataset is not prepared; run python -m '
       f'tfds_mtl_aqa.prepare {name} --data_dir={data_dir or "..."}'
@@ -283,7 +289,7 @@ def load_split(
 
   Raises:
     InputError: there is no such split, it is empty, too many of its records
-      can't be read, or a caption has a word that the vocabulary lacks. If the
+      can't be read, or a label is wrong (see `check_labels`). If the
       labels have a file of their own, a record is read only when its frames are
       needed: see `DiveSplit`.
   """
@@ -310,12 +316,12 @@ def load_split(
     corrupt,
     label_file.read(builder.data_path, builder.info, split),
   )
-  vocabulary = schema_of(builder.info).vocabulary
-  if vocabulary is not None:
-    keys = zip(*dive_keys(dives.labels), strict=True)
-    ids = dives.labels['caption_ids']
-    for key, words in zip(keys, ids, strict=True):
-      vocabulary.check_ids(words, f'the caption of dive {key}')
+  check_labels(
+    dives.labels,
+    zip(*dive_keys(dives.labels), strict=True),
+    schema_of(builder.info),
+    f'{builder.data_path}: {split}',
+  )
   return dives
 
 

@@ -65,7 +65,7 @@ def schema_of(info: tfds.core.DatasetInfo) -> Schema:
   if missing := {'final_score', 'sample'} - set(info.features):
     raise InputError(
       f'{info.full_name}: its features lack {" and ".join(sorted(missing))}; '
-      'docs/datasets.md tells what a dataset needs.'
+      'docs/extending.md tells what a dataset needs.'
     )
   labels = {
     name: tuple(feature.names)
@@ -73,6 +73,16 @@ def schema_of(info: tfds.core.DatasetInfo) -> Schema:
     if isinstance(feature, tfds.features.ClassLabel) and name not in _PARTITIONS
   }
   names = metadata.get('classes', labels)
+  if unknown := [name for name in names if name not in labels]:
+    raise InputError(
+      f'{info.full_name}: its metadata names the classes {", ".join(unknown)}, '
+      'and no ClassLabel has that name.'
+    )
+  if taken := sorted({'score', 'caption'} & set(names)):
+    raise InputError(
+      f'{info.full_name}: a ClassLabel cannot have the name {taken[0]}; choose '
+      "another, or leave it out of the metadata's 'classes'."
+    )
   words = metadata.get('vocabulary', ()) if has_captions(info) else ()
   schema = Schema(
     classes=tuple((name, labels[name]) for name in names),

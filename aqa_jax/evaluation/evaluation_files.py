@@ -17,6 +17,7 @@ from aqa_jax.evaluation.dive_words import class_words
 from aqa_jax.evaluation.number_text import shortest
 from aqa_jax.predictions import Predictions
 from aqa_jax.task import Task
+from tfds_mtl_aqa.input_error import InputError
 
 _WIDTH = 100
 
@@ -46,7 +47,13 @@ def prediction_rows(
     if 'dive_number' in labels:
       row['dive_number'] = str(labels['dive_number'][index])
     for task in tasks:
-      row |= task.columns(predictions, index)
+      columns = task.columns(predictions, index)
+      if taken := sorted(row.keys() & columns.keys()):
+        raise InputError(
+          f'{type(task).__name__}: the column {taken[0]} is there already; '
+          'give it another name.'
+        )
+      row |= columns
     for name, class_names in predictions.schema.class_names.items():
       row.setdefault(f'true_{name}', class_names[int(labels[name][index])])
     rows.append(row)

@@ -1,11 +1,12 @@
 """What an evaluator is, and those that a config chooses."""
 
 import abc
-import importlib
+import inspect
 from typing import Any
 
 import ml_collections
 
+from aqa_jax import own_parts
 from aqa_jax.predictions import Columns, Predictions
 from aqa_jax.task import Task
 from tfds_mtl_aqa.input_error import InputError
@@ -85,18 +86,23 @@ def evaluator_classes(
   text = config.get('evaluators', DEFAULT)
   classes = []
   for name in filter(None, (part.strip() for part in text.split(','))):
-    module, _, attribute = _BUILT_IN.get(name, name).partition(':')
-    try:
-      cls = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as e:
+    if name not in _BUILT_IN and ':' not in name:
       raise InputError(
-        f"config.evaluators='{text}': {name} is none ({e}); give "
+        f"config.evaluators='{text}': there is no {name}; give "
         f'{", ".join(_BUILT_IN)}, or package.module:Class.'
-      ) from e
+      )
+    cls = own_parts.imported(
+      _BUILT_IN.get(name, name), f"config.evaluators='{text}'"
+    )
     if not (isinstance(cls, type) and issubclass(cls, Evaluator)):
       raise InputError(
         f"config.evaluators='{text}': {name} is no subclass of "
         'aqa_jax.evaluation.evaluator.Evaluator.'
+      )
+    if '__init__' in vars(cls) or inspect.isabstract(cls):
+      raise InputError(
+        f"config.evaluators='{text}': {name} has to have evaluate, and no "
+        '__init__ of its own.'
       )
     classes.append(cls)
   return classes

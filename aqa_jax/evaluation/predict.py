@@ -14,6 +14,7 @@ from aqa_jax.data.schema import Schema
 from aqa_jax.predictions import Columns, Predictions
 from aqa_jax.task import Task
 from aqa_jax.train_state import TrainState, Variables
+from tfds_mtl_aqa.input_error import InputError
 
 # Given params, batch_stats and a batch, returns the predictions for it.
 PredictStep = Callable[
@@ -127,5 +128,27 @@ def measure(tasks: Sequence[Task], predictions: Predictions) -> dict[str, Any]:
   """
   measured: dict[str, Any] = {'num_dives': len(predictions)}
   for task in tasks:
-    measured |= task.measure(predictions)
+    add_figures(measured, task.measure(predictions), type(task).__name__)
   return measured
+
+
+def add_figures(
+  figures: dict[str, Any], more: Mapping[str, Any], source: str
+) -> None:
+  """Adds figures, none of which may take the place of another.
+
+  Args:
+    figures: figures by name; they are changed.
+    more: figures to add. One that is there with the same value is no error.
+    source: what has measured them, for the error.
+
+  Raises:
+    InputError: a name is taken.
+  """
+  for name, value in more.items():
+    if name in figures and repr(figures[name]) != repr(value):
+      raise InputError(
+        f'{source}: measures {name}, which is measured already; give its '
+        'figure another name.'
+      )
+    figures[name] = value

@@ -1,7 +1,6 @@
 """The system that a config chooses."""
 
-import importlib
-
+from aqa_jax import own_parts
 from aqa_jax.system import System
 from tfds_mtl_aqa.input_error import InputError
 
@@ -19,13 +18,12 @@ def chosen_system(name: str) -> System:
     InputError: there is no such system.
   """
   module = f'aqa_jax.systems.{name}' if name in NAMES else name
-  try:
-    system = importlib.import_module(module).SYSTEM if '.' in module else None
-  except (ImportError, AttributeError) as e:
-    raise InputError(
-      f"config.network='{name}': can't be imported ({e}); give a package that "
-      f'has a SYSTEM, or {" or ".join(NAMES)}.'
-    ) from e
+  system = own_parts.imported(
+    f'{module}:SYSTEM',
+    f"config.network='{name}' is none of {', '.join(NAMES)}, and as a module",
+  )
   if not isinstance(system, System):
-    raise InputError(f"config.network='{name}': give {', '.join(NAMES)}.")
+    raise InputError(
+      f"config.network='{name}': its SYSTEM is no aqa_jax.system.System."
+    )
   return system

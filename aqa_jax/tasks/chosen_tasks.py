@@ -1,9 +1,8 @@
 """The tasks that a config chooses."""
 
-import importlib
-
 import ml_collections
 
+from aqa_jax import own_parts
 from aqa_jax.data.schema import Schema
 from aqa_jax.task import Task
 from aqa_jax.tasks.captions import CaptionsTask
@@ -13,6 +12,13 @@ from tfds_mtl_aqa.input_error import InputError
 
 # In the order of the paper's loss (equation 4).
 _BUILT_IN: tuple[type[Task], ...] = (ScoreTask, ClassesTask, CaptionsTask)
+# Of the parts of networks, of a batch, and of a step's scalars.
+_RESERVED = (
+  *(f'the head {n}' for n in ('c3d', 'fc6', 'bn_average', 'bn_clips')),
+  'the head caption_head',
+  *(f'the label {n}' for n in ('video', 'flip', 'dive_id', 'index', 'is_real')),
+  *(f'the task {n}' for n in ('loss', 'gradient_norm', 'is_finite', 'dive_id')),
+)
 TASKS = {task.name: task for task in _BUILT_IN}
 
 
@@ -38,7 +44,25 @@ def chosen_tasks(
         f"config.tasks='{config.tasks}': config.loss_weights has no "
         f'{task.name}; in a config file of your own, add it to loss_weights.'
       )
+  _check_names(config, tasks)
   return tasks
+
+
+def _check_names(
+  config: ml_collections.ConfigDict, tasks: tuple[Task, ...]
+) -> None:
+  """Raises an InputError where a task takes a name that is taken."""
+  taken = dict.fromkeys(_RESERVED, 'this package')
+  for task in tasks:
+    names = [f'the task {task.name}', f'the head {task.head}']
+    names += [f'the label {label}' for label in task.label_specs()]
+    for name in names:
+      if name in taken:
+        raise InputError(
+          f"config.tasks='{config.tasks}': {name} of {type(task).__name__} is "
+          f'a name of {taken[name]} already; choose another.'
+        )
+      taken[name] = type(task).__name__
 
 
 def chosen_classes(config: ml_collections.ConfigDict) -> list[type[Task]]:
@@ -53,7 +77,7 @@ def chosen_classes(config: ml_collections.ConfigDict) -> list[type[Task]]:
   """
   names = [name.strip() for name in config.tasks.split(',')]
   found = [
-    _imported(name, config) if ':' in name else TASKS[name]
+    _own_task(name, config) if ':' in name else TASKS[name]
     for name in names
     if ':' in name or name in TASKS
   ]
@@ -72,18 +96,20 @@ def chosen_classes(config: ml_collections.ConfigDict) -> list[type[Task]]:
   )
 
 
-def _imported(name: str, config: ml_collections.ConfigDict) -> type[Task]:
-  module, _, attribute = name.partition(':')
-  try:
-    task = getattr(importlib.import_module(module), attribute)
-  except (ImportError, AttributeError, ValueError) as e:
-    raise InputError(
-      f"config.tasks='{config.tasks}': {name} can't be imported ({e}); give "
-      'package.module:Class, of a package that is installed or in this folder.'
-    ) from e
+def _own_task(name: str, config: ml_collections.ConfigDict) -> type[Task]:
+  field = f"config.tasks='{config.tasks}'"
+  task = own_parts.imported(name, field)
   if not (isinstance(task, type) and issubclass(task, Task)):
+    raise InputError(f'{field}: {name} is no subclass of aqa_jax.task.Task.')
+  missing = sorted(
+    {n for n in ('name', 'head') if not hasattr(task, n)}
+    | getattr(task, '__abstractmethods__', set())
+  )
+  if missing:
+    raise InputError(f'{field}: {name} lacks {", ".join(missing)}.')
+  if not (task.name.isidentifier() and task.head.isidentifier()):
     raise InputError(
-      f"config.tasks='{config.tasks}': {name} is no subclass of "
-      'aqa_jax.task.Task.'
+      f'{field}: name and head of {name} have to be made of letters, digits '
+      'and _.'
     )
   return task

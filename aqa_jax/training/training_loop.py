@@ -130,6 +130,9 @@ def _run(training: Training) -> None:
     )
   # The line of a step that is not validated yet is written again.
   last_line = first_step - (not is_validated)
+  if first_step == num_steps and checkpoints.best_step() is None:
+    # A damaged best one was removed: the last step is judged again.
+    is_validated = False
   with contextlib.closing(
     MetricsWriter(
       training.workdir,
@@ -172,7 +175,8 @@ def begin(
     _pretrained_variables(setup, setup.abstract_state())
   check_workdir(workdir, setup.config.to_dict())
   checkpoints = Checkpoints(workdir, origin)
-  if checkpoints.is_begun():
+  # A best one alone is of a start that ended before its first latest one.
+  if checkpoints.latest_step() is not None:
     return checkpoints, setup.abstract_state()
   return checkpoints, setup.create_state()
 

@@ -1,6 +1,7 @@
 """Weights of the official code: `python -m aqa_jax.weights show FILE`."""
 
 import argparse
+import os
 import pathlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -58,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run() -> None:
   """Runs `main`; an InputError ends in one line and exit code 2."""
   logging.set_verbosity(logging.ERROR)
+  # Systems of one's own are found here; `python -m` does so by itself.
+  if os.getcwd() not in sys.path:
+    sys.path.append(os.getcwd())
   try:
     main()
   except InputError as e:

@@ -21,6 +21,13 @@ from tfds_mtl_aqa.input_error import InputError
 _UNFINISHED = '.orbax-checkpoint-tmp'
 
 
+class CheckpointError(InputError):
+  """A checkpoint that can't be written or read.
+
+  Threads of TensorStore may still print tracebacks: `exits` ends at once.
+  """
+
+
 class _WithoutTracebacks(logging.Filter):
   """Drops Orbax's own traceback of each thread: the error is raised."""
 
@@ -234,7 +241,7 @@ def _tells_full_disk(
   except (OSError, ValueError) as e:
     if not is_disk_full(e):
       raise
-    raise InputError(
+    raise CheckpointError(
       f'{manager.directory}: the disk is full, step {step} could not be saved; '
       'earlier checkpoints are whole. Make room, and give the same command '
       'again.'
@@ -282,8 +289,10 @@ def _check_parts(
   Raises:
     InputError: they differ, as where another version of aqa_jax wrote it.
   """
+  folder = pathlib.Path(manager.directory) / str(step)
   try:
-    saved = manager.item_metadata(step)['state'].tree
+    with ocp.PyTreeCheckpointer() as checkpointer:
+      saved = checkpointer.metadata(folder / 'state').item_metadata.tree
   except (OSError, ValueError, KeyError, AttributeError):
     return  # It is damaged, which reading it tells.
   found, needed = (
@@ -295,14 +304,14 @@ def _check_parts(
   )
   if odd := sorted(found ^ needed):
     raise InputError(
-      f'{manager.directory / str(step)}: has other parts than this network and '
+      f'{folder}: has other parts than this network and '
       f'optimizer ({odd[0]} and {len(odd) - 1} more): another version of '
       'aqa_jax wrote it, which can read it; or give another --workdir.'
     )
 
 
 def _damaged(folder: pathlib.Path, error: Exception, remedy: str) -> InputError:
-  return InputError(
+  return CheckpointError(
     f'{folder}: the checkpoint is damaged '
     f'({" ".join(str(error).split())[:200]}); {remedy}.'
   )

@@ -289,7 +289,8 @@ def export(
     if name is None:
       raise InputError(
         f'{workdir}: the official networks have no {".".join(path[1:])}; '
-        'export a training with config.model.batch_norm=False.'
+        'export a training of the official tasks with '
+        'config.model.batch_norm=False.'
       )
     module, entry = name
     modules.setdefault(module, {})[entry] = to_official(path, array)

@@ -1,0 +1,31 @@
+"""Classes and objects that a config names as 'package.module:Name'."""
+
+import importlib
+from typing import Any
+
+from tfds_mtl_aqa.input_error import InputError
+
+
+def imported(text: str, field: str) -> Any:
+  """Returns what 'package.module:Name' names.
+
+  Args:
+    text: what the config has.
+    field: of the config, with its value, for the error.
+
+  Raises:
+    InputError: there is no such module or name, or the module has an error.
+  """
+  module, _, name = (part.strip() for part in text.partition(':'))
+  if not name or not all(part.isidentifier() for part in module.split('.')):
+    raise InputError(
+      f'{field}: {text!r} is not of the form package.module:Name.'
+    )
+  try:
+    return getattr(importlib.import_module(module), name)
+  # Whatever the module does when it is imported; even sys.exit.
+  except (Exception, SystemExit) as e:
+    raise InputError(
+      f'{field}: {text} cannot be imported ({type(e).__name__}: {e}); give '
+      'package.module:Name, of a package that is installed or in this folder.'
+    ) from e
