@@ -1,4 +1,4 @@
-"""What a system is: how a network is built, what it learns, how it is fitted.
+"""What a system is: how a network is built, and what it learns.
 
 The built-in ones are in `aqa_jax/systems`, a folder each.
 """
@@ -34,14 +34,12 @@ class System:
       example_shards and clip_shards. It has `output_layers`.
     choose_tasks: returns the tasks, given a config and the dataset's schema.
     official_names: names of its variables in the official code.
-    fitting: how it is fitted: 'gradients', by the training loop.
   """
 
   name: str
   network: type[nn.Module]
   choose_tasks: Callable[[ml_collections.ConfigDict, Schema], tuple[Task, ...]]
   official_names: OfficialNames
-  fitting: str = 'gradients'
 
   def create_network(
     self,

@@ -17,13 +17,14 @@ def chosen_system(name: str) -> System:
   Raises:
     InputError: there is no such system.
   """
-  module = f'aqa_jax.systems.{name}' if name in NAMES else name
-  system = own_parts.imported(
-    f'{module}:SYSTEM',
-    f"config.network='{name}' is none of {', '.join(NAMES)}, and as a module",
-  )
-  if not isinstance(system, System):
+  field = f"config.network='{name}'"
+  if name in NAMES:
+    name = f'aqa_jax.systems.{name}'
+  elif '.' not in name:
     raise InputError(
-      f"config.network='{name}': its SYSTEM is no aqa_jax.system.System."
+      f'{field}: give {", ".join(NAMES)}; or package.module, that has a SYSTEM.'
     )
+  system = own_parts.imported(f'{name}:SYSTEM', field)
+  if not isinstance(system, System):
+    raise InputError(f'{field}: its SYSTEM is no aqa_jax.system.System.')
   return system
