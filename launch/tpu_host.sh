@@ -125,6 +125,8 @@ start() {
     "${main_flags[@]}" </dev/null >>"$own/log" 2>&1 3>&- &
   for _ in {1..100}; do
     if is_running; then return; fi
+    # It may have ended already.
+    if [[ -e $runs/$run/attempts/1/$index ]]; then return; fi
     sleep 0.1
   done
   tail -n 20 "$own/log" >&2
