@@ -271,11 +271,14 @@ def _read(
     return manager.restore(step, args=ocp.args.Composite(**items))
   except (OSError, ValueError, KeyError) as e:
     earlier = [other for other in manager.all_steps() if other < step]
-    remedy = (
-      f'to go on from step {max(earlier)}' if earlier else 'to begin anew'
-    )
+    if pathlib.Path(manager.directory).name == 'best':
+      remedy = ', and train: the last step is judged again'
+    elif earlier:
+      remedy = f' to go on from step {max(earlier)}'
+    else:
+      remedy = ' to begin anew'
     raise _damaged(
-      manager.directory / str(step), e, f'remove that folder {remedy}'
+      manager.directory / str(step), e, f'remove that folder{remedy}'
     ) from e
 
 
