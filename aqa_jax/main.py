@@ -10,14 +10,13 @@ names a config that comes with the program, from any folder.
 import contextlib
 import os
 import pathlib
-import sys
 import types
 from collections.abc import Sequence
 
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from aqa_jax import STARTED, command_line, distributed, exits
+from aqa_jax import STARTED, command_line, distributed, exits, own_parts
 from aqa_jax.workdir import local_folder
 from tfds_mtl_aqa.input_error import InputError
 
@@ -129,9 +128,7 @@ def run() -> None:
   """Runs `main`; an error ends the program as `exits.end_with` says."""
   # --verbosity shows more.
   logging.set_verbosity(logging.ERROR)
-  # Tasks of one's own are found here; `python -m` does so by itself.
-  if os.getcwd() not in sys.path:
-    sys.path.append(os.getcwd())
+  own_parts.find_in_this_folder()
   try:
     app.run(main, flags_parser=command_line.parse_flags)
   # Not SystemExit, with which absl ends the program.

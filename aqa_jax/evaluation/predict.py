@@ -99,7 +99,11 @@ def predict(
     )
   for task in tasks:
     outputs |= task.decode(outputs, schema)
-  return Predictions(with_caption_words(split.labels, schema), outputs, schema)
+  labels: Columns = split.labels
+  if any(task.num_words for task in tasks):
+    # Decoding the true captions takes time at every validation.
+    labels = with_caption_words(labels, schema)
+  return Predictions(labels, outputs, schema)
 
 
 def with_caption_words(labels: Columns, schema: Schema) -> Columns:

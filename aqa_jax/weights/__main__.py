@@ -1,7 +1,6 @@
 """Weights of the official code: `python -m aqa_jax.weights show FILE`."""
 
 import argparse
-import os
 import pathlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from absl import logging
 
+from aqa_jax import own_parts
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -59,9 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run() -> None:
   """Runs `main`; an InputError ends in one line and exit code 2."""
   logging.set_verbosity(logging.ERROR)
-  # Systems of one's own are found here; `python -m` does so by itself.
-  if os.getcwd() not in sys.path:
-    sys.path.append(os.getcwd())
+  own_parts.find_in_this_folder()
   try:
     main()
   except InputError as e:
