@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import ml_collections
 from absl import flags
 
+from aqa_jax import own_parts
 from tfds_mtl_aqa.input_error import InputError
 
 _CONFIGS = pathlib.Path(__file__).parent / 'configs'
@@ -28,6 +29,10 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
   """
   argv = [_with_config_path(argument) for argument in argv]
   path = next((a for a in argv if a.startswith('--config=')), '--config')
+  file = pathlib.Path(path.removeprefix('--config=').partition(':')[0])
+  if file.is_file() and file.parent != _CONFIGS:
+    # As a script finds the modules beside it.
+    own_parts.find_in(file.parent)
   try:
     rest = flags.FLAGS(argv)
     config = flags.FLAGS.config

@@ -17,7 +17,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from aqa_jax import STARTED, command_line, distributed, exits, own_parts
-from aqa_jax.workdir import local_folder
+from aqa_jax.workdir import has_checkpoint, local_folder
 from tfds_mtl_aqa.input_error import InputError
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -114,7 +114,8 @@ def _train_or_evaluate(workdir: pathlib.Path) -> None:
     if _MODE.value == 'train':
       program.train_and_evaluate(config, workdir, STARTED)
       return
-    if not (workdir / 'config.json').exists() and not config.init_from:
+    is_begun = has_checkpoint(workdir) or (workdir / 'config.json').exists()
+    if not is_begun and not config.init_from:
       raise InputError(
         f'--workdir={workdir}: holds no training; give the one of a training, '
         'or the weights to evaluate with --config.init_from=...'
@@ -128,7 +129,7 @@ def run() -> None:
   """Runs `main`; an error ends the program as `exits.end_with` says."""
   # --verbosity shows more.
   logging.set_verbosity(logging.ERROR)
-  own_parts.find_in_this_folder()
+  own_parts.find_in(os.getcwd())
   try:
     app.run(main, flags_parser=command_line.parse_flags)
   # Not SystemExit, with which absl ends the program.

@@ -2,19 +2,23 @@
 
 import importlib
 import os
+import pathlib
 import sys
 from typing import Any
 
 from tfds_mtl_aqa.input_error import InputError
 
 
-def find_in_this_folder() -> None:
-  """Lets `imported` find modules in the current folder.
+def find_in(folder: str | os.PathLike[str]) -> None:
+  """Lets `imported`, and every import, find the modules in a folder.
 
-  `python -m` does so by itself, a console script does not.
+  Args:
+    folder: the current one, where `python -m` looks by itself and a console
+      script does not; or that of a config.
   """
-  if os.getcwd() not in sys.path:
-    sys.path.append(os.getcwd())
+  path = str(pathlib.Path(folder).absolute())
+  if path not in sys.path:
+    sys.path.append(path)
 
 
 def imported(text: str, field: str) -> Any:
@@ -38,5 +42,6 @@ def imported(text: str, field: str) -> Any:
   except (Exception, SystemExit) as e:
     raise InputError(
       f'{field}: {text} cannot be imported ({type(e).__name__}: {e}); give '
-      'package.module:Name, of a package that is installed or in this folder.'
+      'package.module:Name, of a package that is installed, in this folder or '
+      'beside the config.'
     ) from e

@@ -103,7 +103,7 @@ def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
       f'--workdir={workdir}: can not be written; give a folder that can be '
       'written.'
     )
-  if recorded is None or not _has_checkpoint(workdir):
+  if recorded is None or not has_checkpoint(workdir):
     import jax
 
     if jax.process_index() == 0:
@@ -118,7 +118,8 @@ def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
     )
 
 
-def _has_checkpoint(workdir: pathlib.Path) -> bool:
+def has_checkpoint(workdir: pathlib.Path) -> bool:
+  """Returns whether a workdir has a whole checkpoint."""
   # Orbax names a complete checkpoint by its step.
   return any(
     path.name.isdecimal()

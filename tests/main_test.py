@@ -333,6 +333,28 @@ def test_evaluating_what_was_never_trained(run, tmp_path, tiny_flags):
   _assert_refused(done, 'holds no training')
 
 
+def test_evaluating_a_training_whose_config_is_lost(run, tmp_path, tiny_flags):
+  (tmp_path / 'best/4').mkdir(parents=True)
+  done = run(*tiny_flags, f'--workdir={tmp_path}', '--mode=eval')
+  # The checkpoint here is empty: what counts is that it was looked at.
+  _assert_refused(done, 'best/4')
+  assert 'holds no training' not in done.stderr
+
+
+def test_modules_beside_a_config(run, tmp_path):
+  (tmp_path / 'my_batches.py').write_text('SIZE = -3')
+  (tmp_path / 'my_config.py').write_text(
+    'import my_batches\n'
+    'from aqa_jax.configs import quickstart\n'
+    'def get_config():\n'
+    '  config = quickstart.get_config()\n'
+    '  config.batch_size = my_batches.SIZE\n'
+    '  return config\n'
+  )
+  done = run(f'--config={tmp_path}/my_config.py', f'--workdir={tmp_path}/run')
+  _assert_refused(done, 'batch_size', '-3')
+
+
 @pytest.mark.parametrize(
   'source, message',
   [

@@ -14,6 +14,9 @@ from splash_task import SplashTask
 
 from aqa_jax import own_parts, train
 from aqa_jax.configs import quickstart
+from aqa_jax.data import dive_selection
+from aqa_jax.data.dive_split import open_builder
+from aqa_jax.data.input_pipeline import VideoInput, make_inputs
 from aqa_jax.data.label_check import check_labels
 from aqa_jax.data.schema import Schema, schema_of
 from aqa_jax.evaluation.predict import add_figures
@@ -147,6 +150,25 @@ def test_names_that_are_taken(monkeypatch, tiny_overrides, changes):
     config.loss_weights[changes.get('name', 'splash').replace('/', '_')] = 1.0
   with pytest.raises(InputError, match='config.tasks='):
     chosen_tasks(config, Schema(features=('faults',)))
+
+
+@pytest.mark.parametrize(
+  'specs',
+  [
+    {'splash': ((), np.float64)},
+    {'splash': ((1,), np.float32)},
+    {'depth': ((), np.float32)},
+  ],
+)
+def test_labels_that_are_not_as_told(monkeypatch, tiny_overrides, specs):
+  monkeypatch.setattr(SplashTask, 'label_specs', lambda self: specs)
+  config = _config(tiny_overrides)
+  builder = open_builder(config.dataset.name, config.dataset.data_dir)
+  example = dive_selection.select(builder, 'train')[0]
+  with pytest.raises(InputError, match='SplashTask: labels.. gives splash: flo'):
+    make_inputs(
+      example, VideoInput(**config.input), (SplashTask(),), rng=None
+    )
 
 
 def test_figures_and_columns_that_are_taken():

@@ -131,6 +131,21 @@ def test_lines_and_the_best(whole):
   checkpoints.close()
 
 
+def test_a_short_training_without_a_finite_step_has_failed(tmp_path):
+  walk = _walk(tmp_path)
+  walk.config.max_non_finite = _LAST + 1
+  step, no = walk.setup.train_step, jnp.zeros(())
+
+  def not_finite(state, batch):
+    state, scalars = step(state, batch)
+    return state, scalars | {'is_finite': no}
+
+  walk.setup.train_step = not_finite
+  with pytest.raises(FloatingPointError, match=f'in {_LAST} steps in a row'):
+    training_loop.run(walk)
+  walk.checkpoints.close()
+
+
 @pytest.mark.parametrize('notice', [2, 3, 4, 5, 8, 11])
 def test_a_notice_changes_nothing(whole, tmp_path, monkeypatch, notice):
   with pytest.raises(preemption.PreemptedError, match=f'step {notice} is'):

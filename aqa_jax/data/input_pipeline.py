@@ -12,7 +12,7 @@ Evaluation adds what `batches.in_order` does.
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import jax
@@ -167,7 +167,8 @@ def make_inputs(
     rng: draws the augmentation, once for the whole dive; None for none.
 
   Raises:
-    InputError: a stored frame can't be decoded.
+    InputError: a stored frame can't be decoded, or labels are not those that
+      their task tells.
   """
   encoded = example['video']
   margin = (len(encoded) - video_input.window_frames) // 2
@@ -190,8 +191,36 @@ def make_inputs(
     'dive_id': np.array(_dive_key(example), np.int32),
   }
   for task in tasks:
-    inputs |= task.labels(example)
+    labels = task.labels(example)
+    _check_labels(task, labels)
+    inputs |= labels
   return inputs
+
+
+def _check_labels(task: LabelReader, labels: Mapping[str, Value]) -> None:
+  """Raises InputError where a row's labels are not those of `label_specs`."""
+  told = {
+    name: (shape, np.dtype(dtype))
+    for name, (shape, dtype) in task.label_specs().items()
+  }
+  given = {
+    name: (np.shape(value), np.asarray(value).dtype)
+    for name, value in labels.items()
+  }
+  if given != told:
+    raise InputError(
+      f'{type(task).__name__}: labels() gives {_described(given)}, but '
+      f'label_specs() tells {_described(told)}; let them agree.'
+    )
+
+
+def _described(
+  labels: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]],
+) -> str:
+  """Returns names, dtypes and shapes as a text: 'splash: float32 []'."""
+  return ', '.join(
+    f'{name}: {dtype} {list(shape)}' for name, (shape, dtype) in labels.items()
+  )
 
 
 def _dive_key(example: Example) -> tuple[int, int]:

@@ -145,7 +145,8 @@ def _run(training: Training) -> None:
       training.workdir,
       writer,
       first_step or None,
-      training.config.max_non_finite,
+      # A training of fewer steps ends so too.
+      min(training.config.max_non_finite, num_steps),
     )
     step_log.restore(unwritten)
     _train(training, first_step, is_validated, writer, step_log)

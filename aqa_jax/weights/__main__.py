@@ -1,6 +1,7 @@
 """Weights of the official code: `python -m aqa_jax.weights show FILE`."""
 
 import argparse
+import os
 import pathlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run() -> None:
   """Runs `main`; an InputError ends in one line and exit code 2."""
   logging.set_verbosity(logging.ERROR)
-  own_parts.find_in_this_folder()
+  own_parts.find_in(os.getcwd())
   try:
     main()
   except InputError as e:
