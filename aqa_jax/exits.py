@@ -28,7 +28,7 @@ def end_with(error: BaseException, workdir: str | None) -> NoReturn:
     workdir: value of --workdir, as the user gave it.
   """
   if isinstance(error, InputError):
-    _end(2, str(error), at_once=_is_of_checkpoint(error))
+    _end(2, str(error))
   if isinstance(error, FloatingPointError):
     _end(1, str(error))
   if isinstance(error, KeyboardInterrupt):
@@ -70,26 +70,16 @@ def end_with(error: BaseException, workdir: str | None) -> NoReturn:
   _end(1, 'this process has failed; its error is above.')
 
 
-def _is_of_checkpoint(error: BaseException) -> bool:
-  """Returns whether TensorStore's threads may still be at work."""
-  # Where nothing has imported it, nothing has raised its error.
-  checkpoint = sys.modules.get('aqa_jax.weights.checkpoint')
-  if checkpoint is None:
-    return False
-  return isinstance(error, checkpoint.CheckpointError)
-
-
-def _end(code: int, message: str, at_once: bool = False) -> NoReturn:
+def _end(code: int, message: str) -> NoReturn:
   """Prints the message, and ends the program."""
   print(f'aqa_jax: {message}', file=sys.stderr, flush=True)
   sys.stdout.flush()
-  if at_once:
-    # TensorStore's threads would print a traceback for each file.
-    os._exit(code)
   jax = sys.modules.get('jax')
-  if jax is None or not jax.distributed.is_initialized():
+  if jax is None:
     sys.exit(code)
-  # sys.exit would wait for the other processes, which may wait for this one.
-  if jax.process_index() == 0:
+  if jax.distributed.is_initialized() and jax.process_index() == 0:
     time.sleep(_LAST_WORDS)
+  # sys.exit would wait for a thread that compiles, and for the other processes,
+  # which may wait for this one. Where a checkpoint is damaged, the threads of
+  # TensorStore would print a traceback for each file.
   os._exit(code)

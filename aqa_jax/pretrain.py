@@ -86,7 +86,7 @@ def set_up(
   workdir: pathlib.Path,
   started: float | None = None,
 ) -> Pretraining:
-  """Opens the videos and makes model, optimizer and state.
+  """Opens the videos, and makes network, optimizer and an abstract state.
 
   Args:
     config: a config such as `configs/pretrain_ucf101.py`.
@@ -125,11 +125,11 @@ def set_up(
   size = (clip_input.frames, clip_input.crop, clip_input.crop, 3)
   schema = Schema(classes=(('action', videos.class_names),))
   setup = make_setup(config, mesh, schema, size, len(train))
-  checkpoints, state = training_loop.begin(setup, workdir)
+  checkpoints = training_loop.begin(setup, workdir)
   return Pretraining(
     setup=setup,
     workdir=workdir,
-    state=state,
+    state=setup.abstract_state(),
     checkpoints=checkpoints,
     started=started,
     videos=videos,

@@ -37,7 +37,7 @@ def set_up(
   workdir: pathlib.Path,
   started: float | None = None,
 ) -> DiveTraining:
-  """Opens the dataset and makes model, optimizer and state.
+  """Opens the dataset, and makes network, optimizer and an abstract state.
 
   Args:
     config: one of `configs/`.
@@ -80,7 +80,8 @@ def set_up(
   origin = provenance.describe(
     config.to_dict(), builder.info.full_name, train, schema.words
   )
-  checkpoints, state = training_loop.begin(setup, workdir, origin)
+  checkpoints = training_loop.begin(setup, workdir, origin)
+  state = setup.abstract_state()
   logging.info(
     'Parameters:\n%s',
     # Without statistics, for which all processes would have to send values.
@@ -209,7 +210,7 @@ def evaluate_best(training: DiveTraining) -> dict[str, dict[str, Any]]:
   """
   checkpoints = training.checkpoints
   if training.config.init_from and not checkpoints.is_begun():
-    training_loop.begin_with_pretrained(training)
+    training_loop.create_state(training)
   else:
     training.state = checkpoints.restore_best(training.state)
   training.state = training.state.replace(

@@ -193,7 +193,7 @@ def test_auto_goes_on_in_what_the_workdir_was_begun_with(
   config = _config(tiny_overrides, compute_dtype='bfloat16')
   begun = train.set_up(config, tmp_path)
   with contextlib.closing(begun.checkpoints):
-    begun.checkpoints.save(begun.state)
+    begun.checkpoints.save(begun.setup.create_state())
   experiment = train.set_up(_config(tiny_overrides), tmp_path)
   state = experiment.checkpoints.restore_latest(experiment.state)
   video = jnp.zeros((1, *experiment.video_input.shape))
@@ -297,7 +297,7 @@ def test_a_begun_training_is_no_set_of_weights(
   config = _config(tiny_overrides, init_from=str(trained[0]))
   experiment = train.set_up(config, tmp_path)
   with contextlib.closing(experiment.checkpoints):
-    experiment.checkpoints.save(experiment.state)
+    experiment.checkpoints.save(experiment.setup.create_state())
     with pytest.raises(InputError, match='best: holds no checkpoint'):
       train.evaluate_best(experiment)
 
@@ -368,7 +368,7 @@ def test_different_seeds_train_differently(tmp_path, tiny_overrides):
     config = _config(tiny_overrides, seed=seed)
     experiment = train.set_up(config, tmp_path / str(len(params)))
     with contextlib.closing(experiment.checkpoints):
-      params.append(jax.tree.leaves(experiment.state.params))
+      params.append(jax.tree.leaves(experiment.setup.create_state().params))
       scores.append(next(experiment.batches(0))['score'].tolist())
       held_out.append(experiment.validation.labels['final_score'].tolist())
   assert all(map(np.array_equal, params[0], params[1]))

@@ -81,10 +81,11 @@ def _walk(workdir):
     video_shape=(),
   )
   setup.train_step = train_step
+  setup.create_state = lambda: jax.device_put(state, sharding.replicated(mesh))
   return _Walk(
     setup=setup,
     workdir=workdir,
-    state=jax.device_put(state, sharding.replicated(mesh)),
+    state=setup.create_state(),
     checkpoints=Checkpoints(workdir),
     started=0.0,
   )
@@ -140,6 +141,7 @@ def test_a_short_training_without_a_finite_step_has_failed(tmp_path):
     state, scalars = step(state, batch)
     return state, scalars | {'is_finite': no}
 
+  not_finite.lower = step.lower
   walk.setup.train_step = not_finite
   with pytest.raises(FloatingPointError, match=f'in {_LAST} steps in a row'):
     training_loop.run(walk)
@@ -226,6 +228,7 @@ def test_goodput_has_the_time_of_every_step(
     state, scalars = step_at_once(state, batch)
     return state, {name: device.run(value) for name, value in scalars.items()}
 
+  train_step.lower = step_at_once.lower
   walk.setup.train_step = train_step
   training_loop.run(walk)
   walk.checkpoints.close()
@@ -260,14 +263,9 @@ def test_killed_before_the_first_latest_checkpoint(tmp_path, monkeypatch):
   walk = _run(tmp_path / 'cut', monkeypatch)
   shutil.rmtree(tmp_path / 'cut/checkpoints')
   (tmp_path / 'cut/metrics.jsonl').unlink()
-  setup = walk.setup
-  setup.create_state = lambda: _walk(tmp_path / 'new').state
-  setup.config.init_scope = 'everything'
-  checkpoints, state = training_loop.begin(setup, tmp_path / 'cut')
+  checkpoints = training_loop.begin(walk.setup, tmp_path / 'cut')
   assert checkpoints.best_step() is not None
-  training_loop.run(
-    dataclasses.replace(walk, checkpoints=checkpoints, state=state)
-  )
+  training_loop.run(dataclasses.replace(walk, checkpoints=checkpoints))
   checkpoints.close()
   assert (tmp_path / 'cut/metrics.jsonl').read_bytes() == (
     (tmp_path / 'whole/metrics.jsonl').read_bytes()

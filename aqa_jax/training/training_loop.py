@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from aqa_jax import sharding
+from aqa_jax.task import Batch
 from aqa_jax.train_state import TrainState
 from aqa_jax.training import preemption
 from aqa_jax.training.goodput import Goodput
@@ -36,7 +38,7 @@ class Training:
   Attributes:
     setup: network, optimizer and steps.
     workdir: folder of the run.
-    state: present state; abstract until a checkpoint is restored.
+    state: present state; abstract until it is created or restored.
     checkpoints: checkpoints of the workdir.
     started: `time.monotonic()` when the program was started.
   """
@@ -118,12 +120,15 @@ def _run(training: Training) -> None:
   )
   unwritten: list[dict[str, Any]] = []
   is_validated = True
+  batches: Iterator[Batch] = iter(())
+  if first_step < num_steps:
+    batches = _start_compiling(training, first_step)
   if first_step:
     training.state = checkpoints.restore_latest(training.state)
     unwritten, is_validated = checkpoints.left_to_do()
     print(f'Going on from step {first_step} of {num_steps}, on {devices}.')
   else:
-    begin_with_pretrained(training)
+    create_state(training)
     print(
       f'Training on {training.summary()}, for {num_steps} steps of '
       f'{training.config.batch_size}, on {devices}. The first step compiles.'
@@ -149,13 +154,46 @@ def _run(training: Training) -> None:
       min(training.config.max_non_finite, num_steps),
     )
     step_log.restore(unwritten)
-    _train(training, first_step, is_validated, writer, step_log)
+    _train(training, batches, first_step, is_validated, writer, step_log)
+
+
+def _start_compiling(training: Training, first_step: int) -> Iterator[Batch]:
+  """Compiles the training step in a thread of its own.
+
+  It takes longer than all else before the first step.
+
+  Args:
+    training: the training; its state may be abstract.
+    first_step: steps that are done already.
+
+  Returns:
+    The batch of each step, on the devices; the first waits for the compiling.
+  """
+  mesh, abstract_state = training.mesh, training.state
+  batches = training.batches(first_step)
+
+  def compile_for_first() -> Batch:
+    first = sharding.shard(next(batches), mesh)
+    # What it compiles stays in the cache of the jitted function.
+    training.setup.train_step.lower(abstract_state, first).compile()
+    return first
+
+  thread = ThreadPoolExecutor(1)
+  first = thread.submit(compile_for_first)
+  thread.shutdown(wait=False)
+
+  def placed() -> Iterator[Batch]:
+    yield first.result()
+    for batch in batches:
+      yield sharding.shard(batch, mesh)
+
+  return placed()
 
 
 def begin(
   setup: Setup, workdir: pathlib.Path, origin: Mapping[str, Any] | None = None
-) -> tuple[Checkpoints, TrainState]:
-  """Records the config in the workdir; returns its checkpoints and a state.
+) -> Checkpoints:
+  """Records the config in the workdir; returns its checkpoints.
 
   If it raises, it has written nothing.
 
@@ -164,10 +202,6 @@ def begin(
     workdir: folder of the run.
     origin: stored with each checkpoint; see `provenance.describe`.
 
-  Returns:
-    The checkpoints; and the state before the first step, or, where there is a
-    checkpoint to restore, an abstract one: to compute one would take long.
-
   Raises:
     InputError: `config.init_from` can't be read, or does not fit, or the
       workdir belongs to another config.
@@ -175,15 +209,21 @@ def begin(
   if setup.config.init_from and not (workdir / 'config.json').exists():
     _pretrained_variables(setup, setup.abstract_state())
   check_workdir(workdir, setup.config.to_dict())
-  checkpoints = Checkpoints(workdir, origin)
-  # A best one alone is of a start that ended before its first latest one.
-  if checkpoints.latest_step() is not None:
-    return checkpoints, setup.abstract_state()
-  return checkpoints, setup.create_state()
+  return Checkpoints(workdir, origin)
 
 
-def begin_with_pretrained(training: Training) -> None:
-  """Loads the weights of `config.init_from`, and prints which were loaded."""
+def create_state(training: Training) -> None:
+  """Computes the state before the first step.
+
+  Where `config.init_from` gives weights, it prints which were loaded.
+
+  Args:
+    training: the training; afterwards it has the state.
+
+  Raises:
+    InputError: `config.init_from` does not fit.
+  """
+  training.state = training.setup.create_state()
   if not training.config.init_from:
     return
   variables, table = _pretrained_variables(training.setup, training.state)
@@ -209,6 +249,7 @@ def _pretrained_variables(
 
 def _train(
   training: Training,
+  batches: Iterator[Batch],
   first_step: int,
   is_validated: bool,
   writer: MetricsWriter,
@@ -236,7 +277,6 @@ def _train(
   if not is_validated:
     step_log.write()
     best = _choose(training, first_step, best, writer, progress)
-  batches = training.batches(first_step)
   trace = Trace(training.workdir, first_step, config.profile)
   notice = preemption.Notice()
   with contextlib.closing(trace), contextlib.ExitStack() as stack:
@@ -244,7 +284,7 @@ def _train(
       trace.before(step)
       begun = time.monotonic()
       with jax.profiler.StepTraceAnnotation('train', step_num=step):
-        batch = sharding.shard(next(batches), training.mesh)
+        batch = next(batches)
         # All that a step needs has to be on the devices already.
         with jax.transfer_guard('disallow'):
           training.state, scalars = training.setup.train_step(

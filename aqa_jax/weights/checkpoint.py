@@ -21,13 +21,6 @@ from tfds_mtl_aqa.input_error import InputError
 _UNFINISHED = '.orbax-checkpoint-tmp'
 
 
-class CheckpointError(InputError):
-  """A checkpoint that can't be written or read.
-
-  Threads of TensorStore may still print tracebacks: `exits` ends at once.
-  """
-
-
 class _WithoutTracebacks(logging.Filter):
   """Drops Orbax's own traceback of each thread: the error is raised."""
 
@@ -241,7 +234,7 @@ def _tells_full_disk(
   except (OSError, ValueError) as e:
     if not is_disk_full(e):
       raise
-    raise CheckpointError(
+    raise InputError(
       f'{manager.directory}: the disk is full, step {step} could not be saved; '
       'earlier checkpoints are whole. Make room, and give the same command '
       'again.'
@@ -314,7 +307,7 @@ def _check_parts(
 
 
 def _damaged(folder: pathlib.Path, error: Exception, remedy: str) -> InputError:
-  return CheckpointError(
+  return InputError(
     f'{folder}: the checkpoint is damaged '
     f'({" ".join(str(error).split())[:200]}); {remedy}.'
   )
