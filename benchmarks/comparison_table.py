@@ -3,6 +3,8 @@
 import statistics
 from collections.abc import Mapping
 
+from aqa_jax import text_table
+
 _HEADER = (
   *('', 'ms', 'range', 'dives/s', 'Gflop/s', 'share'),
   *('MiB', 'cold s', 'warm s'),
@@ -24,14 +26,7 @@ def table(result: Mapping[str, object]) -> str:
     _row(name, side, flops, max(rates, default=0.0))
     for name, side in sides.items()
   ]
-  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-  lines = [
-    '  '.join(
-      cell.ljust(width) if index == 0 else cell.rjust(width)
-      for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-    ).rstrip()
-    for row in rows
-  ]
+  lines = text_table.aligned(rows)
   for name, ratio in result['ratios'].items():
     lines.append(
       f'{name} / ours: {ratio["median"]:.2f} '

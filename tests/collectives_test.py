@@ -76,7 +76,6 @@ def test_a_data_parallel_gradient_is_one_sum_of_its_size():
   compiled = gradient.lower(jnp.ones((24, 10)), jnp.ones((16, 24))).compile()
   found = find_collectives(compiled.as_text())
   assert found == [Collective('all-reduce', 24 * 10 * 4)]
-  table = format_table(found * 2)
-  assert table.split() == [
-    'all-reduce', '2', 'times', '0.002', 'MB', 'largest', '0.001', 'MB',
-  ]  # fmt: skip
+  header, row = format_table(found * 2).splitlines()
+  assert header.split() == ['times', 'MB', 'largest', 'MB']
+  assert row.split() == ['all-reduce', '2', '0.002', '0.001']

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from aqa_jax.evaluation.evaluator import Evaluator
-from aqa_jax.evaluation.text_table import cell, line
 from aqa_jax.task import Section, Task
+from aqa_jax.text_table import cell, line
 from tfds_mtl_aqa.input_error import InputError
 
 

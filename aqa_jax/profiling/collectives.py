@@ -5,6 +5,8 @@ import re
 
 import numpy as np
 
+from aqa_jax import text_table
+
 _KINDS = (
   'all-reduce', 'all-gather', 'reduce-scatter', 'all-to-all',
   'ragged-all-to-all', 'collective-permute', 'collective-broadcast',
@@ -72,11 +74,9 @@ def format_table(collectives: list[Collective]) -> str:
   """Returns the collectives by kind, as lines of text."""
   if not collectives:
     return '  none'
-  lines = []
+  rows = [('', 'times', 'MB', 'largest MB')]
   for kind in sorted({c.kind for c in collectives}):
     sizes = [c.num_bytes for c in collectives if c.kind == kind]
-    lines.append(
-      f'  {kind:<20} {len(sizes):>4} times  {sum(sizes) / 1e6:>10.3f} MB  '
-      f'largest {max(sizes) / 1e6:.3f} MB'
-    )
-  return '\n'.join(lines)
+    total, largest = (f'{n / 1e6:.3f}' for n in (sum(sizes), max(sizes)))
+    rows.append((f'  {kind}', str(len(sizes)), total, largest))
+  return '\n'.join(text_table.aligned(rows))

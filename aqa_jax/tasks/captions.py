@@ -15,9 +15,9 @@ from aqa_jax.data.batches import Value
 from aqa_jax.data.schema import Example, Schema
 from aqa_jax.data.vocabulary import pad_caption
 from aqa_jax.evaluation import caption_metrics
-from aqa_jax.evaluation.text_table import cell, line
 from aqa_jax.predictions import Columns, Predictions
 from aqa_jax.task import Batch, Section, Task
+from aqa_jax.text_table import cell, line
 from tfds_mtl_aqa.input_error import InputError
 
 

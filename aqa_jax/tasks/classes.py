@@ -14,9 +14,9 @@ from numpy.typing import DTypeLike
 from aqa_jax.data.batches import Value
 from aqa_jax.data.schema import Example, Schema
 from aqa_jax.evaluation import metrics
-from aqa_jax.evaluation.text_table import cell, line
 from aqa_jax.predictions import Predictions
 from aqa_jax.task import Batch, Section, Task
+from aqa_jax.text_table import cell, line
 from tfds_mtl_aqa.input_error import InputError
 
 ByClass = Mapping[str, jax.Array]

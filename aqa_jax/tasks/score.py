@@ -14,9 +14,9 @@ from aqa_jax.data.batches import Value
 from aqa_jax.data.schema import Example, Schema
 from aqa_jax.evaluation import metrics
 from aqa_jax.evaluation.number_text import shortest
-from aqa_jax.evaluation.text_table import cell, interval, line
 from aqa_jax.predictions import Predictions
 from aqa_jax.task import Batch, Section, Task
+from aqa_jax.text_table import cell, interval, line
 
 # The score is regressed in units of 17 points: about its standard deviation
 # over MTL-AQA, as in the official code. No mean is subtracted.

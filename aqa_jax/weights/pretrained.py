@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from flax import traverse_util
 
+from aqa_jax import text_table
 from aqa_jax.official_names import (
   OfficialNames,
   Path,
@@ -253,16 +254,15 @@ def _from_checkpoint(
 
 def _table(variables: Mapping[Path, Any], found: _Found) -> str:
   """Returns one row a module: arrays, parameters, and where they are from."""
-  rows = [f'{"module":<18} {"arrays":>6} {"numbers":>12}  from']
+  rows, origins = [('module', 'arrays', 'numbers')], ['from']
   for module in dict.fromkeys(path[1] for path in variables):
     paths = [path for path in variables if path[1] == module]
     numbers = sum(np.size(variables[path]) for path in paths)
     files = [found[path][1] if path in found else 'new' for path in paths]
-    rows.append(
-      f'{module:<18} {len(paths):>6} {numbers:>12,}  '
-      + ', '.join(dict.fromkeys(files))
-    )
-  return '\n'.join(rows)
+    rows.append((module, str(len(paths)), f'{numbers:,}'))
+    origins.append(', '.join(dict.fromkeys(files)))
+  lines = zip(text_table.aligned(rows), origins, strict=True)
+  return '\n'.join(f'{line}  {origin}' for line, origin in lines)
 
 
 def export(

@@ -37,3 +37,20 @@ def line(name: str, cells: Iterable[str], width: int = 14) -> str:
   """
   # A cell that is too wide still has a space before it.
   return f'{name:<38}' + ''.join(f' {text:>{width - 1}}' for text in cells)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+  """Returns the lines of a table whose columns are as wide as they need.
+
+  Args:
+    rows: cells of each row, as many in all. The first column is aligned on the
+      left, the others on the right.
+  """
+  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+  return [
+    '  '.join(
+      text.rjust(width) if index else text.ljust(width)
+      for index, (text, width) in enumerate(zip(row, widths, strict=True))
+    ).rstrip()
+    for row in rows
+  ]
