@@ -7,6 +7,8 @@ import pytest
 import seeded_weights
 
 torch = pytest.importorskip('torch', reason='PyTorch: the extra `bench`')
+# The other core is another test's.
+torch.set_num_threads(1)
 
 from aqa_jax.abstract_setup import abstract_setup  # noqa: E402
 from benchmarks.torch_replica import training  # noqa: E402
@@ -75,37 +77,16 @@ def _assert_losses_close(losses, golden, prefix):
 
 
 @pytest.mark.parametrize('form', _FORMS)
-def test_outputs_and_losses(golden, form):
+def test_outputs_losses_and_captions(golden, form):
   name, recorded, entries, batch = golden
-  form = _FORMS[form]
-  network = _network(name, entries, form)
-  for mode in ('eval', 'train'):
-    network = network.eval() if mode == 'eval' else _without_dropout(network)
-    inputs = batch
-    if name == 'mscadc' and mode == 'train' and form.channels_last:
-      # PyTorch's BatchNorm of channels last is off by 5e-5 in float32.
-      network = network.double()
-      inputs = batch | {'video': batch['video'].double()}
-    with torch.no_grad():
-      outputs = network(training.as_network_sees(inputs, form), batch['words'])
-      losses = training.losses(outputs, batch)
-    _assert_close(outputs['score'], recorded[f'{mode}/score'])
-    for task in _CLASSES:
-      _assert_close(outputs['classes'][task], recorded[f'{mode}/{task}'])
-    of_words = outputs['captions'].gather(2, batch['words'][:, 1:, None])
-    _assert_close(of_words[..., 0], recorded[f'{mode}/caption_logp_at_target'])
-    # What training mode loses is what the first step loses.
-    prefix = 'eval' if mode == 'eval' else 'step0'
-    _assert_losses_close(losses, recorded, prefix)
-
-
-@pytest.mark.parametrize('form', _FORMS)
-def test_greedy_captions(golden, form):
-  name, recorded, entries, batch = golden
-  form = _FORMS[form]
+  is_first, form = form == 'official', _FORMS[form]
   network = _network(name, entries, form).eval()
+  watched = []
+  watch = network.watch
+  network.watch = lambda video: watched.append(watch(video)) or watched[-1]
+  _assert_as_recorded(network, recorded, batch, form, 'eval')
+  ((_, features),) = watched
   with torch.inference_mode():
-    _, features = network.watch(training.as_network_sees(batch, form))
     if name == 'mscadc':
       features = network.caption_head(features)
     if form.is_official:
@@ -113,6 +94,28 @@ def test_greedy_captions(golden, form):
     else:
       words = network.model_caption.greedy(features)
   np.testing.assert_array_equal(words, recorded['eval/greedy_ids'])
+  if name == 'c3davg' and not is_first:
+    return  # Without dropout and BatchNorm training mode does the same.
+  network = _without_dropout(network)
+  if name == 'mscadc' and form.channels_last:
+    # PyTorch's BatchNorm of channels last is off by 5e-5 in float32.
+    network = network.double()
+    batch = batch | {'video': batch['video'].double()}
+  _assert_as_recorded(network, recorded, batch, form, 'train')
+
+
+def _assert_as_recorded(network, recorded, batch, form, mode):
+  with torch.no_grad():
+    outputs = network(training.as_network_sees(batch, form), batch['words'])
+    losses = training.losses(outputs, batch)
+  _assert_close(outputs['score'], recorded[f'{mode}/score'])
+  for task in _CLASSES:
+    _assert_close(outputs['classes'][task], recorded[f'{mode}/{task}'])
+  of_words = outputs['captions'].gather(2, batch['words'][:, 1:, None])
+  _assert_close(of_words[..., 0], recorded[f'{mode}/caption_logp_at_target'])
+  # What training mode loses is what the first step loses.
+  prefix = 'eval' if mode == 'eval' else 'step0'
+  _assert_losses_close(losses, recorded, prefix)
 
 
 @pytest.mark.drill
