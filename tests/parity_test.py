@@ -1,7 +1,7 @@
 """The numbers of the official PyTorch code, at full size.
 
 `tests/goldens` holds what the official code gave for seeded weights and a
-seeded batch, in float32 and, for MSCADC's training, in float64. AQA_GOLDENS
+seeded batch, in float32 and, for MSCADC's training, in float64. AQAGOLDENS
 names another folder of the same files, of any seed.
 
 `make test` has evaluation, which MSCADC's running statistics are for, and of
@@ -13,8 +13,6 @@ evaluation, and three steps of Adam.
 
 import functools
 import os
-import pathlib
-import runpy
 
 import jax
 import jax.numpy as jnp
@@ -22,30 +20,20 @@ import numpy as np
 import optax
 import pytest
 import seeded_weights
-from dive_tasks import dive_schema
 from flax import traverse_util
 from jax import lax
+from recorded_network import GOLDENS, SIZES, Errors, RecordedNetwork
 
 from aqa_jax import sharding
 from aqa_jax.official_names import to_official
-from aqa_jax.systems.chosen_system import chosen_system
 from aqa_jax.train_state import TrainState
 from aqa_jax.training import optimizer, steps
-from aqa_jax.weights import pretrained
-from aqa_jax.weights.torch_file import write_torch_file
 
-_ROOT = pathlib.Path(__file__).parents[1]
-_GOLDENS = pathlib.Path(
-  os.environ.get('AQA_GOLDENS', _ROOT / 'tests' / 'goldens')
-)
 _CLASSES = ('position', 'armstand', 'rotation_type', 'somersaults', 'twists')
-_VOCABULARY_SIZE = 5779
 # What conftest.py turns off, if it does.
 _AS_USERS_COMPILE = {}
 if 'fusion_emitters' in os.environ.get('XLA_FLAGS', ''):
   _AS_USERS_COMPILE['xla_cpu_use_fusion_emitters'] = True
-# Frames and crop of the recorded videos.
-_SIZES = {'c3davg': (96, 112), 'mscadc': (16, 180)}
 # Relative errors that three steps of Adam may have. Where two values all but
 # tie in front of one of MSCADC's ReLUs or max pools, rounding decides which way
 # the gradient goes, in the official code as here. So its float32 is held to its
@@ -81,145 +69,17 @@ def fixture_optimizations():
   jax.config.update(name, before)
 
 
-@pytest.fixture(name='network', scope='module', params=_SIZES)
+@pytest.fixture(name='network', scope='module', params=SIZES)
 def fixture_network(request, tmp_path_factory):
   """A network with the seeded weights, read from official files."""
-  network = _Network(request.param, tmp_path_factory.mktemp('official'))
+  network = RecordedNetwork(request.param, tmp_path_factory.mktemp('official'))
   yield network
   jax.clear_caches()
 
 
-class _Network:
-  """What was recorded of a network, and the network."""
-
-  def __init__(self, name, folder):
-    self.name = name
-    self.golden = dict(np.load(_GOLDENS / f'{name}.npz'))
-    self.seed = int(self.golden['seed'])
-    # The same in float64, if that was recorded.
-    self.exact = {}
-    if (_GOLDENS / f'{name}_float64.npz').exists():
-      self.exact = dict(np.load(_GOLDENS / f'{name}_float64.npz'))
-      assert self.exact['seed'] == self.seed
-    self.config = runpy.run_path(str(_ROOT / f'configs/{name}.py'))[
-      'get_config'
-    ]()
-    # On GPU and TPU it would be bfloat16.
-    self.config.compute_dtype = 'float32'
-    self.batch = seeded_weights.batch(*_SIZES[name], self.seed)
-    self.official = {
-      str(entry): seeded_weights.weights(
-        str(entry), tuple(map(int, _integers(shape))), self.seed
-      )
-      for entry, shape in zip(
-        self.golden['names'], self.golden['shapes'], strict=True
-      )
-    }
-    for module in {entry.split('.')[0] for entry in self.official}:
-      write_torch_file(
-        folder / f'{module}_94.pth',
-        {
-          entry.removeprefix(f'{module}.'): array
-          for entry, array in self.official.items()
-          if entry.startswith(f'{module}.')
-        },
-      )
-    system = chosen_system(name)
-    words = ('<eos>', '<sos>', *map(str, range(_VOCABULARY_SIZE - 2)))
-    tasks = system.choose_tasks(self.config, dive_schema(words))
-    self.model = system.create_network(self.config, tasks)
-    self.names = system.official_names
-    shapes = jax.eval_shape(
-      lambda: self.model.init(
-        jax.random.key(0), self.batch['video'][:1], self.batch['words'][:1]
-      )
-    )
-    self.variables, self.table = pretrained.initialize(
-      shapes, str(folder), 'everything', self.names
-    )
-
-    # A bias that a BatchNorm takes away again has a gradient of rounding only.
-    self.without_gradient = {
-      entry
-      for entry in self.official
-      if name == 'mscadc'
-      and entry.endswith('.bias')
-      and 'conv' in entry
-      and 'head_conv3' not in entry
-    }
-
-  def without_dropout(self):
-    return self.model.clone(
-      **{
-        field: 0.0
-        for field in ('dropout', 'caption_dropout')
-        if hasattr(self.model, field)
-      }
-    )
-
-  def features(self, outputs):
-    """Returns what is recorded of the inside, by its name there."""
-    inside = outputs['intermediates']
-    found = {
-      name: inside[name]['__call__'][0]
-      for name in ('c3d', 'fc6')
-      if name in inside
-    }
-    if 'fc6' not in found:  # [batch, channels, time, height, width]
-      return {'features': found['c3d'].transpose(0, 4, 1, 2, 3)}
-    clips = found['c3d'].reshape(2, 6, -1)
-    return {'clip_features': clips, 'fc6': jax.nn.relu(found['fc6'])}
-
-
-def _integers(shape):
-  return str(shape).strip('()').replace(',', ' ').split()
-
-
-def _error(ours, recorded):
-  """Returns the relative error in the L2 norm."""
-  ours = np.asarray(ours, np.float64)
-  assert ours.shape == recorded.shape
-  return np.linalg.norm(ours - recorded) / np.linalg.norm(recorded)
-
-
-class _Report:
-  """Errors against a tolerance; recorded, to be printed, then asserted.
-
-  `exceptions` is how many may exceed it, up to five times, if at least half of
-  all are ten times better.
-  """
-
-  def __init__(self, title, tolerance, exceptions=0):
-    self.title, self.tolerance, self.errors = title, tolerance, {}
-    self.exceptions = exceptions
-
-  def compare(self, name, ours, recorded):
-    """Notes the error, or the least of several."""
-    error = _error(ours, np.asarray(recorded, np.float64))
-    self.errors[name] = min(error, self.errors.get(name, np.inf))
-
-  def passes(self):
-    errors = np.array(list(self.errors.values()))
-    failures = np.sum(~(errors <= self.tolerance))
-    return failures == 0 or (
-      failures <= self.exceptions
-      and errors.max() <= 5 * self.tolerance
-      and np.median(errors) <= self.tolerance / 10
-    )
-
-  def record(self, record_property):
-    worst = sorted(self.errors, key=self.errors.get, reverse=True)
-    record_property(
-      'measured',
-      f'{self.title}: worst relative errors of {len(worst)}, tolerance '
-      f'{self.tolerance:g}: '
-      + ', '.join(f'{name} {self.errors[name]:.1e}' for name in worst[:3]),
-    )
-
-
 def _compare_outputs(network, mode, outputs, record_property):
   golden = network.golden
-  report = _Report(f'{mode} mode', 1e-4)
+  report = Errors(f'{mode} mode', 1e-4)
   answers, inside = outputs
   for name, values in network.features(inside).items():
     if f'{mode}/{name}/head' not in golden:
@@ -332,7 +192,7 @@ def test_three_steps_of_adam(network, record_property, monkeypatch):
 def fixture_in_float64(network, monkeypatch):
   """Float64, in which rounding decides nothing; see _TOLERANCES."""
   if not network.exact:
-    pytest.skip(f'{_GOLDENS} has no mscadc_float64.npz')
+    pytest.skip(f'{GOLDENS} has no mscadc_float64.npz')
   monkeypatch.setattr(lax, 'conv_general_dilated', _convolve_by_products)
   with jax.enable_x64(True):
     yield
@@ -341,7 +201,7 @@ def fixture_in_float64(network, monkeypatch):
 @pytest.mark.parametrize('network', ['mscadc'], indirect=True)
 def test_first_losses_in_float64(network, in_float64, record_property):
   """Of the three steps, with the gradients that take little time."""
-  batch = seeded_weights.batch(*_SIZES['mscadc'], network.seed, np.float64)
+  batch = seeded_weights.batch(*SIZES['mscadc'], network.seed, np.float64)
   model = network.without_dropout().clone(dtype=jnp.dtype(np.float64))
   variables = _as_dtype(network.variables, np.float64)
   captioner = {'captioner': variables['params']['captioner']}
@@ -367,7 +227,7 @@ def test_first_losses_in_float64(network, in_float64, record_property):
     captioner, variables, batch
   )
   recorded = network.exact
-  report = _Report('first step in float64', 1e-8)
+  report = Errors('first step in float64', 1e-8)
   features = np.asarray(network.features(inside)['features'])
   report.compare('mean', features.mean(), recorded['train/features/mean'])
   report.compare(
@@ -440,12 +300,12 @@ def _check_three_steps(
   monkeypatch.setattr(steps, 'normalize', lambda video, flip: video)
   exceptions = _EXCEPTIONS[network.name]
   reports = {
-    title: _Report(
+    title: Errors(
       f'{title} in {dtype.__name__}', tolerance, exceptions.get(title, 0)
     )
     for title, tolerance in tolerances.items()
   }
-  batch = seeded_weights.batch(*_SIZES[network.name], network.seed, dtype)
+  batch = seeded_weights.batch(*SIZES[network.name], network.seed, dtype)
   train_step, create_state = _training(network, dtype, batch)
   for nudge in range(_VIDEOS[network.name]):
     # The gradient is that of the first step.
