@@ -1,18 +1,17 @@
 """The report, read again as a browser would read it."""
 
 import base64
-import html.parser
 import json
 import os
 import re
 import subprocess
 import sys
-import xml.etree.ElementTree
 
 import cv2
 import dive_tasks
 import numpy as np
 import pytest
+from html_page import Page, check_self_contained
 from scipy import stats
 
 from aqa_jax.evaluation import evaluation_files
@@ -21,51 +20,6 @@ from tfds_mtl_aqa.labels import CLASS_NAMES
 
 _FRAMES = 18
 _FACTS = {'dataset': 'made/up', 'tasks': 'score'}
-_VOID = {'meta', 'img', 'wbr'}
-# What stands apart from the text before it.
-_APART = {'td', 'th', 'dt', 'dd', 'em', 'small'}
-
-
-class _Page(html.parser.HTMLParser):
-  """The elements of a page: (tag, attributes, text within)."""
-
-  def __init__(self, text):
-    super().__init__()
-    self.elements = []
-    self._open = []
-    self.feed(text)
-    self.close()
-    assert not self._open
-
-  def handle_starttag(self, tag, attrs):
-    if tag in _APART:
-      self.handle_data(' ')
-    self.elements.append([tag, dict(attrs), ''])
-    if tag not in _VOID:
-      self._open.append(self.elements[-1])
-
-  def handle_startendtag(self, tag, attrs):
-    self.elements.append([tag, dict(attrs), ''])
-
-  def handle_endtag(self, tag):
-    assert self._open.pop()[0] == tag
-
-  def handle_data(self, data):
-    for element in self._open:
-      element[2] += data
-
-  def all(self, tag, **wanted):
-    """Returns the elements with these attributes, '_' standing for '-'."""
-    wanted = {k.rstrip('_').replace('_', '-'): v for k, v in wanted.items()}
-    return [
-      (attributes, ' '.join(text.split()))
-      for name, attributes, text in self.elements
-      if name == tag and wanted.items() <= attributes.items()
-    ]
-
-  def text(self, tag, **wanted):
-    ((_, text),) = self.all(tag, **wanted)
-    return text
 
 
 def _labels(num_dives, num_events=3, seed=0):
@@ -131,37 +85,13 @@ def _write(folder, predictions, evaluation=None, strips=_strip):
     _FACTS,
   )
   text = path.read_text('utf-8')
-  return _Page(text), text
-
-
-def _check_self_contained(page, text):
-  assert not page.all('script')
-  assert not page.all('link')
-  for _, attributes, _ in page.elements:
-    for name in ('src', 'href', 'xlink:href', 'srcset', 'action'):
-      if name in attributes:
-        assert re.match('#|data:image/jpeg;base64,', attributes[name])
-    assert not any(name.startswith('on') for name in attributes)
-  assert set(re.findall(r'https?://[^"]*', text)) <= {
-    'http://www.w3.org/2000/svg',
-    'http://www.w3.org/1999/xlink',
-  }
-  assert '@import' not in text
-  assert not re.findall(r'url\((?!#)', text)
-  # Every link has its one place.
-  ids = [a['id'] for _, a, _ in page.elements if 'id' in a]
-  assert len(ids) == len(set(ids))
-  for attributes, _ in page.all('a'):
-    target = attributes.get('href') or attributes['xlink:href']
-    assert target.removeprefix('#') in ids
-  for svg in re.findall('<svg.*?</svg>', text, re.DOTALL):
-    xml.etree.ElementTree.fromstring(svg)
+  return Page(text), text
 
 
 def test_the_page_needs_nothing_else(tmp_path):
   predictions = _predictions()
   page, text = _write(tmp_path, predictions)
-  _check_self_contained(page, text)
+  check_self_contained(page, text)
   assert (tmp_path / 'report_test.html').exists()
   assert page.text('h1') == 'test 12 dives'
   facts = page.text('dl', class_='facts')
@@ -349,7 +279,7 @@ def test_hostile_texts_are_text(tmp_path):
     json.dumps({'step': 1, f'train/{hostile}$': 1.0}) + '\n'
   )
   page, text = _write(tmp_path, predictions, evaluation)
-  _check_self_contained(page, text)
+  check_self_contained(page, text)
   assert len(page.all('img')) == 2 * 8
   assert hostile in page.text('section', id='captions')
   (_, first), (_, second) = page.all('article', class_='dive worst') + page.all(
@@ -375,7 +305,7 @@ def test_hostile_texts_are_text(tmp_path):
 def test_any_tasks(tmp_path, tasks):
   predictions = _predictions(5, tasks)
   page, text = _write(tmp_path, predictions)
-  _check_self_contained(page, text)
+  check_self_contained(page, text)
   sections = {attributes['id'] for attributes, _ in page.all('section')}
   expected = {'training'}
   if 'score' in tasks:
@@ -387,7 +317,7 @@ def test_absent_and_undefined_figures(tmp_path):
   predictions = _predictions(1)
   bare = {'split': 'test', 'num_dives': 1}
   page, text = _write(tmp_path, predictions, bare)
-  _check_self_contained(page, text)
+  check_self_contained(page, text)
   assert page.text('h1') == 'test 1 dive'
   nothing = float('nan')
   evaluation = _evaluation(predictions, events={'1': {'spearman': None}})
@@ -401,7 +331,7 @@ def test_absent_and_undefined_figures(tmp_path):
       'ceilings': {},
     }
     page, text = _write(tmp_path, predictions, evaluation)
-    _check_self_contained(page, text)
+    check_self_contained(page, text)
     assert 'nan' not in re.sub(r'base64,[^"]*', '', text).lower()
     # A single dive has no rank, and a card of a dash would say nothing.
     assert not page.all('div', data_measure='spearman')
@@ -414,7 +344,7 @@ def test_many_events(tmp_path):
   evaluation = _evaluation(predictions)
   evaluation['events'] = {e: {'spearman': e / 100} for e in range(1, 101)}
   page, text = _write(tmp_path, predictions, evaluation)
-  _check_self_contained(page, text)
+  check_self_contained(page, text)
   error = (
     predictions.outputs['score'] - predictions.labels['final_score']
   ).astype(float)
@@ -446,7 +376,7 @@ def test_training_curves(tmp_path):
   whole = ''.join(json.dumps(line) + '\n' for line in lines)
   path.write_text(whole + '[1]\n{"step": 2000, "train/lo')
   page, text = _write(tmp_path, predictions)
-  _check_self_contained(page, text)
+  check_self_contained(page, text)
   names = [
     name
     for _, name in page.all('figcaption')
