@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 import pathlib
 import platform
 
@@ -23,6 +24,24 @@ def use(workdir: pathlib.Path) -> None:
     jax.config.update(
       'jax_compilation_cache_dir', str(_cache_folder(workdir).absolute())
     )
+
+
+def use_for_user() -> None:
+  """Lets JAX cache compiled programs in the user's cache folder.
+
+  It does nothing where JAX has a cache, or the folder can't be made.
+  """
+  if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
+    return
+  home = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
+  folder = _cache_folder(pathlib.Path(home) / 'aqa_jax')
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+  except OSError:
+    return
+  jax.config.update('jax_compilation_cache_dir', str(folder))
+  # A second at least is the default: many short ones are long, too.
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
 
 
 def _cache_folder(workdir: pathlib.Path) -> pathlib.Path:

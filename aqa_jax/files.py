@@ -11,15 +11,17 @@ import numpy as np
 from tfds_mtl_aqa import atomic_file
 
 
-def write_atomically(path: str | os.PathLike[str], text: str) -> None:
-  """Writes a text file: at any time it is the old one or the new one, whole.
+def write_atomically(
+  path: str | os.PathLike[str], content: str | bytes
+) -> None:
+  """Writes a file: at any time it is the old one or the new one, whole.
 
   Args:
     path: the file, in an existing folder.
-    text: its content, written as UTF-8 with the line ends it has.
+    content: a text is written as UTF-8 with the line ends it has.
   """
   with atomic_file.replaced(path) as part:
-    part.write_text(text, encoding='utf-8', newline='')
+    part.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def json_ready(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ class Schema:
     return Vocabulary(self.words) if self.words else None
 
 
-def schema_of(info: tfds.core.DatasetInfo) -> Schema:
+def schema_of(info: tfds.core.DatasetInfo, words: Sequence[str] = ()) -> Schema:
   """Returns the labels of a dataset from its features and its metadata.
 
   Every scalar `ClassLabel` is a classification, unless the metadata's
@@ -56,6 +56,7 @@ def schema_of(info: tfds.core.DatasetInfo) -> Schema:
 
   Args:
     info: TFDS's description of the dataset.
+    words: the vocabulary, instead of the metadata's.
 
   Raises:
     InputError: the dataset lacks `final_score` or `sample`, or the vocabulary
@@ -83,10 +84,10 @@ def schema_of(info: tfds.core.DatasetInfo) -> Schema:
       f'{info.full_name}: a ClassLabel cannot have the name {taken[0]}; choose '
       "another, or leave it out of the metadata's 'classes'."
     )
-  words = metadata.get('vocabulary', ()) if has_captions(info) else ()
+  words = words or metadata.get('vocabulary', ())
   schema = Schema(
     classes=tuple((name, labels[name]) for name in names),
-    words=tuple(words),
+    words=tuple(words if has_captions(info) else ()),
     features=tuple(info.features),
   )
   # Raises here if the vocabulary is wrong.

@@ -10,11 +10,9 @@ What is finished is not trained again; what was interrupted goes on.
 
 import argparse
 import shlex
-import sys
 from collections.abc import Sequence
 
-from absl import logging
-
+from aqa_jax import small_command
 from aqa_jax.paper import paper_tables
 from aqa_jax.workdir import local_folder
 from tfds_mtl_aqa.input_error import InputError
@@ -75,12 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run() -> None:
   """Runs `main`; an InputError ends in one line and exit code 2."""
-  logging.set_verbosity(logging.ERROR)
-  try:
-    main()
-  except InputError as e:
-    print(f'aqa_jax.paper: {e}', file=sys.stderr)
-    sys.exit(2)
+  small_command.run(main, 'aqa_jax.paper')
 
 
 if __name__ == '__main__':

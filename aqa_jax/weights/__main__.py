@@ -1,15 +1,12 @@
 """Weights of the official code: `python -m aqa_jax.weights show FILE`."""
 
 import argparse
-import os
 import pathlib
-import sys
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from absl import logging
 
-from aqa_jax import own_parts
+from aqa_jax import small_command
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -59,13 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run() -> None:
   """Runs `main`; an InputError ends in one line and exit code 2."""
-  logging.set_verbosity(logging.ERROR)
-  own_parts.find_in(os.getcwd())
-  try:
-    main()
-  except InputError as e:
-    print(f'aqa_jax.weights: {e}', file=sys.stderr)
-    sys.exit(2)
+  small_command.run(main, 'aqa_jax.weights')
 
 
 if __name__ == '__main__':

@@ -339,6 +339,24 @@ def read_best(workdir: pathlib.Path) -> tuple[dict[str, Variables], int]:
       raise _damaged(folder, e, 'give the workdir of another training') from e
 
 
+def read_origin(workdir: pathlib.Path) -> dict[str, Any]:
+  """Returns the origin of the best checkpoint; see `provenance.describe`.
+
+  Args:
+    workdir: folder of a training, with a best checkpoint.
+
+  Raises:
+    InputError: the checkpoint is damaged.
+  """
+  step = max(ocp.utils.checkpoint_steps(workdir / 'best'))
+  folder = (workdir / 'best' / str(step)).absolute()
+  with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as checkpointer:
+    try:
+      return checkpointer.restore(folder / 'about')
+    except (OSError, ValueError) as e:
+      raise _damaged(folder, e, 'give the workdir of another training') from e
+
+
 def _read_variables(
   checkpointer: ocp.PyTreeCheckpointer, folder: pathlib.Path
 ) -> dict[str, Variables]:

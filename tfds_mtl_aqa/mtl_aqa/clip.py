@@ -124,7 +124,7 @@ class ClipEncoder:
     clip = self.clips[name]
     images = clip.frames.read()
     _check_sizes(images, clip.frames)
-    jpegs = [_encode(image, self.frame_size) for image in images]
+    jpegs = [encode(image, self.frame_size) for image in images]
     head, tail = clip.padding
     return [
       _PADDING.pack(head, tail),
@@ -156,12 +156,15 @@ def split_record(record: list[bytes]) -> tuple[tuple[int, int], list[bytes]]:
   return (head, tail), record[1:]
 
 
-def _encode(image: np.ndarray, frame_size: features.FrameSize) -> bytes:
+def encode(image: np.ndarray, frame_size: features.FrameSize) -> bytes:
   """Resizes a frame, without keeping its proportions, and compresses it.
 
   Args:
     image: uint8 [height, width, 3], BGR.
     frame_size: (width, height); (None, None) to keep the size.
+
+  Returns:
+    The content of a JPEG file.
   """
   width, height = frame_size
   if (

@@ -1,0 +1,1 @@
+"""Judges videos of people's own with a trained network."""

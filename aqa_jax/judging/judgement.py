@@ -1,0 +1,125 @@
+"""What a network says of a video."""
+
+import dataclasses
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from aqa_jax.evaluation.dive_words import class_words
+from aqa_jax.files import json_ready
+from aqa_jax.judging.model_card import SIMULATED
+
+_WIDTH = 80
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+  """What a network says of a video.
+
+  What the network has not learned is None or empty.
+
+  Attributes:
+    name: path of the video, or another name of it.
+    score: predicted score, points.
+    score_interval: (lowest, highest) score, points: it holds the true score of
+      90 % of the dives that are as those of the training's validation. None
+      where those are not known, or too few.
+    classes: classification -> name of the likeliest class.
+    class_probabilities: classification -> class -> probability, 0 to 1.
+    dive_number: number of a dive with these classes, such as '5253B'.
+    difficulties: height ('10m', '3m') -> difficulty of that dive.
+    caption: the commentary.
+    frame_numbers: int [frames], numbers of the frames that the network saw,
+      from 1.
+    frame_seconds: float [frames], when they are shown, s from the start.
+    importance: float [frames], points: what each of those frames adds to the
+      score or takes from it; see `frame_importance`.
+    warnings: what may make the judgement worse, sentences.
+    is_of_simulated_dives: whether the network has seen simulated dives only.
+  """
+
+  name: str
+  score: float | None
+  score_interval: tuple[float, float] | None
+  classes: Mapping[str, str]
+  class_probabilities: Mapping[str, Mapping[str, float]]
+  dive_number: str | None
+  difficulties: Mapping[str, float]
+  caption: str | None
+  frame_numbers: np.ndarray
+  frame_seconds: np.ndarray
+  importance: np.ndarray | None
+  warnings: tuple[str, ...]
+  is_of_simulated_dives: bool
+
+  @property
+  def executions(self) -> dict[str, float]:
+    """Score / difficulty by height, 0 to 30; empty without a difficulty."""
+    if self.score is None:
+      return {}
+    return {
+      height: self.score / value for height, value in self.difficulties.items()
+    }
+
+  def to_dict(self) -> dict[str, Any]:
+    """Returns all of it as JSON can hold it; a note is first, if there is one.
+
+    Its keys are the attributes; `executions`; and `note`, which tells that the
+    network has seen simulated dives only.
+    """
+    fields = {
+      field.name: getattr(self, field.name)
+      for field in dataclasses.fields(self)
+    }
+    note = {'note': SIMULATED} if self.is_of_simulated_dives else {}
+    return note | json_ready(fields | {'executions': self.executions})
+
+  def __str__(self) -> str:
+    """Returns it as lines of text."""
+    lines = []
+    if self.is_of_simulated_dives:
+      lines += textwrap.wrap(SIMULATED, _WIDTH)
+    first, last = self.frame_numbers[0], self.frame_numbers[-1]
+    lines += [
+      f'{self.name}: frames {first} to {last}, '
+      f'{self.frame_seconds[0]:.2f} to {self.frame_seconds[-1]:.2f} s'
+    ]
+    if self.score is not None:
+      line = f'  score    {self.score:.1f} points'
+      if self.score_interval is not None:
+        low, high = self.score_interval
+        line += f' (90 % interval: {low:.1f} to {high:.1f})'
+      lines.append(line)
+    if self.classes:
+      sureness = min(
+        self.class_probabilities[name][value]
+        for name, value in self.classes.items()
+      )
+      lines.append(
+        f'  dive     {class_words(self.classes)} '
+        f'(least sure: {100 * sureness:.0f} %)'
+      )
+    if self.dive_number is not None:
+      lines.append(f'  number   {self.dive_number}')
+      for height, value in self.difficulties.items():
+        line = f'           from {height}: difficulty {value:g}'
+        if height in self.executions:
+          line += f', execution {self.executions[height]:.1f} of 30'
+        lines.append(line)
+    if self.caption is not None:
+      lines += textwrap.wrap(
+        f'"{self.caption}"',
+        _WIDTH,
+        initial_indent='  says     ',
+        subsequent_indent=' ' * 11,
+      )
+    for warning in self.warnings:
+      lines += textwrap.wrap(
+        warning,
+        _WIDTH,
+        initial_indent='  warning  ',
+        subsequent_indent=' ' * 11,
+      )
+    return '\n'.join(lines)

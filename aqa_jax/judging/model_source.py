@@ -1,0 +1,155 @@
+"""Finds a model: a model folder, the workdir of a training, official files."""
+
+import json
+import os
+import pathlib
+import runpy
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import ml_collections
+import tensorflow_datasets as tfds
+
+from aqa_jax.command_line import find_config
+from aqa_jax.data.dive_split import find_builder
+from aqa_jax.data.schema import schema_of
+from aqa_jax.data.vocabulary import EOS, SOS
+from aqa_jax.judging.model import FrameFormat, Model
+from aqa_jax.judging.model_folder import is_model_folder, read_model
+from aqa_jax.systems.chosen_system import chosen_system
+from aqa_jax.weights import pretrained
+from aqa_jax.weights.checkpoint import read_best, read_origin
+from aqa_jax.workdir import recorded_config
+from tfds_mtl_aqa.input_error import InputError
+from tfds_mtl_aqa.simulated_dives.simulation_config import (
+  MTL_AQA_FRAMES_PER_SECOND,
+)
+
+# The model that comes with the installation.
+INSIDE = pathlib.Path(__file__).parent / 'longer'
+_OFFICIAL_NETWORKS = ('c3davg', 'mscadc')
+# The words of the official captioner, one a line, beside its weights.
+_VOCABULARY = 'vocabulary.txt'
+
+
+def find_model(source: str | os.PathLike[str] | None = None) -> Model:
+  """Returns a model.
+
+  Args:
+    source: a model folder; the workdir of a training; a folder of official
+      files, such as model_CNN_94.pth; or None for the model that comes with
+      aqa_jax.
+
+  Raises:
+    InputError: there is none, or it can't be read.
+  """
+  folder = INSIDE if source is None else pathlib.Path(source).expanduser()
+  if is_model_folder(folder):
+    return read_model(folder)
+  if (folder / 'config.json').exists():
+    return _from_workdir(folder)
+  if any(folder.glob('*.pth')):
+    return _from_official_files(folder)
+  raise InputError(
+    f'{folder}: holds no model; give a folder that aqa_jax.bundle has written, '
+    'the workdir of a training, or a folder of official files such as '
+    'model_CNN_94.pth.'
+  )
+
+
+def _from_workdir(workdir: pathlib.Path) -> Model:
+  recorded = recorded_config(workdir)
+  config = ml_collections.ConfigDict(recorded).lock()
+  if config.tasks == 'actions':
+    raise InputError(
+      f'{workdir}: is a pretraining on actions, which judges nothing; give the '
+      'workdir of a training on dives.'
+    )
+  builder = find_builder(config.dataset.name, config.dataset.data_dir)
+  variables, step = read_best(workdir)
+  # The dataset need not be prepared: the checkpoint has its words.
+  words = read_origin(workdir).get('vocabulary', ())
+  return Model(
+    config=config,
+    schema=schema_of(builder.info, words),
+    frame_format=_frame_format(builder.info),
+    variables=variables,
+    dataset=builder.info.full_name,
+    step=step,
+    evaluation=_evaluations(workdir),
+    intervals=None,
+  )
+
+
+def _frame_format(info: tfds.core.DatasetInfo) -> FrameFormat:
+  _, height, width, _ = info.features['video'].shape
+  metadata: Mapping[str, Any] = info.metadata or {}
+  rate = metadata.get('frames_per_second', MTL_AQA_FRAMES_PER_SECOND)
+  return FrameFormat(float(rate), width or 0, height or 0)
+
+
+def _evaluations(workdir: pathlib.Path) -> dict[str, Any]:
+  """Returns the evaluations of a training, by split."""
+  found = {}
+  for path in sorted(workdir.glob('eval_*.json')):
+    try:
+      evaluation = json.loads(path.read_text('utf-8'))
+      found[evaluation['split']] = evaluation
+    except (OSError, ValueError, KeyError, TypeError) as e:
+      raise InputError(
+        f'{path}: is damaged; evaluate again, with --mode=eval.'
+      ) from e
+  return found
+
+
+def _from_official_files(folder: pathlib.Path) -> Model:
+  for name in _OFFICIAL_NETWORKS:
+    modules = chosen_system(name).official_names.module_names()
+    if any(
+      file.stem.startswith(module)
+      for file in folder.glob('*.pth')
+      for module in modules
+    ):
+      break
+  config = runpy.run_path(str(find_config(name)))['get_config']().unlock()
+  builder = find_builder(config.dataset.name, None)
+  words = _words(folder / _VOCABULARY)
+  if not words:
+    config.tasks = 'score,classes'
+  model = Model(
+    config=config.lock(),
+    schema=schema_of(builder.info, words or (EOS, SOS)),
+    frame_format=_frame_format(builder.info),
+    variables={},
+    dataset=builder.info.full_name,
+    step=0,
+    evaluation={},
+    intervals=None,
+  )
+  variables, _ = pretrained.initialize(
+    model.abstract_variables(),
+    str(folder),
+    'everything',
+    chosen_system(name).official_names,
+  )
+  missing = sorted(
+    {
+      path[1].key
+      for path, leaf in jax.tree_util.tree_leaves_with_path(variables)
+      if isinstance(leaf, jax.ShapeDtypeStruct)
+    }
+  )
+  if missing:
+    raise InputError(
+      f'{folder}: lacks the weights of {", ".join(missing)}; give a folder '
+      'with all files of a network.'
+    )
+  return model.replace(variables=variables)
+
+
+def _words(path: pathlib.Path) -> list[str]:
+  """Returns the words of a file; none where it is not there."""
+  if not path.exists():
+    return []
+  return path.read_text('utf-8').split('\n')[:-1]

@@ -1,0 +1,36 @@
+"""Runs a command whose errors end in one line."""
+
+import os
+import sys
+from collections.abc import Callable
+
+from absl import logging
+
+from aqa_jax import own_parts
+from tfds_mtl_aqa.input_error import InputError
+
+
+def run(main: Callable[[], int | None], program: str) -> None:
+  """Runs a command, and ends the program with its exit code.
+
+  The code is what `main` returns, 0 for None; 2 for an InputError, and 130
+  after Ctrl-C.
+
+  Args:
+    main: the command.
+    program: name of the program, which begins a line of error.
+  """
+  # Libraries print warnings that a user can do nothing about.
+  logging.set_verbosity(logging.ERROR)
+  own_parts.find_in(os.getcwd())
+  try:
+    code = main()
+  except InputError as e:
+    print(f'{program}: {e}', file=sys.stderr)
+    code = 2
+  except KeyboardInterrupt:
+    print(f'{program}: interrupted.', file=sys.stderr, flush=True)
+    sys.stdout.flush()
+    # Not sys.exit: XLA may be compiling, and would crash.
+    os._exit(130)
+  sys.exit(code or 0)

@@ -1,0 +1,40 @@
+"""Numbers of dives from their classes, against the numbers of MTL-AQA."""
+
+import pytest
+
+from aqa_jax.judging.dive_number import difficulty, dive_number
+from tfds_mtl_aqa.labels import CLASS_NAMES
+from tfds_mtl_aqa.simulated_dives.dive_numbers import (
+  MTL_AQA_DIVES,
+  parse_dive_number,
+)
+
+
+def _classes(number):
+  dive = parse_dive_number(number, 3.0)
+  return {
+    name: names[getattr(dive, name)] for name, names in CLASS_NAMES.items()
+  }
+
+
+@pytest.mark.parametrize('number', [row[0] for row in MTL_AQA_DIVES])
+def test_every_dive_of_mtl_aqa(number):
+  assert dive_number(_classes(number)) == number
+
+
+def test_dives_that_are_none():
+  inward = _classes('626C') | {'rotation_type': 'inward'}
+  assert dive_number(inward) is None
+  without = _classes('107B')
+  del without['twists']
+  assert dive_number(without) is None
+  assert dive_number({'stroke': 'crawl'}) is None
+
+
+def test_difficulties():
+  # World Aquatics' table: 3.0 from 10 m, 3.1 from 3 m.
+  assert difficulty('107B', '10m') == 3.0
+  assert difficulty('107B', '3m') == 3.1
+  # From the platform alone.
+  assert difficulty('207B', '3m') is None
+  assert difficulty('909C', '10m') is None

@@ -1,0 +1,314 @@
+"""A model as a folder, as a library and as a command."""
+
+import concurrent.futures
+import contextlib
+import csv
+import json
+
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+import yaml
+from video_test import write_video
+
+import aqa_jax
+from aqa_jax import bundle, train
+from aqa_jax import judge as judge_command
+from aqa_jax.data.dive_split import open_builder
+from aqa_jax.judging import model_folder
+from aqa_jax.judging.clip import Clip
+from aqa_jax.judging.conformal import ScoreIntervals
+from aqa_jax.judging.judge import Judge
+from aqa_jax.judging.model_source import find_model
+from tfds_mtl_aqa.input_error import InputError
+
+
+@pytest.fixture(name='trained', scope='module')
+def fixture_trained(tmp_path_factory, tiny_overrides):
+  """The workdir of a training that has one checkpoint, of its first state."""
+  from aqa_jax.configs import quickstart
+
+  config = quickstart.get_config()
+  config.update_from_flattened_dict(tiny_overrides)
+  config.mesh.data = 1
+  workdir = tmp_path_factory.mktemp('trained')
+  training = train.set_up(config, workdir)
+  with contextlib.closing(training.checkpoints):
+    training.state = training.setup.create_state()
+    training.checkpoints.save_best(training.state, 0.5)
+    predictions = training.predictions(training.tests['test'])
+  return workdir, predictions
+
+
+@pytest.fixture(name='folder', scope='module')
+def fixture_folder(trained, tmp_path_factory):
+  """The model folder that was made of it."""
+  folder = tmp_path_factory.mktemp('models') / 'model'
+  bundle.main([f'--workdir={trained[0]}', f'--out={folder}'])
+  return folder
+
+
+@pytest.fixture(name='judge', scope='module')
+def fixture_judge(folder):
+  return aqa_jax.load(folder)
+
+
+def _clips(judge, tiny_dives, count=8):
+  """Returns dives of the test split as clips."""
+  builder = open_builder('simulated_dives/tiny', str(tiny_dives))
+  split = train.dive_selection.select(builder, 'test')
+  margin = (24 - judge.model.video_input.window_frames) // 2
+  return [
+    Clip(
+      name=f'dive {index}',
+      frames=list(split[index]['video'])[margin:-margin],
+      numbers=np.arange(1, 21),
+      seconds=np.arange(20) / 5,
+      padded=0,
+      warnings=(),
+    )
+    for index in range(count)
+  ]
+
+
+def _video(seed=0, frames=30):
+  rng = np.random.default_rng(seed)
+  return rng.integers(0, 256, (frames, 24, 32, 3), np.uint8)
+
+
+def test_a_dive_is_judged_as_it_was_evaluated(trained, judge, tiny_dives):
+  _, predictions = trained
+  clips = _clips(judge, tiny_dives)
+  for judged in (
+    [judge.judge(clip) for clip in clips],
+    list(judge.judge_each(iter(clips))),
+  ):
+    for index, judgement in enumerate(judged):
+      outputs = predictions.outputs
+      assert judgement.score == pytest.approx(outputs['score'][index], rel=1e-5)
+      assert judgement.caption == ' '.join(outputs['captions'][index])
+      row = {
+        name: probabilities[index]
+        for name, probabilities in outputs['class_probabilities'].items()
+      }
+      for name, probabilities in row.items():
+        ours = judgement.class_probabilities[name]
+        np.testing.assert_allclose(
+          list(ours.values()), probabilities, rtol=1e-4
+        )
+        assert judgement.classes[name] == max(ours, key=ours.get)
+
+
+def test_importance_is_of_the_frames_that_are_seen(judge):
+  judgement = judge(_video())
+  assert judgement.importance.shape == judgement.frame_numbers.shape == (12,)
+  assert judgement.frame_numbers.tolist() == list(range(19, 31))
+  np.testing.assert_allclose(
+    judgement.frame_seconds, (judgement.frame_numbers - 1) / 5
+  )
+  # A frame that the network does not see changes nothing.
+  video = _video()
+  video[:15] = 0
+  assert judge(video).score == judgement.score
+  video[25] = 0
+  assert judge(video).score != judgement.score
+
+
+def test_the_interval_is_that_of_the_validation_dives(trained, judge, folder):
+  workdir, _ = trained
+  training = train.set_up(find_model(workdir).config, workdir)
+  with contextlib.closing(training.checkpoints):
+    training.state = training.checkpoints.restore_best(training.state)
+    predictions = training.predictions(training.validation)
+  errors = np.abs(
+    predictions.outputs['score'] - predictions.label('final_score')
+  )
+  stored = json.loads((folder / 'model.json').read_text())['absolute_errors']
+  np.testing.assert_allclose(stored, np.sort(errors), atol=1e-3)
+  # Four dives promise no 90 %.
+  judgement = judge(_video())
+  assert judgement.score_interval is None
+  intervals = ScoreIntervals(tuple(range(1, 20)))
+  other = Judge(judge.model.replace(intervals=intervals))
+  low, high = other(_video()).score_interval
+  assert (low, high) == (judgement.score - 18, judgement.score + 18)
+
+
+def test_a_list_is_judged_as_its_videos_are(judge):
+  videos = [_video(seed) for seed in range(11)]
+  together = judge(videos)
+  assert len(together) == 11
+  for video, judgement in zip(videos, together, strict=True):
+    assert judgement.score == pytest.approx(judge(video).score, rel=1e-5)
+  assert judge([]) == []
+
+
+def test_several_threads(judge):
+  videos = [_video(seed) for seed in range(6)]
+  alone = [judge(video).score for video in videos]
+  with concurrent.futures.ThreadPoolExecutor(4) as pool:
+    assert [j.score for j in pool.map(judge, videos)] == alone
+
+
+def test_it_says_that_it_has_seen_simulated_dives_only(judge):
+  judgement = judge(_video())
+  assert str(judgement).startswith('This model has seen simulated dives only')
+  assert next(iter(judgement.to_dict())) == 'note'
+  # JSON has no infinity, and no array.
+  assert json.loads(json.dumps(judgement.to_dict(), allow_nan=False))
+
+
+def test_a_folder_holds_what_it_says(trained, folder):
+  workdir, _ = trained
+  assert sorted(file.name for file in folder.iterdir()) == [
+    'README.md', 'evaluation.json', 'model.json', 'model.safetensors',
+  ]  # fmt: skip
+  model, original = find_model(folder), find_model(workdir)
+  for found, expected in zip(
+    jax.tree.leaves(model.variables),
+    jax.tree.leaves(dict(original.variables)),
+    strict=True,
+  ):
+    np.testing.assert_array_equal(found, expected)
+  for name in ('schema', 'frame_format', 'dataset', 'step', 'video_input'):
+    assert getattr(model, name) == getattr(original, name)
+  _, front, _ = (folder / 'README.md').read_text().split('---\n', 2)
+  card = yaml.safe_load(front)
+  assert card['license'] == 'apache-2.0' and card['model-index']
+  # Nothing of the machine that it was trained on.
+  assert str(workdir) not in (folder / 'model.json').read_text()
+
+
+def test_float16_takes_half_the_room(trained, folder, judge, tmp_path):
+  bundle.main(
+    [f'--workdir={trained[0]}', f'--out={tmp_path}', '--dtype=float16']
+  )
+  stored = safetensors.numpy.load_file(tmp_path / 'model.safetensors')
+  assert {str(a.dtype) for a in stored.values()} == {'float16', 'int32'} or {
+    str(a.dtype) for a in stored.values()
+  } == {'float16'}
+  sizes = [
+    (path / 'model.safetensors').stat().st_size for path in (folder, tmp_path)
+  ]
+  assert sizes[1] < 0.7 * sizes[0]
+  assert aqa_jax.load(tmp_path)(_video()).score == pytest.approx(
+    judge(_video()).score, rel=1e-2
+  )
+
+
+def _damage_json(folder):
+  (folder / 'model.json').write_text('{"format": 1}')
+
+
+def _damage_weights(folder):
+  path = folder / 'model.safetensors'
+  path.write_bytes(path.read_bytes()[:-100])
+
+
+def _change_shape(folder):
+  path = folder / 'model.safetensors'
+  weights = safetensors.numpy.load_file(path)
+  name = next(name for name in weights if name.endswith('kernel'))
+  weights[name] = weights[name][..., :1]
+  safetensors.numpy.save_file(weights, path)
+
+
+def _remove_weights(folder):
+  (folder / 'model.safetensors').unlink()
+
+
+def _of_another_version(folder):
+  (folder / 'model.json').write_text('{"format": 99}')
+
+
+@pytest.mark.parametrize(
+  'damage',
+  [
+    _damage_json,
+    _damage_weights,
+    _change_shape,
+    _remove_weights,
+    _of_another_version,
+  ],
+)
+def test_damaged_folders(folder, tmp_path, damage):
+  model_folder.write_model(find_model(folder), tmp_path)
+  damage(tmp_path)
+  with pytest.raises(InputError, match=r'model\.(json|safetensors)'):
+    find_model(tmp_path)
+
+
+def test_folders_without_a_model(tmp_path):
+  with pytest.raises(InputError, match='holds no model'):
+    find_model(tmp_path)
+
+
+def test_official_files(tmp_path):
+  """Heads alone are no network; the message names what is missing."""
+  from aqa_jax.weights.torch_file import write_torch_file
+
+  write_torch_file(
+    tmp_path / 'model_score_regressor_94.pth',
+    {
+      'fc_final_score.weight': np.zeros((1, 4096), np.float32),
+      'fc_final_score.bias': np.zeros(1, np.float32),
+    },
+  )
+  with pytest.raises(InputError, match='lacks the weights of c3d'):
+    find_model(tmp_path)
+
+
+def _run(*arguments):
+  return judge_command.main([*map(str, arguments)])
+
+
+def test_the_command(folder, tmp_path, capsys):
+  for name in ('a.mp4', 'b.mp4'):
+    write_video(tmp_path / name, range(20, 220, 2), rate=5)
+  (tmp_path / 'broken.mp4').write_text('no video')
+  code = _run(
+    tmp_path, f'--model={folder}', '--csv=-', f'--json={tmp_path}/out.json'
+  )
+  said = capsys.readouterr()
+  # One can't be read; the others are judged.
+  assert code == 1 and 'broken.mp4' in said.err
+  rows = list(csv.DictReader(said.out.splitlines()))
+  judged = json.loads((tmp_path / 'out.json').read_text())
+  names = [str(tmp_path / name) for name in ('a.mp4', 'b.mp4')]
+  assert [row['name'] for row in rows] == names
+  assert [j['name'] for j in judged] == names
+  for row, judgement in zip(rows, judged, strict=True):
+    assert float(row['score']) == judgement['score']
+    assert int(row['last_frame_number']) == 100
+    assert row['classes/position'] == judgement['classes']['position']
+  code = _run(tmp_path / 'a.mp4', f'--model={folder}', '--end=2.4s')
+  said = capsys.readouterr()
+  assert code == 0 and 'frames 2 to 13' in said.out
+
+
+@pytest.mark.parametrize(
+  'arguments, message',
+  [
+    (['absent.mp4'], 'absent.mp4'),
+    (['*.mov'], 'is not there'),
+    (['.'], 'holds neither'),
+    (['a.mp4', '--json=-', '--csv=-'], 'one of them'),
+    (['a.mp4', '--json=no/such/out.json'], 'its folder is not there'),
+    (['a.mp4', '--model=.'], 'holds no model'),
+  ],
+)
+def test_calls_that_are_wrong(tmp_path, monkeypatch, arguments, message):
+  (tmp_path / 'empty').mkdir()
+  (tmp_path / 'a').mkdir()
+  write_video(tmp_path / 'a/a.mp4', [1, 2, 3])
+  folder = 'empty' if arguments == ['.'] else 'a'
+  monkeypatch.chdir(tmp_path / folder)
+  with pytest.raises(InputError, match=message):
+    _run(*arguments)
+
+
+@pytest.mark.parametrize('end', ['2.4', 's', '-3', '1e9s', 'frame 3'])
+def test_ends_that_are_none(end):
+  with pytest.raises(SystemExit, match='2'):
+    _run('a.mp4', f'--end={end}')

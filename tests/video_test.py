@@ -1,0 +1,138 @@
+"""Frames with their times: of files, folders and arrays."""
+
+import fractions
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from aqa_jax.judging import video
+from tfds_mtl_aqa.input_error import InputError
+
+
+def _image(grey):
+  return np.full((24, 32, 3), grey, np.uint8)
+
+
+def write_video(path, greys, rate=25, times=None, codec='libx264', **options):
+  """Writes frames of one grey each; `times` are in 1/1000 s."""
+  with av.open(str(path), 'w') as container:
+    stream = container.add_stream(codec, rate=rate, options=options)
+    stream.width, stream.height = 32, 24
+    stream.pix_fmt = 'yuv420p'
+    if times is not None:
+      stream.codec_context.time_base = fractions.Fraction(1, 1000)
+    for index, grey in enumerate(greys):
+      frame = av.VideoFrame.from_ndarray(_image(grey), format='bgr24')
+      if times is not None:
+        frame.pts, frame.time_base = times[index], fractions.Fraction(1, 1000)
+      container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+
+
+_GREYS = list(range(20, 220, 5))
+
+
+@pytest.mark.parametrize('name', ['a.mp4', 'a.mkv', 'a.mov', 'a.ts'])
+def test_a_file(tmp_path, name):
+  path = tmp_path / name
+  write_video(path, _GREYS)
+  frames = list(video.read_file(path))
+  assert [frame.number for frame in frames] == list(range(1, 41))
+  np.testing.assert_allclose(
+    [frame.seconds for frame in frames], np.arange(40) / 25, atol=2e-3
+  )
+  greys = [frame.image.mean() for frame in frames]
+  np.testing.assert_allclose(greys, _GREYS, atol=4)
+  assert frames[0].image.dtype == np.uint8
+
+
+def test_an_avi_with_frames_out_of_order(tmp_path):
+  """An AVI has no times of its own, and B-frames come early."""
+  path = tmp_path / 'a.avi'
+  write_video(path, _GREYS, codec='mpeg4', bf='2')
+  frames = list(video.read_file(path))
+  seconds = np.array([frame.seconds for frame in frames])
+  assert (np.diff(seconds) > 0).all()
+  assert seconds[-1] == pytest.approx((len(frames) - 1) / 25, abs=0.1)
+  greys = np.array([frame.image.mean() for frame in frames])
+  # In their order; to this codec two greys may be one.
+  assert (np.diff(greys) >= 0).all() and len(set(greys)) > 20
+
+
+def test_a_variable_rate(tmp_path):
+  times = [0, 40, 80, 200, 210, 400]
+  write_video(tmp_path / 'a.mp4', _GREYS[:6], times=times)
+  frames = list(video.read_file(tmp_path / 'a.mp4'))
+  np.testing.assert_allclose(
+    [1000 * frame.seconds for frame in frames], times, atol=1.5
+  )
+
+
+def test_files_that_are_no_videos(tmp_path):
+  (tmp_path / 'text.mp4').write_text('no video')
+  (tmp_path / 'empty.mp4').touch()
+  for path in (*tmp_path.iterdir(), tmp_path / 'absent.mp4'):
+    with pytest.raises(InputError, match=path.name):
+      list(video.read_file(path))
+
+
+def test_a_file_that_is_cut_short(tmp_path):
+  path = tmp_path / 'a.mkv'
+  write_video(path, _GREYS * 4)
+  data = path.read_bytes()
+  path.write_bytes(data[: len(data) // 2])
+  try:
+    frames = list(video.read_file(path))
+  except InputError as e:
+    assert 'a.mkv' in str(e)
+  else:
+    assert 0 < len(frames) < 160
+
+
+def test_a_folder_of_images(tmp_path):
+  for number in (1, 2, 10):
+    cv2.imwrite(str(tmp_path / f'{number}.png'), _image(number))
+  (tmp_path / '._2.png').write_bytes(b'of macOS')
+  (tmp_path / 'notes.txt').touch()
+  assert video.is_image_folder(tmp_path)
+  frames = list(video.read_folder(tmp_path, 20.0))
+  assert [frame.image[0, 0, 0] for frame in frames] == [1, 2, 10]
+  assert [frame.seconds for frame in frames] == [0, 0.05, 0.1]
+  (tmp_path / '3.png').write_bytes(b'no image')
+  with pytest.raises(InputError, match='3.png'):
+    list(video.read_folder(tmp_path, 20.0))
+
+
+def test_the_videos_of_a_folder(tmp_path):
+  for name in ('b.MOV', 'a.mp4', 'notes.txt', '._a.mp4'):
+    (tmp_path / name).touch()
+  (tmp_path / 'frames').mkdir()
+  cv2.imwrite(str(tmp_path / 'frames/1.jpg'), _image(3))
+  (tmp_path / 'empty').mkdir()
+  names = [path.name for path in video.videos_in(tmp_path)]
+  assert names == ['a.mp4', 'b.MOV', 'frames']
+
+
+def test_an_array():
+  array = np.zeros((3, 24, 32, 3), np.uint8)
+  array[..., 0] = 255
+  frames = list(video.read_array(array, 10.0))
+  assert [frame.seconds for frame in frames] == [0, 0.1, 0.2]
+  # Red is the last channel of BGR.
+  assert frames[0].image[0, 0].tolist() == [0, 0, 255]
+
+
+@pytest.mark.parametrize(
+  'array',
+  [
+    np.zeros((3, 24, 32, 3), np.float32),
+    np.zeros((24, 32, 3), np.uint8),
+    np.zeros((3, 24, 32, 4), np.uint8),
+    np.zeros((0, 24, 32, 3), np.uint8),
+  ],
+)
+def test_arrays_that_are_no_videos(array):
+  with pytest.raises(InputError, match='is no video'):
+    list(video.read_array(array, 10.0))
