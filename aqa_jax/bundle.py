@@ -6,17 +6,11 @@ The folder holds all that it takes to judge a video; see `judging.model_folder`.
 """
 
 import argparse
-import contextlib
 import pathlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from aqa_jax import small_command
 from tfds_mtl_aqa.input_error import InputError
-
-if TYPE_CHECKING:
-  from aqa_jax.judging.conformal import ScoreIntervals
-  from aqa_jax.judging.model import Model
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -45,65 +39,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     default='float32',
     help='of the weights in the file; float16 takes half the room',
   )
-  parser.add_argument(
-    '--data_dir', help='where the dataset is; default: as in the training'
-  )
-  parser.add_argument(
-    '--no_intervals',
-    action='store_true',
-    help='scores without intervals: needs no dataset',
-  )
   chosen = parser.parse_args(arguments)
   if chosen.out.exists() and not chosen.out.is_dir():
     raise InputError(f'--out={chosen.out}: is no folder; give another name.')
   # It takes seconds to import: errors in the arguments come before.
+  from aqa_jax.evaluation.conformal import COVERAGE
   from aqa_jax.judging.model_folder import write_model
   from aqa_jax.judging.model_source import find_model
 
   model = find_model(chosen.workdir)
-  if not chosen.no_intervals and (chosen.workdir / 'best').is_dir():
-    intervals = _intervals(model, chosen.workdir, chosen.data_dir)
-    model = model.replace(intervals=intervals)
   write_model(model, chosen.out, chosen.dtype)
   print(
     f'{model.num_parameters():,} parameters of step {model.step}, as '
     f'{chosen.dtype}.'
   )
   if model.intervals:
+    half = model.intervals.half_width(COVERAGE)
     print(
-      f'90 % of the scores lie within {model.intervals.half_width(0.9):.2f} '
-      f'points (inf: unknown), by {len(model.intervals.errors)} validation '
-      'dives.'
+      f'Intervals by {len(model.intervals.errors)} validation dives: '
+      f'{100 * COVERAGE:g} % lie within {half:.2f} points.'
+    )
+  else:
+    print(
+      'Its scores have no intervals: those are of a training that was '
+      'evaluated with dives held out (--mode=eval).'
     )
   size = sum(file.stat().st_size for file in chosen.out.iterdir())
   print(f'Written: {chosen.out}, {size / 1e6:.2f} MB.')
-
-
-def _intervals(
-  model: 'Model', workdir: pathlib.Path, data_dir: str | None
-) -> 'ScoreIntervals':
-  """Returns the errors on the dives that the training held out."""
-  from aqa_jax import train
-  from aqa_jax.judging.conformal import ScoreIntervals
-
-  config = model.config.copy_and_resolve_references().unlock()
-  if config.select_on != 'validation':
-    raise InputError(
-      f'{workdir}: held no dives out (config.select_on='
-      f"'{config.select_on}'), which intervals need; give --no_intervals."
-    )
-  if data_dir is not None:
-    config.dataset.data_dir = data_dir
-  # They are not read.
-  config.test_splits = ()
-  training = train.set_up(config.lock(), workdir)
-  with contextlib.closing(training.checkpoints):
-    training.state = training.checkpoints.restore_best(training.state)
-    print(f'Predicting {len(training.validation)} validation dives.')
-    predictions = training.predictions(training.validation)
-  return ScoreIntervals.of(
-    predictions.outputs['score'], predictions.label('final_score')
-  )
 
 
 def run() -> None:

@@ -20,6 +20,7 @@ from aqa_jax.data.input_pipeline import VideoInput
 from aqa_jax.data.schema import schema_of
 from aqa_jax.dive_training import DiveTraining
 from aqa_jax.evaluation import evaluation_files, predict
+from aqa_jax.evaluation.conformal import ScoreIntervals
 from aqa_jax.evaluation.evaluator import (
   Evaluator,
   chosen_evaluators,
@@ -202,8 +203,9 @@ def evaluate_best(training: DiveTraining) -> dict[str, dict[str, Any]]:
   Returns:
     By test split, on the first process: split, step, selected_on ('validation'
     or 'test'), trained_on (how many of its dives were trained on, or chose the
-    checkpoint), is_finished (whether training has done its last step), and what
-    `predict.measure` and `config.evaluators` measure.
+    checkpoint), is_finished (whether training has done its last step);
+    score_interval, see `ScoreIntervals.measure`, if dives were held out; and
+    what `predict.measure` and `config.evaluators` measure.
 
   Raises:
     InputError: there is no checkpoint.
@@ -220,15 +222,32 @@ def evaluate_best(training: DiveTraining) -> dict[str, dict[str, Any]]:
   evaluators = chosen_evaluators(
     training.config, training.setup.tasks, training.train_labels()
   )
+  intervals = _calibrate(training)
   evaluations = {}
   for name in training.tests:
-    evaluations[name] = _evaluate_split(training, name, evaluators)
+    evaluations[name] = _evaluate_split(training, name, evaluators, intervals)
   print(f'\nPredictions and evaluations are in {training.workdir}.')
   return evaluations
 
 
+def _calibrate(training: DiveTraining) -> ScoreIntervals | None:
+  """Returns the errors on the dives held out; None if there are none."""
+  if training.config.select_on != 'validation':
+    return None
+  predictions = training.predictions(training.validation)
+  intervals = ScoreIntervals.of(
+    predictions.outputs['score'], predictions.label('final_score')
+  )
+  if jax.process_index() == 0:
+    intervals.write(training.workdir, int(training.state.step))
+  return intervals
+
+
 def _evaluate_split(
-  training: DiveTraining, name: str, evaluators: list[Evaluator]
+  training: DiveTraining,
+  name: str,
+  evaluators: list[Evaluator],
+  intervals: ScoreIntervals | None,
 ) -> dict[str, Any]:
   """Returns one test split's evaluation; the first process writes its files."""
   split, tasks = training.tests[name], training.setup.tasks
@@ -243,6 +262,10 @@ def _evaluate_split(
   if jax.process_index():
     return evaluation
   predict.add_figures(evaluation, predict.measure(tasks, predictions), 'a task')
+  if intervals is not None:
+    evaluation['score_interval'] = intervals.measure(
+      predictions.outputs['score'], predictions.label('final_score')
+    )
   for evaluator in evaluators:
     predict.add_figures(
       evaluation, evaluator.evaluate(predictions), type(evaluator).__name__

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from aqa_jax.judging.conformal import ScoreIntervals
+from aqa_jax.evaluation.conformal import ScoreIntervals
 from tfds_mtl_aqa.input_error import InputError
 
 

@@ -16,9 +16,9 @@ import aqa_jax
 from aqa_jax import bundle, train
 from aqa_jax import judge as judge_command
 from aqa_jax.data.dive_split import open_builder
+from aqa_jax.evaluation.conformal import ScoreIntervals, read_intervals
 from aqa_jax.judging import model_folder
 from aqa_jax.judging.clip import Clip
-from aqa_jax.judging.conformal import ScoreIntervals
 from aqa_jax.judging.judge import Judge
 from aqa_jax.judging.model_source import find_model
 from tfds_mtl_aqa.input_error import InputError
@@ -37,6 +37,7 @@ def fixture_trained(tmp_path_factory, tiny_overrides):
   with contextlib.closing(training.checkpoints):
     training.state = training.setup.create_state()
     training.checkpoints.save_best(training.state, 0.5)
+    train.evaluate_best(training)
     predictions = training.predictions(training.tests['test'])
   return workdir, predictions
 
@@ -237,6 +238,21 @@ def test_damaged_folders(folder, tmp_path, damage):
   damage(tmp_path)
   with pytest.raises(InputError, match=r'model\.(json|safetensors)'):
     find_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+  'content, message',
+  [
+    ('{"step": 1, "absolute_errors": [1.0]}', 'not of the best'),
+    ('[1.0]', 'is damaged'),
+    ('{"step": 0}', 'is damaged'),
+  ],
+)
+def test_errors_of_another_checkpoint(tmp_path, content, message):
+  (tmp_path / 'calibration.json').write_text(content)
+  with pytest.raises(InputError, match=message):
+    read_intervals(tmp_path, 0)
+  assert read_intervals(tmp_path / 'absent', 0) is None
 
 
 def test_folders_without_a_model(tmp_path):

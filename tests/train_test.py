@@ -18,7 +18,7 @@ from dive_tasks import dive_tasks
 
 from aqa_jax import train
 from aqa_jax.configs import quickstart
-from aqa_jax.evaluation import baselines, caption_metrics
+from aqa_jax.evaluation import baselines, caption_metrics, conformal
 from aqa_jax.system import with_compute_dtype
 from aqa_jax.systems.chosen_system import chosen_system
 from aqa_jax.tasks.chosen_tasks import chosen_classes
@@ -137,6 +137,29 @@ def test_predictions_give_the_measures(trained):
   assert evaluation['bleu_1'] == pytest.approx(_bleu_1(said, true), abs=1e-6)
   for name, value in caption_metrics.caption_bleu(said, true).items():
     assert evaluation[name] == pytest.approx(value)
+
+
+def test_the_coverage_of_the_intervals(trained):
+  """Counted again, from the files alone."""
+  workdir, _ = trained
+  stored = json.loads((workdir / 'calibration.json').read_text())
+  # Four dives are held out: they promise no 90 %.
+  assert len(stored['absolute_errors']) == 4
+  measured = _evaluation(workdir)['score_interval']
+  assert measured == {
+    'coverage_wanted': 0.9, 'coverage': 1.0, 'half_width': None,
+  }  # fmt: skip
+  assert stored['step'] == _evaluation(workdir)['step']
+  rows = _rows(workdir)
+  predicted, true = (
+    np.array([float(row[name]) for row in rows])
+    for name in ('predicted_score', 'true_score')
+  )
+  intervals = conformal.ScoreIntervals((1.0,) * 17 + (5.0, 20.0))
+  found = intervals.measure(predicted, true)
+  # The 18th of 19 errors: ceil(20 * 0.9).
+  assert found['half_width'] == 5.0
+  assert found['coverage'] == np.mean(np.abs(predicted - true) <= 5)
 
 
 def _bleu_1(said, true):

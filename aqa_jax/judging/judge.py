@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aqa_jax.data.input_pipeline import make_inputs
+from aqa_jax.evaluation.conformal import COVERAGE
 from aqa_jax.evaluation.frame_importance import make_importance_step
 from aqa_jax.judging import dive_number, video
 from aqa_jax.judging.clip import Clip, Window, read_clip
@@ -25,7 +26,6 @@ from tfds_mtl_aqa.input_error import InputError
 # A path, or uint8 [frames, height, width, 3], RGB.
 Video = str | os.PathLike[str] | np.ndarray
 
-_COVERAGE = 0.9
 # So many videos are in memory and on the device at once.
 _BATCH = 8
 
@@ -202,7 +202,7 @@ class Judge:
     score = float(row['score']) if 'score' in row else None
     interval = None
     if score is not None and model.intervals is not None:
-      half = model.intervals.half_width(_COVERAGE)
+      half = model.intervals.half_width(COVERAGE)
       if math.isfinite(half):
         interval = (score - half, score + half)
     names = model.schema.class_names

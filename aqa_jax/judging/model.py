@@ -12,7 +12,7 @@ import numpy as np
 
 from aqa_jax.data.input_pipeline import VideoInput
 from aqa_jax.data.schema import Schema
-from aqa_jax.judging.conformal import ScoreIntervals
+from aqa_jax.evaluation.conformal import ScoreIntervals
 from aqa_jax.systems.chosen_system import chosen_system
 from aqa_jax.task import Task
 from aqa_jax.train_state import Variables

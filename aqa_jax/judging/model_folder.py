@@ -19,8 +19,8 @@ import safetensors.numpy
 from flax import traverse_util
 
 from aqa_jax.data.schema import Schema
+from aqa_jax.evaluation.conformal import ScoreIntervals
 from aqa_jax.files import json_ready, write_atomically
-from aqa_jax.judging.conformal import ScoreIntervals
 from aqa_jax.judging.model import FrameFormat, Model
 from aqa_jax.judging.model_card import model_card
 from tfds_mtl_aqa.input_error import InputError

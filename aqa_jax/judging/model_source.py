@@ -15,6 +15,7 @@ from aqa_jax.command_line import find_config
 from aqa_jax.data.dive_split import find_builder
 from aqa_jax.data.schema import schema_of
 from aqa_jax.data.vocabulary import EOS, SOS
+from aqa_jax.evaluation.conformal import read_intervals
 from aqa_jax.judging.model import FrameFormat, Model
 from aqa_jax.judging.model_folder import is_model_folder, read_model
 from aqa_jax.systems.chosen_system import chosen_system
@@ -78,7 +79,7 @@ def _from_workdir(workdir: pathlib.Path) -> Model:
     dataset=builder.info.full_name,
     step=step,
     evaluation=_evaluations(workdir),
-    intervals=None,
+    intervals=read_intervals(workdir, step),
   )
 
 

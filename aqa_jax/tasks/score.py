@@ -36,6 +36,17 @@ def score_loss(predicted: jax.Array, points: jax.Array) -> jax.Array:
   return jnp.mean(error**2) + jnp.mean(jnp.abs(error))
 
 
+def _interval_line(measured: Mapping[str, Any]) -> str:
+  """Returns how wide the intervals of scores are, and how many dives hold."""
+  wanted, coverage, half = (
+    measured[name] for name in ('coverage_wanted', 'coverage', 'half_width')
+  )
+  return (
+    f'{100 * wanted:g} % interval of a score: +- {cell(half, 2)} points, holds '
+    f'{100 * coverage:.1f} % of these'
+  )
+
+
 @dataclasses.dataclass(frozen=True)
 class ScoreTask(Task):
   """The final score, in points.
@@ -140,6 +151,8 @@ class ScoreTask(Task):
       if name == 'model' and 'spearman' in intervals:
         ends = [interval(intervals[key], n) for key, n in _DECIMALS.items()]
         lines.append(line('  95 % interval', ends))
+    if 'score_interval' in evaluation:
+      lines.append(_interval_line(evaluation['score_interval']))
     for name, key in (
       ('model, execution alone', 'execution_spearman'),
       ('model, within an event', 'spearman_within_events'),

@@ -1,14 +1,20 @@
 """Intervals of scores by split-conformal prediction."""
 
 import dataclasses
+import json
 import math
+import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 
+from aqa_jax.files import write_atomically
 from tfds_mtl_aqa.input_error import InputError
 
+# Share of the dives whose score lies in its interval.
+COVERAGE = 0.9
 _DECIMALS = 3
+_FILE = 'calibration.json'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,3 +70,62 @@ class ScoreIntervals:
     # Rounded, for a product such as 20 * 0.9 may be a little more than 18.
     rank = math.ceil(round((len(self.errors) + 1) * coverage, 9))
     return self.errors[rank - 1] if rank <= len(self.errors) else math.inf
+
+  def measure(
+    self, predicted: np.ndarray, true: np.ndarray
+  ) -> dict[str, float]:
+    """Returns how well the intervals of COVERAGE hold on other dives.
+
+    Args:
+      predicted: predicted scores, points.
+      true: true scores, points.
+
+    Returns:
+      coverage_wanted and coverage, shares from 0 to 1; and half_width, points.
+    """
+    half = self.half_width(COVERAGE)
+    is_covered = np.abs(predicted - true) <= half
+    return {
+      'coverage_wanted': COVERAGE,
+      'coverage': float(is_covered.mean()),
+      'half_width': half,
+    }
+
+  def write(self, workdir: pathlib.Path, step: int) -> None:
+    """Writes the errors into calibration.json.
+
+    Args:
+      workdir: folder of the training.
+      step: step of the checkpoint that they are of.
+    """
+    content = {'step': step, 'absolute_errors': list(self.errors)}
+    write_atomically(workdir / _FILE, json.dumps(content) + '\n')
+
+
+def read_intervals(workdir: pathlib.Path, step: int) -> ScoreIntervals | None:
+  """Returns the intervals of a training; None where it has no calibration.json.
+
+  Args:
+    workdir: folder of the training.
+    step: step of its best checkpoint.
+
+  Raises:
+    InputError: the file is damaged, or of another step.
+  """
+  path = workdir / _FILE
+  try:
+    found = json.loads(path.read_text('utf-8'))
+    errors = tuple(float(error) for error in found['absolute_errors'])
+    is_of_step = found['step'] == step
+  except FileNotFoundError:
+    return None
+  except (OSError, ValueError, KeyError, TypeError) as e:
+    raise InputError(
+      f'{path}: is damaged; evaluate again, with --mode=eval.'
+    ) from e
+  if not is_of_step:
+    raise InputError(
+      f'{path}: is not of the best checkpoint, step {step}; evaluate again, '
+      'with --mode=eval.'
+    )
+  return ScoreIntervals(errors)
