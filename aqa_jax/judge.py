@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     default=1.0,
     help='0.25 for slow motion at a quarter of the speed',
   )
+  parser.add_argument('--html', help='file for the judgements as a page')
   parser.add_argument(
     '--fps', type=float, help='frames a second of folders of images'
   )
@@ -82,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
   if chosen.json == chosen.csv == '-':
     raise InputError('--json=- and --csv=-: print one of them only.')
   paths = _find(chosen.videos)
-  for option in ('json', 'csv'):
+  for option in ('json', 'csv', 'html'):
     _check_writable(option, getattr(chosen, option))
   # JAX and the rest take seconds to import: mistakes are told before.
   import aqa_jax
@@ -97,6 +98,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _write(chosen.json, json.dumps(rows, indent=1, ensure_ascii=False) + '\n')
   if chosen.csv:
     _write(chosen.csv, _csv(rows))
+  if chosen.html:
+    from aqa_jax.judging.judgement_page import judgement_page
+
+    _write(chosen.html, judgement_page(judgements, judge.model))
   return 1 if failed else 0
 
 
@@ -157,6 +162,7 @@ def _judge(
           end_seconds=end_seconds,
           speed=chosen.speed,
           frames_per_second=chosen.fps,
+          with_pictures=bool(chosen.html),
         )
       except InputError as e:
         failed += 1

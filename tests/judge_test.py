@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import yaml
+from html_page import Page, check_self_contained
 from video_test import write_video
 
 import aqa_jax
@@ -17,7 +18,7 @@ from aqa_jax import bundle, train
 from aqa_jax import judge as judge_command
 from aqa_jax.data.dive_split import open_builder
 from aqa_jax.evaluation.conformal import ScoreIntervals, read_intervals
-from aqa_jax.judging import model_folder
+from aqa_jax.judging import judgement_page, model_folder
 from aqa_jax.judging.clip import Clip
 from aqa_jax.judging.judge import Judge
 from aqa_jax.judging.model_source import find_model
@@ -63,9 +64,9 @@ def _clips(judge, tiny_dives, count=8):
   return [
     Clip(
       name=f'dive {index}',
-      frames=list(split[index]['video'])[margin:-margin],
-      numbers=np.arange(1, 21),
-      seconds=np.arange(20) / 5,
+      frames=list(split[index]['video'])[-margin - 12 : -margin],
+      numbers=np.arange(1, 13),
+      seconds=np.arange(12) / 5,
       padded=0,
       warnings=(),
     )
@@ -301,6 +302,31 @@ def test_the_command(folder, tmp_path, capsys):
   code = _run(tmp_path / 'a.mp4', f'--model={folder}', '--end=2.4s')
   said = capsys.readouterr()
   assert code == 0 and 'frames 2 to 13' in said.out
+
+
+def test_the_page(folder, tmp_path):
+  hostile = '<b>&amp;.mp4'
+  for name in ('a.mp4', hostile):
+    write_video(tmp_path / name, range(20, 220, 2), rate=5)
+  path = tmp_path / 'out.html'
+  assert _run(tmp_path, f'--model={folder}', f'--html={path}') == 0
+  text = path.read_text('utf-8')
+  page = Page(text)
+  check_self_contained(page, text)
+  titles = [title for _, title in page.all('h3')]
+  assert titles[0].startswith(hostile) and titles[1].startswith('a.mp4')
+  assert 'has seen simulated dives only' in page.all('p', role='alert')[0][1]
+  # Twice eight pictures, and a bar for each frame that the network saw.
+  assert len(page.all('img')) == 16
+  assert len(page.all('rect')) == 2 * 12
+
+
+def test_a_score_on_its_scale():
+  gauge = judgement_page._gauge(52.5, (42.0, 63.0))
+  assert gauge['place'] == 50 and gauge['left'] == 40 and gauge['width'] == 20
+  # What lies outside is shown at the end of the scale.
+  assert judgement_page._gauge(-3.0, None)['place'] == 0
+  assert judgement_page._gauge(120.0, None)['place'] == 100
 
 
 @pytest.mark.parametrize(

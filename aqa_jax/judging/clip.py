@@ -4,16 +4,20 @@ import collections
 import dataclasses
 from collections.abc import Iterable
 
+import cv2
 import numpy as np
 
 from aqa_jax.judging.model import FrameFormat
 from aqa_jax.judging.video import VideoFrame
+from tfds_mtl_aqa import jpeg
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.mtl_aqa.clip import encode
 
 # A rate so near that of the training is taken frame by frame, as there: MTL-AQA
 # has videos of 25 and of 30 frames a second.
 _NEAR = 1.25
+# Longer side and quality of a picture for people.
+_PICTURE_SIZE, _PICTURE_QUALITY = 240, 80
 # Below this ratio of width to height a picture would be distorted too much.
 _NARROW = 1.1
 
@@ -28,6 +32,7 @@ class Clip:
     numbers: int [frames], number of each frame in the video, from 1.
     seconds: float [frames], when each frame is shown, from the video's start.
     padded: so many frames at the beginning repeat the first.
+    pictures: JPEG file of each frame, for people; empty unless asked for.
     warnings: what may make the judgement worse, sentences.
   """
 
@@ -37,6 +42,7 @@ class Clip:
   seconds: np.ndarray
   padded: int
   warnings: tuple[str, ...]
+  pictures: tuple[bytes, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +86,7 @@ class _Stored:
   number: int
   seconds: float
   data: bytes
+  picture: bytes
 
 
 def read_clip(
@@ -88,6 +95,7 @@ def read_clip(
   frame_format: FrameFormat,
   count: int,
   window: Window,
+  with_pictures: bool = False,
 ) -> Clip:
   """Returns the part of a video that is judged.
 
@@ -100,6 +108,7 @@ def read_clip(
     frame_format: how the network's frames are made.
     count: how many frames to return.
     window: which part to judge.
+    with_pictures: whether to make pictures of the frames, for people.
 
   Raises:
     InputError: the video has no frames, or ends before the window does.
@@ -120,7 +129,8 @@ def read_clip(
       image = _middle(image, frame_format)
       _add(warnings, 'It is narrow: only the middle of the picture is judged.')
     data = encode(image, frame_format.size)
-    kept.append(_Stored(frame.number, frame.seconds, data))
+    picture = _picture(frame.image) if with_pictures else b''
+    kept.append(_Stored(frame.number, frame.seconds, data, picture))
     while len(kept) > count and kept[0].seconds < frame.seconds - span:
       kept.popleft()
   if not kept:
@@ -151,7 +161,18 @@ def read_clip(
     seconds=np.array([stored.seconds for stored in chosen]),
     padded=padded,
     warnings=tuple(warnings),
+    pictures=tuple(stored.picture for stored in chosen if with_pictures),
   )
+
+
+def _picture(image: np.ndarray) -> bytes:
+  """Returns a small JPEG of a frame, with its proportions."""
+  height, width, _ = image.shape
+  scale = _PICTURE_SIZE / max(height, width)
+  if scale < 1:
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+  return jpeg.encode_bgr(image, _PICTURE_QUALITY)
 
 
 def _add(warnings: list[str], warning: str) -> None:

@@ -40,12 +40,14 @@ class Options(TypedDict, total=False):
       quarter of the speed.
     frames_per_second: of folders and arrays; None for the rate that the network
       has learned from. A file tells its own.
+    with_pictures: whether the judgement has pictures of the frames.
   """
 
   end_frame: int | None
   end_seconds: float | None
   speed: float
   frames_per_second: float | None
+  with_pictures: bool
 
 
 class Judge:
@@ -133,12 +135,13 @@ class Judge:
       name,
       frames,
       self.model.frame_format,
-      self.model.video_input.window_frames,
+      self.model.num_clip_frames,
       Window(
         options.get('end_frame'),
         options.get('end_seconds'),
         options.get('speed', 1.0),
       ),
+      options.get('with_pictures', False),
     )
 
   def judge(self, clip: Clip) -> Judgement:
@@ -223,6 +226,7 @@ class Judge:
       }
       difficulties = {h: value for h, value in found.items() if value}
     offsets = model.video_input.offsets()
+    offsets -= offsets[0]
     caption = row.get('captions')
     return Judgement(
       name=clip.name,
@@ -238,6 +242,7 @@ class Judge:
       importance=importance,
       warnings=tuple(warnings),
       is_of_simulated_dives=model.is_of_simulated_dives,
+      pictures=tuple(clip.pictures[i] for i in offsets if clip.pictures),
     )
 
 
@@ -251,7 +256,9 @@ def _row(outputs: Columns, index: int) -> dict[str, Any]:
 
 def _pixels(clip: Clip, model: Model) -> np.ndarray:
   """Returns what the network sees of a clip, as in its evaluation."""
-  example = {'video': clip.frames, 'sample': 0}
+  # The window begins with frames that the network does not see.
+  unseen = model.video_input.window_frames - len(clip.frames)
+  example = {'video': clip.frames[:1] * unseen + clip.frames, 'sample': 0}
   return np.asarray(
     make_inputs(example, model.video_input, (), rng=None)['video']
   )

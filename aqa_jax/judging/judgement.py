@@ -38,6 +38,8 @@ class Judgement:
       score or takes from it; see `frame_importance`.
     warnings: what may make the judgement worse, sentences.
     is_of_simulated_dives: whether the network has seen simulated dives only.
+    pictures: JPEG file of each of those frames, for people; empty unless asked
+      for.
   """
 
   name: str
@@ -53,6 +55,7 @@ class Judgement:
   importance: np.ndarray | None
   warnings: tuple[str, ...]
   is_of_simulated_dives: bool
+  pictures: tuple[bytes, ...] = ()
 
   @property
   def executions(self) -> dict[str, float]:
@@ -66,12 +69,13 @@ class Judgement:
   def to_dict(self) -> dict[str, Any]:
     """Returns all of it as JSON can hold it; a note is first, if there is one.
 
-    Its keys are the attributes; `executions`; and `note`, which tells that the
-    network has seen simulated dives only.
+    Its keys are the attributes but for the pictures; `executions`; and `note`,
+    which tells that the network has seen simulated dives only.
     """
     fields = {
       field.name: getattr(self, field.name)
       for field in dataclasses.fields(self)
+      if field.name != 'pictures'
     }
     note = {'note': SIMULATED} if self.is_of_simulated_dives else {}
     return note | json_ready(fields | {'executions': self.executions})

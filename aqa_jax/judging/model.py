@@ -74,6 +74,12 @@ class Model:
     fields = self.config.input.to_dict()
     return VideoInput(**fields | {'resize': tuple(fields.get('resize', ()))})
 
+  @property
+  def num_clip_frames(self) -> int:
+    """Frames of a `Clip`: from the first that the network sees to the end."""
+    first = int(self.video_input.offsets()[0])
+    return self.video_input.window_frames - first
+
   @functools.cached_property
   def tasks(self) -> tuple[Task, ...]:
     """What the network has learned."""

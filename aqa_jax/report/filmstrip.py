@@ -2,11 +2,14 @@
 
 import base64
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 
+from aqa_jax.report.report_tables import signed
 from tfds_mtl_aqa import jpeg
 
 _PICTURES = 8
@@ -54,23 +57,78 @@ def make_filmstrip(
   Raises:
     ValueError: the numbers of frames differ, or there is none.
   """
-  lengths = len(video), len(offsets), len(importances)
-  if len(set(lengths)) > 1 or not len(video):
+  return cut(
+    np.asarray(offsets) + 1,
+    importances,
+    [functools.partial(_small_jpeg, frame) for frame in video],
+  )
+
+
+def cut(
+  numbers: np.ndarray,
+  importances: np.ndarray,
+  pictures: Sequence[Callable[[], bytes]],
+) -> list[Segment]:
+  """Cuts frames into eight segments; see `make_filmstrip`.
+
+  Args:
+    numbers: int [frames], what the frames are called.
+    importances: float [frames], points.
+    pictures: for each frame, what makes its JPEG file; called for those shown.
+
+  Raises:
+    ValueError: the numbers of frames differ, or there is none.
+  """
+  lengths = len(pictures), len(numbers), len(importances)
+  if len(set(lengths)) > 1 or not len(pictures):
     raise ValueError(f'The numbers of frames differ, or are 0: {lengths}.')
-  numbers = np.asarray(offsets) + 1
   segments = []
-  parts = np.array_split(np.arange(len(video)), min(_PICTURES, len(video)))
-  for part in parts:
+  count = len(pictures)
+  for part in np.array_split(np.arange(count), min(_PICTURES, count)):
     shown = len(part) // 2
     segments.append(
       Segment(
-        frames=numbers[part],
+        frames=np.asarray(numbers)[part],
         importances=np.asarray(importances, np.float64)[part],
         shown=shown,
-        picture=data_uri(_small_jpeg(video[part[shown]])),
+        picture=data_uri(pictures[part[shown]]()),
       )
     )
   return segments
+
+
+def shown(segments: Sequence[Segment]) -> tuple[list[dict[str, Any]], float]:
+  """Returns segments as the macro `filmstrip` shows them.
+
+  Args:
+    segments: segments of a dive, one or more.
+
+  Returns:
+    The segments, their bars in parts of the largest; and the largest, points.
+  """
+  largest = float(
+    max(np.abs(segment.importances).max() for segment in segments)
+  )
+  return [_shown(segment, largest) for segment in segments], largest
+
+
+def _shown(segment: Segment, largest: float) -> dict[str, Any]:
+  bars = [
+    {
+      'frame': int(frame),
+      'points': signed(value, 2),
+      'height': round(float(value / largest), 3) if largest else 0.0,
+      'is_shown': place == segment.shown,
+    }
+    for place, (frame, value) in enumerate(
+      zip(segment.frames, segment.importances, strict=True)
+    )
+  ]
+  return {
+    'picture': segment.picture,
+    'frame': int(segment.frames[segment.shown]),
+    'bars': bars,
+  }
 
 
 def make_picture(video: np.ndarray) -> bytes:

@@ -18,10 +18,10 @@ from aqa_jax import files
 from aqa_jax.evaluation import evaluation_files
 from aqa_jax.evaluation.dive_words import class_words
 from aqa_jax.predictions import Predictions
-from aqa_jax.report import page, report_charts, report_tables
+from aqa_jax.report import filmstrip, page, report_charts, report_tables
 from aqa_jax.report.filmstrip import Segment
 from aqa_jax.report.named_chart import named_chart
-from aqa_jax.report.report_tables import is_number, number, signed
+from aqa_jax.report.report_tables import is_number, number
 from aqa_jax.report.score_sections import score_errors
 from aqa_jax.task import Section, Task
 
@@ -167,8 +167,7 @@ def _dive(
     facts.append(f'difficulty {row["difficulty"]:g}')
   found = [task.dive_section(predictions, index) for task in tasks]
   sections = sorted(filter(None, found), key=lambda section: section.place)
-  segments = filmstrips(index)
-  largest = max(np.abs(segment.importances).max() for segment in segments)
+  segments, largest = filmstrip.shown(filmstrips(index))
   return {
     'id': f'{kind}-{rank}',
     'kind': kind,
@@ -178,27 +177,7 @@ def _dive(
     'above': [s for s in sections if s.place < _PLACE_OF_PICTURES],
     'below': [s for s in sections if s.place >= _PLACE_OF_PICTURES],
     'largest': number(largest, 2),
-    'segments': [_segment(segment, largest) for segment in segments],
-  }
-
-
-def _segment(segment: Segment, largest: float) -> dict[str, Any]:
-  """Returns a picture, and its bars in parts of the largest of the dive."""
-  bars = [
-    {
-      'frame': int(frame),
-      'points': signed(value, 2),
-      'height': round(float(value / largest), 3) if largest else 0.0,
-      'is_shown': place == segment.shown,
-    }
-    for place, (frame, value) in enumerate(
-      zip(segment.frames, segment.importances, strict=True)
-    )
-  ]
-  return {
-    'picture': segment.picture,
-    'frame': int(segment.frames[segment.shown]),
-    'bars': bars,
+    'segments': segments,
   }
 
 

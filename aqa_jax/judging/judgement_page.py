@@ -1,0 +1,103 @@
+"""Judgements as one HTML page, which needs no other file."""
+
+import functools
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from aqa_jax.evaluation.conformal import COVERAGE
+from aqa_jax.evaluation.dive_words import class_words
+from aqa_jax.judging.judgement import Judgement
+from aqa_jax.judging.model import Model
+from aqa_jax.judging.model_card import SIMULATED
+from aqa_jax.report import filmstrip, page
+from aqa_jax.report.report_tables import number
+
+# What a score's scale goes to: about the highest of MTL-AQA.
+_HIGHEST = 105.0
+
+
+def judgement_page(judgements: Sequence[Judgement], model: Model) -> str:
+  """Returns the page, HTML.
+
+  Args:
+    judgements: judgements with pictures, any number.
+    model: model that made them.
+  """
+  return page.render(
+    'judgements.html',
+    judgements=[_shown(judgement) for judgement in judgements],
+    caution=SIMULATED if model.is_of_simulated_dives else '',
+    facts={
+      'network': model.config.network,
+      'trained on': model.dataset,
+      'step': str(model.step),
+    },
+  )
+
+
+def _shown(judgement: Judgement) -> dict[str, Any]:
+  """Returns what the template shows of a judgement."""
+  seconds = judgement.frame_seconds
+  shown: dict[str, Any] = {
+    'name': pathlib.PurePath(judgement.name).name,
+    'frames': (
+      f'frames {judgement.frame_numbers[0]} to {judgement.frame_numbers[-1]}, '
+      f'{seconds[0]:.2f} to {seconds[-1]:.2f} s'
+    ),
+    'score': None,
+    'classes': [
+      (
+        name.replace('_', ' '),
+        value,
+        f'{100 * judgement.class_probabilities[name][value]:.0f} %',
+      )
+      for name, value in judgement.classes.items()
+    ],
+    'words': class_words(judgement.classes) if judgement.classes else '',
+    'dive_number': judgement.dive_number,
+    'heights': [
+      (height, f'{value:g}', number(judgement.executions.get(height), 1))
+      for height, value in judgement.difficulties.items()
+    ],
+    'caption': judgement.caption,
+    'warnings': judgement.warnings,
+    'segments': [],
+    'largest': '',
+  }
+  if judgement.score is not None:
+    shown['score'] = _gauge(judgement.score, judgement.score_interval)
+  if judgement.importance is not None and judgement.pictures:
+    segments = filmstrip.cut(
+      judgement.frame_numbers,
+      judgement.importance,
+      [functools.partial(_itself, data) for data in judgement.pictures],
+    )
+    shown['segments'], largest = filmstrip.shown(segments)
+    shown['largest'] = number(largest, 2)
+  return shown
+
+
+def _itself(picture: bytes) -> bytes:
+  return picture
+
+
+def _gauge(
+  score: float, interval: tuple[float, float] | None
+) -> dict[str, Any]:
+  """Returns the score and its interval; places are percent of the scale."""
+
+  def place(points: float) -> float:
+    return round(100 * min(max(points / _HIGHEST, 0.0), 1.0), 2)
+
+  gauge: dict[str, Any] = {'points': number(score, 1), 'place': place(score)}
+  if interval is not None:
+    low, high = interval
+    gauge |= {
+      'coverage': f'{100 * COVERAGE:g}',
+      'low': number(low, 1),
+      'high': number(high, 1),
+      'left': place(low),
+      'width': round(place(high) - place(low), 2),
+    }
+  return gauge
