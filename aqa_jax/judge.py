@@ -47,6 +47,12 @@ def _parser() -> argparse.ArgumentParser:
     default=1.0,
     help='0.25 for slow motion at a quarter of the speed',
   )
+  parser.add_argument(
+    '--annotated',
+    type=pathlib.Path,
+    help='MP4 file for the video with the judgement drawn in; for several '
+    'videos a folder',
+  )
   parser.add_argument('--html', help='file for the judgements as a page')
   parser.add_argument(
     '--fps', type=float, help='frames a second of folders of images'
@@ -85,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
   paths = _find(chosen.videos)
   for option in ('json', 'csv', 'html'):
     _check_writable(option, getattr(chosen, option))
+  if chosen.annotated:
+    _check_annotated(chosen.annotated, paths)
   # JAX and the rest take seconds to import: mistakes are told before.
   import aqa_jax
   from aqa_jax import compilation_cache
@@ -137,6 +145,44 @@ def _check_writable(option: str, name: str | None) -> None:
     raise InputError(f'--{option}={name}: its folder is not there; make it.')
 
 
+def _check_annotated(
+  annotated: pathlib.Path, paths: Sequence[pathlib.Path]
+) -> None:
+  """Raises InputError where --annotated is no place for so many videos."""
+  if len(paths) == 1 and not annotated.is_dir():
+    _check_writable('annotated', str(annotated))
+    if annotated.suffix.lower() != '.mp4':
+      raise InputError(
+        f'--annotated={annotated}: give a name that ends in .mp4.'
+      )
+    if annotated.exists() and annotated.samefile(paths[0]):
+      raise InputError(f'--annotated={annotated}: is the video; give another.')
+  elif not annotated.is_dir():
+    raise InputError(f'--annotated={annotated}: give a folder that is there.')
+
+
+def _annotate(
+  judge: 'Judge', judgement: 'Judgement', annotated: pathlib.Path, fps: float
+) -> None:
+  """Writes the video of a judgement.
+
+  Raises:
+    InputError: the file can't be written.
+  """
+  from aqa_jax.judging.annotated_video import write_annotated
+
+  _, frames = judge.frames(judgement.name, fps)
+  if annotated.is_dir():
+    annotated /= f'{pathlib.Path(judgement.name).stem}_judged.mp4'
+  try:
+    write_annotated(annotated, frames, judgement)
+  except OSError as e:
+    raise InputError(
+      f'--annotated={annotated}: {e.strerror or e}; give a file that can be '
+      'written.'
+    ) from e
+
+
 def _judge(
   judge: 'Judge',
   paths: Sequence[pathlib.Path],
@@ -174,6 +220,8 @@ def _judge(
     for judgement in judge.judge_each(read()):
       judgements.append(judgement)
       bar.update()
+      if chosen.annotated:
+        _annotate(judge, judgement, chosen.annotated, chosen.fps)
       if prints:
         tqdm.tqdm.write(f'{judgement}\n', file=sys.stdout)
   return judgements, failed

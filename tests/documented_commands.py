@@ -354,9 +354,23 @@ class Given:
 
 GIVEN = {
   'quickstart': Given(
-    r'data_source\(.simulated_dives/quickstart|for table in',
+    r'data_source\(.simulated_dives/quickstart|for table in'
+    r'|--workdir=workdir/quickstart',
     ('data', 'workdir'),
     ('make quickstart',),
+  ),
+  'clip': Given(
+    r'clip\.mp4',
+    ('clip.mp4', 'model'),
+    (
+      """PYTHONPATH=tests python - <<'END'
+import pathlib
+import video_test
+video_test.write_video(pathlib.Path('clip.mp4'), range(0, 240, 2))
+END""",
+      'python -m aqa_jax.bundle --workdir=workdir/quickstart --out=model',
+    ),
+    needs=('quickstart',),
   ),
   'videos': Given(
     r'fake_mtl_aqa\.py|03\.mp4',

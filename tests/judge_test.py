@@ -5,6 +5,7 @@ import contextlib
 import csv
 import json
 
+import av
 import jax
 import numpy as np
 import pytest
@@ -135,6 +136,25 @@ def test_the_interval_is_that_of_the_validation_dives(trained, judge, folder):
   other = Judge(judge.model.replace(intervals=intervals))
   low, high = other(_video()).score_interval
   assert (low, high) == (judgement.score - 18, judgement.score + 18)
+
+
+def test_a_score_that_no_such_dive_gets(judge):
+  """A forward dive in pike, of difficulty 1.6, gets 48 points at most."""
+  row = {
+    'score': np.float32(60),
+    'classes': {
+      'position': 1, 'armstand': 0, 'rotation_type': 1, 'somersaults': 3,
+      'twists': 0,
+    },
+  }  # fmt: skip
+  clip = Clip('a.mp4', [], np.arange(12), np.arange(12) / 5, 0, ())
+  judgement = judge._judgement(clip, row, None)
+  assert judgement.dive_number == '103B'
+  assert judgement.difficulties == {'10m': 1.6}
+  assert judgement.executions['10m'] == 37.5
+  assert '48.0 points at most' in judgement.warnings[0]
+  row['score'] = np.float32(48)
+  assert not judge._judgement(clip, row, None).warnings
 
 
 def test_a_list_is_judged_as_its_videos_are(judge):
@@ -321,6 +341,31 @@ def test_the_page(folder, tmp_path):
   assert len(page.all('rect')) == 2 * 12
 
 
+def test_a_video_with_its_judgement(folder, tmp_path):
+  write_video(tmp_path / 'a.mp4', range(20, 220, 2), rate=5)
+  path = tmp_path / 'out.mp4'
+  code = _run(
+    tmp_path / 'a.mp4', f'--model={folder}', f'--annotated={path}', '--end=90'
+  )
+  assert code == 0
+  with av.open(str(path)) as container:
+    stream = container.streams.video[0]
+    assert stream.codec_context.name == 'h264'
+    assert stream.pix_fmt == 'yuv420p'
+    frames = list(container.decode(stream))
+  # The twelve that the network saw, at their times.
+  assert len(frames) == 12
+  times = [frame.time - frames[0].time for frame in frames]
+  np.testing.assert_allclose(times, np.arange(12) / 5, atol=2e-3)
+  images = [frame.to_ndarray(format='rgb24') for frame in frames]
+  assert {image.shape for image in images} == {(360 + 132, 480, 3)}
+  # The picture is that of the video: frame 79 is as grey as 20 + 2 * 78.
+  assert images[0][:360].mean() == pytest.approx(176, abs=8)
+  # More and more bars are bright.
+  bright = [(image[440:].max(axis=2) > 120).sum() for image in images]
+  assert bright[-1] > bright[0]
+
+
 def test_a_score_on_its_scale():
   gauge = judgement_page._gauge(52.5, (42.0, 63.0))
   assert gauge['place'] == 50 and gauge['left'] == 40 and gauge['width'] == 20
@@ -337,6 +382,8 @@ def test_a_score_on_its_scale():
     (['.'], 'holds neither'),
     (['a.mp4', '--json=-', '--csv=-'], 'one of them'),
     (['a.mp4', '--json=no/such/out.json'], 'its folder is not there'),
+    (['a.mp4', '--annotated=out.avi'], 'ends in .mp4'),
+    (['a.mp4', '--annotated=a.mp4'], 'is the video'),
     (['a.mp4', '--model=.'], 'holds no model'),
   ],
 )

@@ -26,6 +26,8 @@ from tfds_mtl_aqa.input_error import InputError
 # A path, or uint8 [frames, height, width, 3], RGB.
 Video = str | os.PathLike[str] | np.ndarray
 
+# Three judges' awards of 10 count.
+_MAX_EXECUTION = 30.0
 # So many videos are in memory and on the device at once.
 _BATCH = 8
 
@@ -114,23 +116,7 @@ class Judge:
     Raises:
       InputError: see `__call__`.
     """
-    rate = (
-      options.get('frames_per_second')
-      or self.model.frame_format.frames_per_second
-    )
-    if not 0 < rate < 1e6:
-      raise InputError(f'frames_per_second={rate}: give more than 0.')
-    if isinstance(item, np.ndarray):
-      name, frames = 'array', video.read_array(item, rate)
-    else:
-      path = pathlib.Path(item).expanduser()
-      name = str(path)
-      if not path.exists():
-        raise InputError(f'{path}: is not there.')
-      if video.is_image_folder(path):
-        frames = video.read_folder(path, rate)
-      else:
-        frames = video.read_file(path)
+    name, frames = self.frames(item, options.get('frames_per_second'))
     return read_clip(
       name,
       frames,
@@ -143,6 +129,30 @@ class Judge:
       ),
       options.get('with_pictures', False),
     )
+
+  def frames(
+    self, item: Video, frames_per_second: float | None = None
+  ) -> tuple[str, Iterator[video.VideoFrame]]:
+    """Returns the name of a video and its frames, which are read one by one.
+
+    Args:
+      item: a video; see `__call__`.
+      frames_per_second: see `Options`.
+
+    Raises:
+      InputError: there is no such video; reading may raise more.
+    """
+    rate = frames_per_second or self.model.frame_format.frames_per_second
+    if not 0 < rate < 1e6:
+      raise InputError(f'frames_per_second={rate}: give more than 0.')
+    if isinstance(item, np.ndarray):
+      return 'array', video.read_array(item, rate)
+    path = pathlib.Path(item).expanduser()
+    if not path.exists():
+      raise InputError(f'{path}: is not there.')
+    if video.is_image_folder(path):
+      return str(path), video.read_folder(path, rate)
+    return str(path), video.read_file(path)
 
   def judge(self, clip: Clip) -> Judgement:
     """Returns the judgement of a clip."""
@@ -225,6 +235,13 @@ class Judge:
         for height in dive_number.HEIGHTS
       }
       difficulties = {h: value for h, value in found.items() if value}
+    if score is not None and difficulties:
+      highest = _MAX_EXECUTION * max(difficulties.values())
+      if score > highest:
+        warnings.append(
+          f'Score and classes do not fit each other: a {number} gets '
+          f'{highest:.1f} points at most.'
+        )
     offsets = model.video_input.offsets()
     offsets -= offsets[0]
     caption = row.get('captions')
