@@ -153,6 +153,8 @@ def test_a_score_that_no_such_dive_gets(judge):
   assert judgement.difficulties == {'10m': 1.6}
   assert judgement.executions['10m'] == 37.5
   assert '48.0 points at most' in judgement.warnings[0]
+  row['score'] = np.float32(-2)
+  assert judge._judgement(clip, row, None).score == 0
   row['score'] = np.float32(48)
   assert not judge._judgement(clip, row, None).warnings
 

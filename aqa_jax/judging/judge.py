@@ -212,12 +212,13 @@ class Judge:
   ) -> Judgement:
     model = self.model
     warnings = list(clip.warnings)
-    score = float(row['score']) if 'score' in row else None
+    # No dive has less than 0 points.
+    score = max(float(row['score']), 0.0) if 'score' in row else None
     interval = None
     if score is not None and model.intervals is not None:
       half = model.intervals.half_width(COVERAGE)
       if math.isfinite(half):
-        interval = (score - half, score + half)
+        interval = (max(score - half, 0.0), score + half)
     names = model.schema.class_names
     classes = {
       name: names[name][int(index)]
