@@ -15,12 +15,20 @@ def _image(grey):
   return np.full((24, 32, 3), grey, np.uint8)
 
 
-def write_video(path, greys, rate=25, times=None, codec='libx264', **options):
+def write_video(
+  path,
+  greys,
+  rate=25,
+  times=None,
+  codec='libx264',
+  pix_fmt='yuv420p',
+  **options,
+):
   """Writes frames of one grey each; `times` are in 1/1000 s."""
   with av.open(str(path), 'w') as container:
     stream = container.add_stream(codec, rate=rate, options=options)
     stream.width, stream.height = 32, 24
-    stream.pix_fmt = 'yuv420p'
+    stream.pix_fmt = pix_fmt
     if times is not None:
       stream.codec_context.time_base = fractions.Fraction(1, 1000)
     for index, grey in enumerate(greys):
@@ -68,6 +76,31 @@ def test_a_variable_rate(tmp_path):
   np.testing.assert_allclose(
     [1000 * frame.seconds for frame in frames], times, atol=1.5
   )
+
+
+def test_interlaced(tmp_path):
+  """The rows of one moment are light, those of the other one dark."""
+  with av.open(str(tmp_path / 'a.mpg'), 'w') as container:
+    options = {'flags': '+ildct+ilme', 'top': '1'}
+    stream = container.add_stream('mpeg2video', rate=25, options=options)
+    stream.width, stream.height, stream.pix_fmt = 32, 24, 'yuv420p'
+    stream.bit_rate = 4_000_000
+    image = _image(200)
+    image[1::2] = 20
+    for _ in range(5):
+      frame = av.VideoFrame.from_ndarray(image, format='bgr24')
+      container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+  for frame in video.read_file(tmp_path / 'a.mpg'):
+    assert frame.image.shape == (24, 32, 3)
+    assert frame.image.min() > 150
+
+
+def test_ten_bits(tmp_path):
+  path = tmp_path / 'a.mkv'
+  write_video(path, _GREYS, codec='ffv1', pix_fmt='yuv420p10le')
+  greys = [frame.image.mean() for frame in video.read_file(path)]
+  np.testing.assert_allclose(greys, _GREYS, atol=4)
 
 
 def test_files_that_are_no_videos(tmp_path):

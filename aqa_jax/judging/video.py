@@ -89,7 +89,11 @@ def read_file(path: pathlib.Path) -> Iterator[VideoFrame]:
         elif time is not None:
           seconds = time - (start or 0)
         number += 1
-        yield VideoFrame(number, seconds, orientation.upright(frame))
+        image = orientation.upright(frame)
+        if frame.interlaced_frame:
+          # Of two moments that share a frame, the rows of one.
+          image = np.repeat(image[::2], 2, axis=0)[: len(image)]
+        yield VideoFrame(number, seconds, image)
   except (av.FFmpegError, OSError) as e:
     reason = getattr(e, 'strerror', None) or type(e).__name__
     where = f' after {seconds:.2f} s' if number else ''
