@@ -5,11 +5,12 @@
 The folder holds all that it takes to judge a video; see `judging.model_folder`.
 """
 
-import argparse
+import math
 import pathlib
 from collections.abc import Sequence
 
 from aqa_jax import small_command
+from aqa_jax.judging.model_files import DESCRIPTION, FILES
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -19,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
   Raises:
     InputError: an argument, the workdir or its dataset is wrong.
   """
-  parser = argparse.ArgumentParser(
+  parser = small_command.Parser(
     prog='python -m aqa_jax.bundle',
     description='Writes a trained network as a folder that aqa_jax.load, '
     'aqa_jax.judge and other programs read.',
@@ -40,9 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     help='of the weights in the file; float16 takes half the room',
   )
   chosen = parser.parse_args(arguments)
-  if chosen.out.exists() and not chosen.out.is_dir():
-    raise InputError(f'--out={chosen.out}: is no folder; give another name.')
-  # It takes seconds to import: errors in the arguments come before.
+  _check_out(chosen.out)
+  # JAX takes seconds to import: errors in the arguments come before.
   from aqa_jax.evaluation.conformal import COVERAGE
   from aqa_jax.judging.model_folder import write_model
   from aqa_jax.judging.model_source import find_model
@@ -53,19 +53,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     f'{model.num_parameters():,} parameters of step {model.step}, as '
     f'{chosen.dtype}.'
   )
-  if model.intervals:
-    half = model.intervals.half_width(COVERAGE)
+  half = model.intervals.half_width(COVERAGE) if model.intervals else math.inf
+  if model.intervals and math.isfinite(half):
     print(
       f'Intervals by {len(model.intervals.errors)} validation dives: '
       f'{100 * COVERAGE:g} % lie within {half:.2f} points.'
     )
   else:
     print(
-      'Its scores have no intervals: those are of a training that was '
-      'evaluated with dives held out (--mode=eval).'
+      'Its scores have no intervals: those need a training that has held out '
+      'nine dives at least, and was evaluated (--mode=eval).'
     )
   size = sum(file.stat().st_size for file in chosen.out.iterdir())
   print(f'Written: {chosen.out}, {size / 1e6:.2f} MB.')
+
+
+def _check_out(out: pathlib.Path) -> None:
+  """Raises InputError where a folder holds what is not a model's."""
+  if not out.exists():
+    return
+  if not out.is_dir():
+    raise InputError(f'--out={out}: is no folder; give another name.')
+  others = {file.name for file in out.iterdir()} - set(FILES)
+  if others or (any(out.iterdir()) and not (out / DESCRIPTION).exists()):
+    raise InputError(
+      f'--out={out}: holds other files ({", ".join(sorted(others)[:3])}); give '
+      'a new folder, or that of a model.'
+    )
 
 
 def run() -> None:

@@ -7,10 +7,12 @@ import argparse
 import csv
 import glob
 import json
+import math
+import os
 import pathlib
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aqa_jax import small_command
@@ -22,8 +24,11 @@ if TYPE_CHECKING:
   from aqa_jax.judging.judgement import Judgement
 
 
+_STDOUT = pathlib.Path('-')
+
+
 def _parser() -> argparse.ArgumentParser:
-  parser = argparse.ArgumentParser(
+  parser = small_command.Parser(
     prog='python -m aqa_jax.judge',
     description='Says how well an action was done in videos. Judged are the '
     'last seconds of each, or those before --end.',
@@ -43,36 +48,75 @@ def _parser() -> argparse.ArgumentParser:
   )
   parser.add_argument(
     '--speed',
-    type=float,
+    type=_number(0.01, 100),
     default=1.0,
-    help='0.25 for slow motion at a quarter of the speed',
+    help='0.25 for slow motion at a quarter of the speed; 0.01 to 100',
   )
   parser.add_argument(
     '--annotated',
-    type=pathlib.Path,
+    type=lambda text: pathlib.Path(os.path.expanduser(text)),
     help='MP4 file for the video with the judgement drawn in; for several '
     'videos a folder',
   )
-  parser.add_argument('--html', help='file for the judgements as a page')
   parser.add_argument(
-    '--fps', type=float, help='frames a second of folders of images'
+    '--html', type=_file, help='file for the judgements as a page'
+  )
+  parser.add_argument(
+    '--fps',
+    type=_number(0.1, 1e5),
+    help='frames a second of folders of images',
   )
   for kind in ('json', 'csv'):
     parser.add_argument(
-      f'--{kind}', help=f'file for the judgements as {kind.upper()}; - to print'
+      f'--{kind}',
+      type=_file_or_stdout,
+      help=f'file for the judgements as {kind.upper()}; - to print',
     )
   return parser
 
 
+def _number(least: float, most: float) -> Callable[[str], float]:
+  """Returns what reads a number from `least` to `most`."""
+
+  def read(text: str) -> float:
+    try:
+      value = float(text)
+    except ValueError:
+      value = math.nan
+    if not least <= value <= most:
+      raise argparse.ArgumentTypeError(
+        f'give a number from {least:g} to {most:g}, not {text!r}'
+      )
+    return value
+
+  return read
+
+
+def _file(text: str) -> pathlib.Path:
+  """Returns a file that can be written, as far as can be told."""
+  path = pathlib.Path(os.path.expanduser(text))
+  if text in ('', '-') or path.is_dir():
+    raise argparse.ArgumentTypeError(f'{text!r}: give the name of a file')
+  if not path.absolute().parent.is_dir():
+    raise argparse.ArgumentTypeError(f'{text!r}: its folder is not there')
+  if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+    raise argparse.ArgumentTypeError(f'{text!r}: can not be written')
+  return path
+
+
+def _file_or_stdout(text: str) -> pathlib.Path:
+  return _STDOUT if text == '-' else _file(text)
+
+
 def _end(text: str) -> tuple[int | None, float | None]:
   """Returns a frame's number or time."""
-  if match := re.fullmatch(r'(\d+(?:\.\d*)?)\s*s', text):
+  if match := re.fullmatch(r'(\d+\.?\d*|\.\d+)\s*s', text, re.ASCII):
     return None, float(match[1])
-  if text.isdecimal():
+  if re.fullmatch(r'[1-9]\d*', text, re.ASCII):
     return int(text), None
   raise argparse.ArgumentTypeError(
-    f'give the number of a frame, such as 62, or a time, such as 2.4s, not '
-    f'{text!r}'
+    f'give the number of a frame from 1 on, such as 62, or a time, such as '
+    f'2.4s, not {text!r}'
   )
 
 
@@ -86,63 +130,88 @@ def main(arguments: Sequence[str] | None = None) -> int:
     InputError: an argument is wrong.
   """
   chosen = _parser().parse_args(arguments)
-  if chosen.json == chosen.csv == '-':
-    raise InputError('--json=- and --csv=-: print one of them only.')
   paths = _find(chosen.videos)
-  for option in ('json', 'csv', 'html'):
-    _check_writable(option, getattr(chosen, option))
-  if chosen.annotated:
-    _check_annotated(chosen.annotated, paths)
+  _check_outputs(chosen, paths)
   # JAX and the rest take seconds to import: mistakes are told before.
   import aqa_jax
   from aqa_jax import compilation_cache
 
   compilation_cache.use_for_user()
   judge = aqa_jax.load(chosen.model)
-  prints = '-' not in (chosen.json, chosen.csv)
+  prints = _STDOUT not in (chosen.json, chosen.csv)
   judgements, failed = _judge(judge, paths, chosen, prints)
   rows = [judgement.to_dict() for judgement in judgements]
   if chosen.json:
-    _write(chosen.json, json.dumps(rows, indent=1, ensure_ascii=False) + '\n')
+    text = json.dumps(rows, indent=1, ensure_ascii=False)
+    _write('json', chosen.json, text + '\n')
   if chosen.csv:
-    _write(chosen.csv, _csv(rows))
+    _write('csv', chosen.csv, _csv(rows))
   if chosen.html:
     from aqa_jax.judging.judgement_page import judgement_page
 
-    _write(chosen.html, judgement_page(judgements, judge.model))
+    _write('html', chosen.html, judgement_page(judgements, judge.model))
   return 1 if failed else 0
 
 
 def _find(names: Sequence[str]) -> list[pathlib.Path]:
   """Returns the videos of files, folders and patterns, each once.
 
+  One that is not there is among them, if others are: it is told when its turn
+  comes.
+
   Raises:
-    InputError: there is no such file, or a folder or pattern holds no video.
+    InputError: none is there, or a folder or pattern holds no video.
   """
   from aqa_jax.judging import video
+  from aqa_jax.judging.user_path import user_path
 
-  paths: dict[pathlib.Path, None] = {}
+  paths: dict[pathlib.Path, pathlib.Path] = {}
+  missing: list[InputError] = []
   for name in names:
-    path = pathlib.Path(name).expanduser()
-    if not path.exists():
+    try:
+      found = [user_path(name)]
+    except InputError as e:
       # A shell leaves a pattern in quotes alone.
-      found = [pathlib.Path(p) for p in sorted(glob.glob(str(path)))]
+      found = [
+        pathlib.Path(p) for p in sorted(glob.glob(os.path.expanduser(name)))
+      ]
       if not found:
-        raise InputError(f'{name}: is not there; give a video or a folder.')
-    elif path.is_dir() and not video.is_image_folder(path):
-      found = video.videos_in(path)
-      if not found:
-        raise InputError(f'{name}: holds neither videos nor images.')
-    else:
-      found = [path]
-    paths |= dict.fromkeys(found)
-  return list(paths)
+        missing.append(e)
+        found = [pathlib.Path(name)]
+    for path in found:
+      inside = [path]
+      if path.is_dir() and not video.is_image_folder(path):
+        inside = video.videos_in(path)
+        if not inside:
+          raise InputError(f'{path}: holds neither videos nor images.')
+      paths |= {file.absolute(): file for file in inside}
+  if missing and len(missing) == len(paths):
+    raise missing[0]
+  return list(paths.values())
 
 
-def _check_writable(option: str, name: str | None) -> None:
-  """Raises InputError where a file's folder is not there."""
-  if name and name != '-' and not pathlib.Path(name).absolute().parent.is_dir():
-    raise InputError(f'--{option}={name}: its folder is not there; make it.')
+def _check_outputs(
+  chosen: argparse.Namespace, paths: Sequence[pathlib.Path]
+) -> None:
+  """Raises InputError where an output would take the place of something."""
+  if chosen.json == chosen.csv == _STDOUT:
+    raise InputError('--json=- and --csv=-: print one of them only.')
+  taken = {_real(path): f'the video {path}' for path in paths}
+  if chosen.annotated:
+    _check_annotated(chosen.annotated, paths)
+  for option in ('annotated', 'json', 'csv', 'html'):
+    path = getattr(chosen, option)
+    if path in (None, _STDOUT) or path.is_dir():
+      continue
+    if _real(path) in taken:
+      raise InputError(
+        f'--{option}={path}: is {taken[_real(path)]}, too; give another file.'
+      )
+    taken[_real(path)] = f'--{option}'
+
+
+def _real(path: pathlib.Path) -> str:
+  return os.path.realpath(path)
 
 
 def _check_annotated(
@@ -150,13 +219,12 @@ def _check_annotated(
 ) -> None:
   """Raises InputError where --annotated is no place for so many videos."""
   if len(paths) == 1 and not annotated.is_dir():
-    _check_writable('annotated', str(annotated))
     if annotated.suffix.lower() != '.mp4':
       raise InputError(
         f'--annotated={annotated}: give a name that ends in .mp4.'
       )
-    if annotated.exists() and annotated.samefile(paths[0]):
-      raise InputError(f'--annotated={annotated}: is the video; give another.')
+    if not annotated.absolute().parent.is_dir():
+      raise InputError(f'--annotated={annotated}: its folder is not there.')
   elif not annotated.is_dir():
     raise InputError(f'--annotated={annotated}: give a folder that is there.')
 
@@ -255,17 +323,22 @@ def _flat(row: dict[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
       yield prefix + name, value
 
 
-def _write(name: str, text: str) -> None:
+def _write(option: str, path: pathlib.Path, text: str) -> None:
   from aqa_jax.files import write_atomically
 
-  if name == '-':
+  if path == _STDOUT:
     print(text, end='')
     return
   try:
-    write_atomically(name, text)
+    if path.exists() and not path.is_file():
+      # A pipe or a device stays what it is.
+      path.write_text(text, 'utf-8')
+    else:
+      # A link stays one.
+      write_atomically(_real(path), text)
   except OSError as e:
     raise InputError(
-      f'{name}: {e.strerror}; give a file that can be written.'
+      f'--{option}={path}: {e.strerror}; give a file that can be written.'
     ) from e
 
 

@@ -1,13 +1,24 @@
 """Runs a command whose errors end in one line."""
 
+import argparse
+import io
 import os
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from absl import logging
 
 from aqa_jax import own_parts
 from tfds_mtl_aqa.input_error import InputError
+
+
+class Parser(argparse.ArgumentParser):
+  """A parser whose errors are one line, as all others of this program."""
+
+  def error(self, message: str) -> NoReturn:
+    """Raises an InputError."""
+    raise InputError(f'{message}; see --help.')
 
 
 def run(main: Callable[[], int | None], program: str) -> None:
@@ -23,8 +34,16 @@ def run(main: Callable[[], int | None], program: str) -> None:
   # Libraries print warnings that a user can do nothing about.
   logging.set_verbosity(logging.ERROR)
   own_parts.find_in(os.getcwd())
+  if isinstance(sys.stdout, io.TextIOWrapper):
+    # A name may have letters that the terminal has not.
+    sys.stdout.reconfigure(errors='backslashreplace')
   try:
     code = main()
+    sys.stdout.flush()
+  except BrokenPipeError:
+    # Whoever reads has enough, such as `head`. Python would try to write again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    code = 1
   except InputError as e:
     print(f'{program}: {e}', file=sys.stderr)
     code = 2

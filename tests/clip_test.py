@@ -1,5 +1,6 @@
 """Which frames of a video are judged."""
 
+import dataclasses
 import tracemalloc
 
 import cv2
@@ -71,6 +72,51 @@ def test_variable_rate_is_taken_by_time():
   assert np.abs(clip.seconds - wanted).max() < 1 / 80
 
 
+def test_a_rate_that_is_near_only_in_the_median():
+  """25 frames a second, of which every third is missing: by time."""
+  frames = [frame for frame in _video(25, 4) if frame.number % 3]
+  clip = _clip(frames)
+  assert np.ptp(clip.seconds) == pytest.approx(19 / 25, abs=1 / 25)
+
+
+def test_a_gap_within_the_window():
+  frames = [f for f in _video(25, 8) if not 90 < f.number <= 190]
+  clip = _clip(frames)
+  assert np.ptp(clip.seconds) < 1
+
+
+@pytest.mark.parametrize('rate', [20, 31.25])
+def test_the_edges_of_the_same_rate(rate):
+  """A fifth less, a quarter more; with times that are rounded."""
+  frames = [
+    dataclasses.replace(frame, seconds=round(frame.seconds, 3))
+    for frame in _video(rate, 3)
+  ]
+  assert np.diff(_clip(frames).numbers).tolist() == [1] * 19
+
+
+def test_too_few_frames_a_second():
+  (warning,) = _clip(_video(5, 4)).warnings
+  assert '5 different ones stand for the 20' in warning
+
+
+def test_a_time_that_was_shown_leads_back():
+  clip = _clip(_video(30, 4), end_frame=101)
+  shown = float(f'{clip.seconds[-1]:.2f}')
+  assert _clip(_video(30, 4), end_seconds=shown).numbers[-1] == 101
+
+
+def test_the_end_of_a_slow_video():
+  """Its last frame is shown from 5.8 s to 6 s."""
+  assert _clip(_video(5, 6), end_seconds=6.0).numbers[-1] == 30
+
+
+def test_times_that_hardly_grow():
+  image = np.zeros((24, 32, 3), np.uint8)
+  frames = (VideoFrame(i + 1, i * 1e-7, image) for i in range(20000))
+  assert len(_clip(frames, count=4).frames) == 4
+
+
 def test_slow_motion():
   """A quarter of the speed, at 25 frames a second: every fourth frame."""
   clip = _clip(_video(25, 8), speed=0.25)
@@ -87,8 +133,7 @@ def test_ends_that_are_given():
 def test_what_comes_after_the_end_is_not_read():
   frames = _video(25, 10)
   _clip(frames, end_frame=40)
-  # One has to be seen to know that the end is reached.
-  assert next(frames).number == 42
+  assert next(frames).number == 41
 
 
 def test_too_short():
@@ -96,7 +141,7 @@ def test_too_short():
   assert clip.padded == 10
   assert clip.numbers.tolist() == [1] * 10 + list(range(1, 11))
   (warning,) = clip.warnings
-  assert '10 frames of the 20' in warning
+  assert '0.4 of the 0.8 seconds' in warning
 
 
 def test_a_single_frame():
@@ -122,6 +167,8 @@ def test_portrait_is_cut_to_its_middle():
     ({'end_frame': 76}, 'has 75 frames'),
     ({'end_seconds': 4.0}, 'ends at 2.96 s'),
     ({'end_frame': 0}, 'end_frame=0'),
+    ({'end_frame': True}, 'end_frame=True'),
+    ({'end_frame': 2.5}, 'end_frame=2.5'),
     ({'end_seconds': -1.0}, 'end_seconds=-1'),
     ({'end_seconds': float('nan')}, 'end_seconds=nan'),
     ({'speed': 0.0}, 'speed=0'),

@@ -4,6 +4,9 @@ import concurrent.futures
 import contextlib
 import csv
 import json
+import os
+import pathlib
+import shutil
 
 import av
 import jax
@@ -399,7 +402,163 @@ def test_calls_that_are_wrong(tmp_path, monkeypatch, arguments, message):
     _run(*arguments)
 
 
-@pytest.mark.parametrize('end', ['2.4', 's', '-3', '1e9s', 'frame 3'])
-def test_ends_that_are_none(end):
-  with pytest.raises(SystemExit, match='2'):
-    _run('a.mp4', f'--end={end}')
+@pytest.mark.parametrize(
+  'flag, message',
+  [
+    ('--end=2.4', '--end'),
+    ('--end=s', '--end'),
+    ('--end=0', '--end'),
+    ('--end=\N{ARABIC-INDIC DIGIT THREE}', '--end'),
+    ('--speed=0', '--speed'),
+    ('--speed=nan', '--speed'),
+    ('--fps=0', '--fps'),
+    ('--fps=x', '--fps'),
+    ('--html=-', '--html'),
+    ('--json=', '--json'),
+    ('--no_such=1', '--no_such'),
+  ],
+)
+def test_flags_that_are_wrong(flag, message):
+  with pytest.raises(InputError, match=message):
+    _run('a.mp4', flag)
+
+
+def test_outputs_replace_nothing_else(folder, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  write_video(tmp_path / 'a.mp4', range(20, 220, 2), rate=5)
+  content = (tmp_path / 'a.mp4').read_bytes()
+  (tmp_path / 'link.mp4').symlink_to('a.mp4')
+  for flags, message in (
+    (['--json=a.mp4'], 'is the video'),
+    (['--json=link.mp4'], 'is the video'),
+    (['--annotated=link.mp4'], 'is the video'),
+    (['--json=out', '--csv=out'], '--csv=out: is --json'),
+    (['--json=.'], 'name of a file'),
+  ):
+    with pytest.raises(InputError, match=message):
+      _run('a.mp4', f'--model={folder}', *flags)
+  assert (tmp_path / 'a.mp4').read_bytes() == content
+  (tmp_path / 'old').write_text('')
+  (tmp_path / 'link').symlink_to('old')
+  assert _run('a.mp4', f'--model={folder}', '--json=link') == 0
+  assert (tmp_path / 'link').is_symlink()
+  assert json.loads((tmp_path / 'old').read_text())
+  assert _run('a.mp4', f'--model={folder}', '--json=/dev/null') == 0
+  assert pathlib.Path('/dev/null').is_char_device()
+
+
+def test_one_that_is_missing_among_others(folder, tmp_path, capsys):
+  write_video(tmp_path / 'a.mp4', range(20, 220, 2), rate=5)
+  # A name that is no UTF-8 can be written, too.
+  odd = os.fsdecode(os.fsencode(tmp_path / 'b') + b'\xff.mp4')
+  shutil.copy(tmp_path / 'a.mp4', odd)
+  code = _run(
+    tmp_path / 'absent.mp4',
+    tmp_path,
+    f'--model={folder}',
+    f'--json={tmp_path}/out.json',
+  )
+  assert code == 1 and 'absent.mp4' in capsys.readouterr().err
+  names = [j['name'] for j in json.loads((tmp_path / 'out.json').read_text())]
+  names = [pathlib.PurePath(name).name for name in names]
+  assert names == ['a.mp4', r'b\udcff.mp4']
+
+
+def test_a_folder_for_the_model_that_holds_others(folder, tmp_path):
+  (tmp_path / 'README.md').write_text('mine')
+  with pytest.raises(InputError, match='holds other files'):
+    bundle.main([f'--workdir={folder}', f'--out={tmp_path}'])
+  assert (tmp_path / 'README.md').read_text() == 'mine'
+  # A model may be written anew.
+  model_folder.write_model(find_model(folder), tmp_path / 'model')
+  bundle.main([f'--workdir={folder}', f'--out={tmp_path}/model'])
+
+
+_DAMAGES = {
+  'config': [{}, 5, None],
+  'config.input': [5, {}],
+  'config.input.frames': [0, 'x'],
+  'config.input.crop': [-3],
+  'config.input.anchor': ['zz'],
+  'config.input.foo': [1],
+  'config.model': [{}, None],
+  'config.model.width': [-1, '8'],
+  'config.model.clips': [0],
+  'config.network': [5, 'no.such'],
+  'config.tasks': [5, 'nothing'],
+  'frames.width': [-3, 4.5, '43'],
+  'frames.height': [0],
+  'frames.frames_per_second': [0, '25', None],
+  'absolute_errors': [[3.0, 1.0], [-5.0], 5],
+  'classes': [[['position', ['a', 'a', 'a']]], 5],
+  'vocabulary': [5, ['a']],
+  'step': ['x'],
+}
+
+
+@pytest.mark.parametrize(
+  'field, value',
+  [(field, value) for field, values in _DAMAGES.items() for value in values],
+)
+def test_descriptions_that_can_not_be(folder, tmp_path, field, value):
+  shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+  path = tmp_path / 'model.json'
+  found = json.loads(path.read_text())
+  *parts, last = field.split('.')
+  part = found
+  for name in parts:
+    part = part[name]
+  part[last] = value
+  path.write_text(json.dumps(found))
+  with pytest.raises(InputError, match=r'model\.(json|safetensors)'):
+    find_model(tmp_path)
+
+
+def test_weights_that_are_not_finite(folder, tmp_path):
+  shutil.copytree(folder, tmp_path / 'model')
+  path = tmp_path / 'model/model.safetensors'
+  weights = safetensors.numpy.load_file(path)
+  name = next(name for name in weights if name.endswith('kernel'))
+  weights[name].flat[0] = 1e6
+  safetensors.numpy.save_file(weights, path)
+  with pytest.raises(InputError, match=f'{name} is not finite in float16'):
+    bundle.main(
+      [
+        f'--workdir={tmp_path}/model',
+        f'--out={tmp_path}/half',
+        '--dtype=float16',
+      ]
+    )
+  assert not (tmp_path / 'half').exists()
+  weights[name].flat[0] = np.nan
+  safetensors.numpy.save_file(weights, path)
+  with pytest.raises(InputError, match='is not finite'):
+    find_model(tmp_path / 'model')
+
+
+@pytest.mark.parametrize('item', [None, 5, b'a.mp4', [None], [['a.mp4']]])
+def test_what_is_no_video(judge, item):
+  with pytest.raises(TypeError, match='is no video'):
+    judge(item)
+
+
+def test_options_that_are_wrong(judge):
+  with pytest.raises(TypeError, match="unknown option 'end_second'"):
+    judge(_video(), end_second=2)
+  for options in (
+    {'frames_per_second': 0},
+    {'frames_per_second': '25'},
+    {'end_seconds': '2'},
+    {'speed': None},
+  ):
+    (name,) = options
+    with pytest.raises(InputError, match=f'{name}='):
+      judge(_video(), **options)
+
+
+@pytest.mark.parametrize('name', ['', '~no_such_user/a.mp4', 'a' * 300, 'a\0b'])
+def test_names_that_can_not_be(judge, name):
+  with pytest.raises(InputError):
+    judge(name)
+  with pytest.raises(InputError):
+    find_model(name)

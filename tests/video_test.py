@@ -1,6 +1,10 @@
 """Frames with their times: of files, folders and arrays."""
 
 import fractions
+import os
+import pathlib
+import struct
+import zlib
 
 import av
 import cv2
@@ -46,7 +50,7 @@ _GREYS = list(range(20, 220, 5))
 def test_a_file(tmp_path, name):
   path = tmp_path / name
   write_video(path, _GREYS)
-  frames = list(video.read_file(path))
+  frames = list(video.read_file(path, []))
   assert [frame.number for frame in frames] == list(range(1, 41))
   np.testing.assert_allclose(
     [frame.seconds for frame in frames], np.arange(40) / 25, atol=2e-3
@@ -60,7 +64,7 @@ def test_an_avi_with_frames_out_of_order(tmp_path):
   """An AVI has no times of its own, and B-frames come early."""
   path = tmp_path / 'a.avi'
   write_video(path, _GREYS, codec='mpeg4', bf='2')
-  frames = list(video.read_file(path))
+  frames = list(video.read_file(path, []))
   seconds = np.array([frame.seconds for frame in frames])
   assert (np.diff(seconds) > 0).all()
   assert seconds[-1] == pytest.approx((len(frames) - 1) / 25, abs=0.1)
@@ -72,7 +76,7 @@ def test_an_avi_with_frames_out_of_order(tmp_path):
 def test_a_variable_rate(tmp_path):
   times = [0, 40, 80, 200, 210, 400]
   write_video(tmp_path / 'a.mp4', _GREYS[:6], times=times)
-  frames = list(video.read_file(tmp_path / 'a.mp4'))
+  frames = list(video.read_file(tmp_path / 'a.mp4', []))
   np.testing.assert_allclose(
     [1000 * frame.seconds for frame in frames], times, atol=1.5
   )
@@ -91,7 +95,7 @@ def test_interlaced(tmp_path):
       frame = av.VideoFrame.from_ndarray(image, format='bgr24')
       container.mux(stream.encode(frame))
     container.mux(stream.encode())
-  for frame in video.read_file(tmp_path / 'a.mpg'):
+  for frame in video.read_file(tmp_path / 'a.mpg', []):
     assert frame.image.shape == (24, 32, 3)
     assert frame.image.min() > 150
 
@@ -99,7 +103,7 @@ def test_interlaced(tmp_path):
 def test_ten_bits(tmp_path):
   path = tmp_path / 'a.mkv'
   write_video(path, _GREYS, codec='ffv1', pix_fmt='yuv420p10le')
-  greys = [frame.image.mean() for frame in video.read_file(path)]
+  greys = [frame.image.mean() for frame in video.read_file(path, [])]
   np.testing.assert_allclose(greys, _GREYS, atol=4)
 
 
@@ -108,7 +112,7 @@ def test_files_that_are_no_videos(tmp_path):
   (tmp_path / 'empty.mp4').touch()
   for path in (*tmp_path.iterdir(), tmp_path / 'absent.mp4'):
     with pytest.raises(InputError, match=path.name):
-      list(video.read_file(path))
+      list(video.read_file(path, []))
 
 
 def test_a_file_that_is_cut_short(tmp_path):
@@ -117,11 +121,70 @@ def test_a_file_that_is_cut_short(tmp_path):
   data = path.read_bytes()
   path.write_bytes(data[: len(data) // 2])
   try:
-    frames = list(video.read_file(path))
+    frames = list(video.read_file(path, []))
   except InputError as e:
     assert 'a.mkv' in str(e)
   else:
     assert 0 < len(frames) < 160
+
+
+def test_an_avi_that_is_cut(tmp_path):
+  """Its header says how long it was."""
+  path = tmp_path / 'a.avi'
+  write_video(path, _GREYS * 4, codec='mpeg4')
+  data = path.read_bytes()
+  path.write_bytes(data[: len(data) * 2 // 3])
+  warnings = []
+  frames = list(video.read_file(path, warnings))
+  assert 0 < len(frames) < 120
+  assert 'damaged' in warnings[0]
+
+
+def test_frames_that_are_damaged(tmp_path):
+  path = tmp_path / 'a.avi'
+  write_video(path, _GREYS * 4, codec='mpeg4', g='1')
+  data = bytearray(path.read_bytes())
+  middle = len(data) // 2
+  data[middle : middle + 600] = bytes(600)
+  path.write_bytes(data)
+  warnings = []
+  frames = list(video.read_file(path, warnings))
+  assert len(frames) < 160
+  assert 'damaged' in warnings[0]
+
+
+def test_names_with_colons_are_no_addresses(tmp_path, monkeypatch):
+  write_video(tmp_path / 'http:a.mp4', _GREYS)
+  monkeypatch.chdir(tmp_path)
+  path = pathlib.Path('http:a.mp4')
+  assert len(list(video.read_file(path, []))) == 40
+
+
+def test_a_pipe_among_images(tmp_path):
+  cv2.imwrite(str(tmp_path / '1.png'), _image(3))
+  os.mkfifo(tmp_path / '2.png')
+  with pytest.raises(InputError, match='2.png: is no file'):
+    list(video.read_folder(tmp_path, 25.0))
+
+
+def test_an_image_that_is_too_large(tmp_path):
+  """A header of 100000 x 100000 pixels, and nothing more."""
+  header = struct.pack('>II5B', 100000, 100000, 8, 2, 0, 0, 0)
+  chunk = b'IHDR' + header
+  crc = struct.pack('>I', zlib.crc32(chunk))
+  (tmp_path / '1.png').write_bytes(
+    b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13) + chunk + crc
+  )
+  with pytest.raises(InputError, match='1.png'):
+    list(video.read_folder(tmp_path, 25.0))
+
+
+def test_a_picture_beside_videos_is_no_video(tmp_path):
+  for name in ('a.mp4', 'b.mp4'):
+    (tmp_path / name).touch()
+  cv2.imwrite(str(tmp_path / 'thumbnail.png'), _image(3))
+  assert not video.is_image_folder(tmp_path)
+  assert [path.name for path in video.videos_in(tmp_path)] == ['a.mp4', 'b.mp4']
 
 
 def test_a_folder_of_images(tmp_path):

@@ -28,9 +28,18 @@ class ScoreIntervals:
 
   Attributes:
     errors: absolute errors, points, in ascending order.
+
+  Raises:
+    ValueError: an error is negative or not finite, or the order is another.
   """
 
   errors: tuple[float, ...]
+
+  def __post_init__(self) -> None:
+    """Checks the errors."""
+    is_sorted = list(self.errors) == sorted(self.errors)
+    if not is_sorted or not all(0 <= e < math.inf for e in self.errors):
+      raise ValueError('absolute errors have to be finite, and in order')
 
   @classmethod
   def of(
@@ -116,6 +125,7 @@ def read_intervals(workdir: pathlib.Path, step: int) -> ScoreIntervals | None:
   try:
     found = json.loads(path.read_text('utf-8'))
     errors = tuple(float(error) for error in found['absolute_errors'])
+    intervals = ScoreIntervals(errors)
     is_of_step = found['step'] == step
   except FileNotFoundError:
     return None
@@ -128,4 +138,4 @@ def read_intervals(workdir: pathlib.Path, step: int) -> ScoreIntervals | None:
       f'{path}: is not of the best checkpoint, step {step}; evaluate again, '
       'with --mode=eval.'
     )
-  return ScoreIntervals(errors)
+  return intervals

@@ -2,7 +2,9 @@
 
 import collections
 import dataclasses
-from collections.abc import Iterable
+import math
+import numbers
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -14,8 +16,15 @@ from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.mtl_aqa.clip import encode
 
 # A rate so near that of the training is taken frame by frame, as there: MTL-AQA
-# has videos of 25 and of 30 frames a second.
-_NEAR = 1.25
+# has videos of 25 and of 30 frames a second. A fifth less, a quarter more; with
+# room for rounded times.
+_NEAR = 1.2501
+# Fewer different frames than this share of the window are told.
+_DIFFERENT = 0.6
+# What is kept of a video never grows beyond this, whatever its times are.
+_MAX_KEPT = 8192
+# A time that a player or this program shows is rounded.
+_ROUNDING = 5e-3
 # Longer side and quality of a picture for people.
 _PICTURE_SIZE, _PICTURE_QUALITY = 240, 80
 # Below this ratio of width to height a picture would be distorted too much.
@@ -64,21 +73,32 @@ class Window:
     """Raises InputError where a field can't be."""
     if self.end_frame is not None and self.end_seconds is not None:
       raise InputError('give end_frame or end_seconds, not both.')
-    if self.end_frame is not None and self.end_frame < 1:
-      raise InputError(f'end_frame={self.end_frame}: give 1 or more.')
-    if self.end_seconds is not None and not self.end_seconds >= 0:
-      raise InputError(f'end_seconds={self.end_seconds}: give 0 or more.')
-    if not 0.01 <= self.speed <= 100:
-      raise InputError(f'speed={self.speed}: give 0.01 to 100.')
+    if self.end_frame is not None and not (
+      isinstance(self.end_frame, (int, np.integer))
+      and not isinstance(self.end_frame, bool)
+      and self.end_frame >= 1
+    ):
+      raise InputError(
+        f'end_frame={self.end_frame!r}: give a whole number from 1 on.'
+      )
+    if self.end_seconds is not None and not (
+      _is_number(self.end_seconds) and self.end_seconds >= 0
+    ):
+      raise InputError(f'end_seconds={self.end_seconds!r}: give 0 or more.')
+    if not _is_number(self.speed) or not 0.01 <= self.speed <= 100:
+      raise InputError(f'speed={self.speed!r}: give 0.01 to 100.')
 
   def ends_before(self, frame: VideoFrame) -> bool:
     """Returns whether a frame comes after the window."""
     if self.end_frame is not None:
       return frame.number > self.end_frame
-    # A time from a player's display is rounded.
     return self.end_seconds is not None and (
-      frame.seconds > self.end_seconds + 1e-3
+      frame.seconds > self.end_seconds + _ROUNDING
     )
+
+
+def _is_number(value: object) -> bool:
+  return isinstance(value, numbers.Real) and math.isfinite(value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +116,7 @@ def read_clip(
   count: int,
   window: Window,
   with_pictures: bool = False,
+  warnings: Sequence[str] = (),
 ) -> Clip:
   """Returns the part of a video that is judged.
 
@@ -109,6 +130,7 @@ def read_clip(
     count: how many frames to return.
     window: which part to judge.
     with_pictures: whether to make pictures of the frames, for people.
+    warnings: what reading the frames has found; it may add to them.
 
   Raises:
     InputError: the video has no frames, or ends before the window does.
@@ -117,8 +139,8 @@ def read_clip(
   rate = frame_format.frames_per_second
   # Seconds of the video that the window may take.
   span = (count + 1) / rate * _NEAR / window.speed
-  kept: collections.deque[_Stored] = collections.deque()
-  warnings: list[str] = []
+  kept: collections.deque[_Stored] = collections.deque(maxlen=_MAX_KEPT)
+  found: list[str] = []
   is_whole = False
   for frame in frames:
     if window.ends_before(frame):
@@ -127,12 +149,15 @@ def read_clip(
     image = frame.image
     if _is_narrow(image):
       image = _middle(image, frame_format)
-      _add(warnings, 'It is narrow: only the middle of the picture is judged.')
+      _add(found, 'It is narrow: only the middle of the picture is judged.')
     data = encode(image, frame_format.size)
     picture = _picture(frame.image) if with_pictures else b''
     kept.append(_Stored(frame.number, frame.seconds, data, picture))
     while len(kept) > count and kept[0].seconds < frame.seconds - span:
       kept.popleft()
+    if frame.number == window.end_frame:
+      is_whole = True
+      break  # What comes next may be damaged.
   if not kept:
     raise InputError(
       f'{name}: has no frames before the end that was asked for.'
@@ -142,16 +167,26 @@ def read_clip(
     raise InputError(
       f'{name}: has {last.number} frames; give an end_frame up to that.'
     )
-  if not is_whole and (window.end_seconds or 0) > last.seconds + 1 / rate:
+  # The last frame is shown for as long as the one before.
+  shown = last.seconds - kept[-2].seconds if len(kept) > 1 else 1 / rate
+  slack = max(shown, 1 / rate) + _ROUNDING
+  if not is_whole and (window.end_seconds or 0) > last.seconds + slack:
     raise InputError(
       f'{name}: ends at {last.seconds:.2f} s; give end_seconds up to that.'
     )
   chosen = _chosen(list(kept), count, rate * window.speed)
   padded = count - len(chosen)
   if padded:
-    warnings.append(
-      f'It is too short: {len(chosen)} frames of the {count} that the network '
-      'sees; the first one is repeated before them.'
+    found.append(
+      f'It is too short: {len(chosen) / rate:.1f} of the '
+      f'{count / rate:.1f} seconds that the network sees; the first frame is '
+      'repeated before them.'
+    )
+  different = len({stored.number for stored in chosen})
+  if different < _DIFFERENT * len(chosen):
+    found.append(
+      f'It has too few frames a second: {different} different ones stand for '
+      f'the {len(chosen)} that the network sees.'
     )
   chosen = [chosen[0]] * padded + chosen
   return Clip(
@@ -160,7 +195,7 @@ def read_clip(
     numbers=np.array([stored.number for stored in chosen]),
     seconds=np.array([stored.seconds for stored in chosen]),
     padded=padded,
-    warnings=tuple(warnings),
+    warnings=(*warnings, *found),
     pictures=tuple(stored.picture for stored in chosen if with_pictures),
   )
 
@@ -185,8 +220,10 @@ def _chosen(kept: list[_Stored], count: int, rate: float) -> list[_Stored]:
   if len(kept) == 1:
     return kept
   times = np.array([stored.seconds for stored in kept])
-  interval = float(np.median(np.diff(times)))
-  if interval <= 0 or 1 / _NEAR <= interval * rate <= _NEAR:
+  last = times[-count:]
+  # Of a variable rate the median alone may be near.
+  intervals = np.median(np.diff(last)), np.ptp(last) / (len(last) - 1)
+  if all(1 / _NEAR <= interval * rate <= _NEAR for interval in intervals):
     return kept[-count:]
   wanted = times[-1] - np.arange(count)[::-1] / rate
   # Half an interval more than the first frame reaches back is no padding.

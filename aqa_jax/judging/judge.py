@@ -1,10 +1,10 @@
 """Judges videos with a model."""
 
 import math
+import numbers
 import os
-import pathlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypedDict, Unpack, overload
 
 import jax
@@ -18,6 +18,7 @@ from aqa_jax.judging import dive_number, video
 from aqa_jax.judging.clip import Clip, Window, read_clip
 from aqa_jax.judging.judgement import Judgement
 from aqa_jax.judging.model import Model
+from aqa_jax.judging.user_path import user_path
 from aqa_jax.layers.normalize import normalize
 from aqa_jax.predictions import Columns
 from aqa_jax.train_state import Variables
@@ -104,6 +105,11 @@ class Judge:
     """
     if isinstance(videos, (str, os.PathLike, np.ndarray)):
       return self.judge(self.read(videos, **options))
+    if not isinstance(videos, Iterable) or isinstance(videos, bytes):
+      raise TypeError(
+        f'a {type(videos).__name__} is no video; give a path, a NumPy array, '
+        'or a list of them'
+      )
     return list(self.judge_each(self.read(item, **options) for item in videos))
 
   def read(self, item: Video, **options: Unpack[Options]) -> Clip:
@@ -116,43 +122,63 @@ class Judge:
     Raises:
       InputError: see `__call__`.
     """
-    name, frames = self.frames(item, options.get('frames_per_second'))
+    if unknown := sorted(set(options) - set(Options.__annotations__)):
+      raise TypeError(
+        f'unknown option {unknown[0]!r}; the options are '
+        f'{", ".join(Options.__annotations__)}'
+      )
+    window = Window(
+      options.get('end_frame'),
+      options.get('end_seconds'),
+      options.get('speed', 1.0),
+    )
+    window.check()
+    warnings: list[str] = []
+    name, frames = self.frames(item, options.get('frames_per_second'), warnings)
     return read_clip(
       name,
       frames,
       self.model.frame_format,
       self.model.num_clip_frames,
-      Window(
-        options.get('end_frame'),
-        options.get('end_seconds'),
-        options.get('speed', 1.0),
-      ),
+      window,
       options.get('with_pictures', False),
+      warnings,
     )
 
   def frames(
-    self, item: Video, frames_per_second: float | None = None
+    self,
+    item: Video,
+    frames_per_second: float | None = None,
+    warnings: list[str] | None = None,
   ) -> tuple[str, Iterator[video.VideoFrame]]:
     """Returns the name of a video and its frames, which are read one by one.
 
     Args:
       item: a video; see `__call__`.
       frames_per_second: see `Options`.
+      warnings: what reading finds wrong is added.
 
     Raises:
       InputError: there is no such video; reading may raise more.
     """
-    rate = frames_per_second or self.model.frame_format.frames_per_second
-    if not 0 < rate < 1e6:
-      raise InputError(f'frames_per_second={rate}: give more than 0.')
+    rate = frames_per_second
+    if rate is None:
+      rate = self.model.frame_format.frames_per_second
+    if not isinstance(rate, numbers.Real) or not 0.1 <= rate <= 1e5:
+      raise InputError(f'frames_per_second={rate!r}: give 0.1 to 100000.')
     if isinstance(item, np.ndarray):
-      return 'array', video.read_array(item, rate)
-    path = pathlib.Path(item).expanduser()
-    if not path.exists():
-      raise InputError(f'{path}: is not there.')
+      return 'array', video.read_array(item, float(rate))
+    if not isinstance(item, (str, os.PathLike)):
+      raise TypeError(
+        f'a {type(item).__name__} is no video; give a path, or a NumPy array '
+        'uint8 [frames, height, width, 3]'
+      )
+    path = user_path(item)
+    # Of a name that is no UTF-8, what can be printed.
+    name = os.fspath(path).encode('utf-8', 'backslashreplace').decode()
     if video.is_image_folder(path):
-      return str(path), video.read_folder(path, rate)
-    return str(path), video.read_file(path)
+      return name, video.read_folder(path, float(rate))
+    return name, video.read_file(path, warnings if warnings is not None else [])
 
   def judge(self, clip: Clip) -> Judgement:
     """Returns the judgement of a clip."""
@@ -212,9 +238,14 @@ class Judge:
   ) -> Judgement:
     model = self.model
     warnings = list(clip.warnings)
-    # No dive has less than 0 points.
-    score = max(float(row['score']), 0.0) if 'score' in row else None
+    score = float(row['score']) if 'score' in row else None
     interval = None
+    if score is not None and not math.isfinite(score):
+      raise InputError(
+        f'{clip.name}: the model gives no finite score; get its folder again.'
+      )
+    # No dive has less than 0 points.
+    score = None if score is None else max(score, 0.0)
     if score is not None and model.intervals is not None:
       half = model.intervals.half_width(COVERAGE)
       if math.isfinite(half):

@@ -14,7 +14,8 @@ from aqa_jax.judging.model_card import SIMULATED
 _WIDTH = 80
 
 
-@dataclasses.dataclass(frozen=True)
+# Arrays have no single equality.
+@dataclasses.dataclass(frozen=True, eq=False)
 class Judgement:
   """What a network says of a video.
 

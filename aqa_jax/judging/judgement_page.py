@@ -41,6 +41,7 @@ def _shown(judgement: Judgement) -> dict[str, Any]:
   seconds = judgement.frame_seconds
   shown: dict[str, Any] = {
     'name': pathlib.PurePath(judgement.name).name,
+    'path': judgement.name,
     'frames': (
       f'frames {judgement.frame_numbers[0]} to {judgement.frame_numbers[-1]}, '
       f'{seconds[0]:.2f} to {seconds[-1]:.2f} s'

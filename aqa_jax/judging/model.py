@@ -10,6 +10,7 @@ import jax
 import ml_collections
 import numpy as np
 
+from aqa_jax.config import check_config
 from aqa_jax.data.input_pipeline import VideoInput
 from aqa_jax.data.schema import Schema
 from aqa_jax.evaluation.conformal import ScoreIntervals
@@ -17,6 +18,7 @@ from aqa_jax.systems.chosen_system import chosen_system
 from aqa_jax.task import Task
 from aqa_jax.train_state import Variables
 from tfds_mtl_aqa.features import FrameSize
+from tfds_mtl_aqa.input_error import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +95,33 @@ class Model:
     if jax.default_backend() == 'cpu':
       config.compute_dtype = 'float32'
     return chosen_system(config.network).create_network(config, self.tasks)
+
+  def check(self) -> None:
+    """Checks that its parts fit each other, as far as the weights allow.
+
+    Raises:
+      InputError: the config or the format of the frames is wrong.
+    """
+    check_config(self.config)
+    frames = self.frame_format
+    if not 0.1 <= frames.frames_per_second <= 1e4:
+      raise InputError(
+        f'frames_per_second={frames.frames_per_second!r}: give 0.1 to 10000.'
+      )
+    for name, size in (('width', frames.width), ('height', frames.height)):
+      if not isinstance(size, int) or not 0 <= size <= 10000:
+        raise InputError(f'{name}={size!r}: give pixels, 0 to 10000.')
+    if bool(frames.width) != bool(frames.height):
+      raise InputError('width and height: give both, or 0 for both.')
+    video_input = self.video_input
+    video_input.check(
+      video_input.window_frames + 2 * video_input.max_shift,
+      frames.height or None,
+      frames.width or None,
+    )
+    for name, names in self.schema.classes:
+      if len(set(names)) < len(names):
+        raise InputError(f'the classes of {name} are not all different.')
 
   def abstract_variables(self) -> dict[str, Variables]:
     """Returns the shapes of what `variables` has to hold."""

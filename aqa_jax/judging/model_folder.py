@@ -23,10 +23,9 @@ from aqa_jax.evaluation.conformal import ScoreIntervals
 from aqa_jax.files import json_ready, write_atomically
 from aqa_jax.judging.model import FrameFormat, Model
 from aqa_jax.judging.model_card import model_card
+from aqa_jax.judging.model_files import CARD, DESCRIPTION, EVALUATION, WEIGHTS
 from tfds_mtl_aqa.input_error import InputError
 
-WEIGHTS, DESCRIPTION = 'model.safetensors', 'model.json'
-_EVALUATION, _CARD = 'evaluation.json', 'README.md'
 _FORMAT = 1
 # Fields of a config that tell of the machine that it was trained on.
 _OF_THE_MACHINE = ('dataset.data_dir', 'init_from')
@@ -48,39 +47,41 @@ def write_model(
     dtype: of the weights, 'float32' or 'float16'.
 
   Raises:
-    InputError: the folder can't be written.
-    ValueError: a weight is too large for the dtype.
+    InputError: the folder can't be written, or a weight is not finite in the
+      dtype.
   """
+  flat = {
+    '/'.join(path): _stored('/'.join(path), np.asarray(array), dtype)
+    for path, array in traverse_util.flatten_dict(dict(model.variables)).items()
+  }
   try:
     folder.mkdir(parents=True, exist_ok=True)
-    flat = {
-      '/'.join(path): _stored(np.asarray(array), dtype)
-      for path, array in traverse_util.flatten_dict(
-        dict(model.variables)
-      ).items()
-    }
     write_atomically(folder / WEIGHTS, safetensors.numpy.save(flat))
     write_atomically(
       folder / DESCRIPTION, json.dumps(_description(model), indent=1) + '\n'
     )
     write_atomically(
-      folder / _EVALUATION,
+      folder / EVALUATION,
       json.dumps(json_ready(model.evaluation), indent=1) + '\n',
     )
-    write_atomically(folder / _CARD, model_card(model))
+    write_atomically(folder / CARD, model_card(model))
   except OSError as e:
     raise InputError(
       f'--out={folder}: {e.strerror}; give a folder that can be written.'
     ) from e
 
 
-def _stored(array: np.ndarray, dtype: str) -> np.ndarray:
+def _stored(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
   """Returns an array in the dtype of the file; counts stay integers."""
   if not np.issubdtype(array.dtype, np.floating):
     return np.ascontiguousarray(array)
-  stored = np.ascontiguousarray(array.astype(dtype))
+  with np.errstate(over='ignore'):
+    stored = np.ascontiguousarray(array.astype(dtype))
   if not np.isfinite(stored).all():
-    raise ValueError(f'a weight is not finite in {dtype}')
+    raise InputError(
+      f'the weight {name} is not finite in {dtype}; give --dtype=float32, or '
+      'another training.'
+    )
   return stored
 
 
@@ -132,35 +133,54 @@ def read_model(folder: pathlib.Path) -> Model:
         features=tuple(found['features']),
       ),
       frame_format=FrameFormat(**found['frames']),
-      variables=_read_variables(folder / WEIGHTS),
-      dataset=found['dataset'],
-      step=found['step'],
-      evaluation=_read_json(folder / _EVALUATION),
+      variables={},
+      dataset=str(found['dataset']),
+      step=int(found['step']),
+      evaluation=_read_json(folder / EVALUATION),
       intervals=ScoreIntervals(errors) if errors else None,
     )
-  except (KeyError, TypeError, ValueError, AttributeError) as e:
+    model.check()
+    shapes = model.abstract_variables()
+  except InputError as e:
+    raise InputError(f'{path}: is damaged: {e}') from e
+  # Whatever a config that is damaged makes a network raise.
+  except Exception as e:
+    reason = str(e).split('\n', 1)[0][:200]
     raise InputError(
-      f'{path}: is damaged ({type(e).__name__}: {e}); get the folder again.'
+      f'{path}: is damaged ({type(e).__name__}: {reason}); get the folder '
+      'again.'
     ) from e
-  _check_shapes(model, folder / WEIGHTS)
-  return model
+  variables = _read_variables(folder / WEIGHTS)
+  _check_variables(shapes, variables, folder / WEIGHTS)
+  return model.replace(variables=variables)
 
 
-def _check_shapes(model: Model, path: pathlib.Path) -> None:
+def _check_variables(
+  shapes: Mapping[str, Any], variables: Mapping[str, Any], path: pathlib.Path
+) -> None:
   """Raises InputError where the weights are not those of the network."""
   needed, found = (
     {
-      '/'.join(name): np.shape(leaf)
-      for name, leaf in traverse_util.flatten_dict(dict(variables)).items()
+      '/'.join(name): (np.shape(leaf), np.dtype(leaf.dtype))
+      for name, leaf in traverse_util.flatten_dict(dict(tree)).items()
     }
-    for variables in (model.abstract_variables(), model.variables)
+    for tree in (shapes, variables)
   )
   for name in sorted(needed.keys() | found.keys()):
     if needed.get(name) != found.get(name):
       raise InputError(
-        f'{path}: {name} is {found.get(name)}, the network needs '
-        f'{needed.get(name)}; get the folder again.'
+        f'{path}: {name} is {_told(found.get(name))}, the network needs '
+        f'{_told(needed.get(name))}; get the folder again.'
       )
+  for name, leaf in traverse_util.flatten_dict(dict(variables)).items():
+    if not np.isfinite(leaf).all():
+      raise InputError(
+        f'{path}: {"/".join(name)} is not finite; get the folder again.'
+      )
+
+
+def _told(spec: tuple[tuple[int, ...], np.dtype[Any]] | None) -> str:
+  return 'not there' if spec is None else f'{spec[1]} {list(spec[0])}'
 
 
 def _read_json(path: pathlib.Path) -> dict[str, Any]:
@@ -168,7 +188,7 @@ def _read_json(path: pathlib.Path) -> dict[str, Any]:
     found = json.loads(path.read_text('utf-8'))
   except OSError as e:
     raise InputError(f'{path}: {e.strerror}; give a whole model folder.') from e
-  except ValueError:
+  except (ValueError, RecursionError):
     found = None
   if not isinstance(found, dict):
     raise InputError(f'{path}: is damaged; get the folder again.')
@@ -181,14 +201,23 @@ def _read_variables(path: pathlib.Path) -> Mapping[str, Any]:
     flat = safetensors.numpy.load(path.read_bytes())
   except OSError as e:
     raise InputError(f'{path}: {e.strerror}; give a whole model folder.') from e
-  except safetensors.SafetensorError as e:
-    raise InputError(f'{path}: is damaged ({e}); get the folder again.') from e
-  variables = traverse_util.unflatten_dict({
-    tuple(name.split('/')): (
-      array.astype(np.float32)
-      if np.issubdtype(array.dtype, np.floating)
-      else array
+  except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as e:
+    # KeyError: a dtype that NumPy lacks.
+    raise InputError(
+      f'{path}: cannot be read ({type(e).__name__}: {e}); give float32 or '
+      'float16, or get the folder again.'
+    ) from e
+  try:
+    variables = traverse_util.unflatten_dict(
+      {tuple(name.split('/')): _loaded(array) for name, array in flat.items()}
     )
-    for name, array in flat.items()
-  })  # fmt: skip
+  except (IndexError, KeyError, TypeError) as e:  # A name within another.
+    raise InputError(
+      f'{path}: is damaged (names of weights); get the folder again.'
+    ) from e
   return {'batch_stats': {}} | variables
+
+
+def _loaded(array: np.ndarray) -> np.ndarray:
+  is_float = np.issubdtype(array.dtype, np.floating)
+  return array.astype(np.float32) if is_float else array

@@ -18,6 +18,7 @@ from aqa_jax.data.vocabulary import EOS, SOS
 from aqa_jax.evaluation.conformal import read_intervals
 from aqa_jax.judging.model import FrameFormat, Model
 from aqa_jax.judging.model_folder import is_model_folder, read_model
+from aqa_jax.judging.user_path import user_path
 from aqa_jax.systems.chosen_system import chosen_system
 from aqa_jax.weights import pretrained
 from aqa_jax.weights.checkpoint import read_best, read_origin
@@ -45,11 +46,12 @@ def find_model(source: str | os.PathLike[str] | None = None) -> Model:
   Raises:
     InputError: there is none, or it can't be read.
   """
-  folder = INSIDE if source is None else pathlib.Path(source).expanduser()
-  if is_model_folder(folder):
-    return read_model(folder)
+  folder = INSIDE if source is None else user_path(source)
+  # A workdir first: a model that lies in one may be of an earlier training.
   if (folder / 'config.json').exists():
     return _from_workdir(folder)
+  if is_model_folder(folder):
+    return read_model(folder)
   if any(folder.glob('*.pth')):
     return _from_official_files(folder)
   raise InputError(

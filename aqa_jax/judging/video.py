@@ -1,6 +1,7 @@
 """The frames of a video with their times: of a file, a folder or an array."""
 
 import dataclasses
+import os
 import pathlib
 import re
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ _VIDEOS = (
   *('.mts', '.m2ts', '.wmv', '.flv', '.3gp', '.ogv', '.gif'),
 )
 _FALLBACK_RATE = 25.0
+# A video may end so many frames before its header says without being damaged.
+_MISSING_FRAMES = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,75 +39,143 @@ class VideoFrame:
 
 
 def is_image_folder(path: pathlib.Path) -> bool:
-  """Returns whether a folder holds the frames of one video, as images."""
-  return path.is_dir() and any(_is_image(file) for file in path.iterdir())
+  """Returns whether a folder holds the frames of one video, as images.
+
+  One that holds a video file, too, does not: the images belong to the videos.
+  """
+  if not path.is_dir():
+    return False
+  files = _files(path)
+  has_videos = any(_is_video(file) for file in files)
+  return not has_videos and any(_is_image(file) for file in files)
 
 
 def videos_in(folder: pathlib.Path) -> list[pathlib.Path]:
-  """Returns the videos of a folder, by name: files, and folders of images."""
-  return sorted(
+  """Returns the videos of a folder, by name: files, and folders of images.
+
+  Raises:
+    InputError: the folder can't be read.
+  """
+  return [
     path
-    for path in folder.iterdir()
-    if not path.name.startswith('.')
-    and (path.suffix.lower() in _VIDEOS or is_image_folder(path))
-  )
+    for path in _files(folder)
+    if _is_video(path) or _is_readable_image_folder(path)
+  ]
+
+
+def _files(folder: pathlib.Path) -> list[pathlib.Path]:
+  try:
+    return sorted(folder.iterdir())
+  except OSError as e:
+    raise InputError(
+      f'{folder}: {e.strerror}; give a folder that can be read.'
+    ) from e
+
+
+def _is_readable_image_folder(path: pathlib.Path) -> bool:
+  return os.access(path, os.R_OK | os.X_OK) and is_image_folder(path)
+
+
+def _is_video(path: pathlib.Path) -> bool:
+  # macOS leaves files named ._clip.mp4 on other disks.
+  return path.suffix.lower() in _VIDEOS and not path.name.startswith('.')
 
 
 def _is_image(path: pathlib.Path) -> bool:
-  # macOS leaves files named ._frame.jpg on other disks.
   return path.suffix.lower() in _IMAGES and not path.name.startswith('.')
 
 
-def read_file(path: pathlib.Path) -> Iterator[VideoFrame]:
+def read_file(path: pathlib.Path, warnings: list[str]) -> Iterator[VideoFrame]:
   """Yields the frames of a video file; decodes one after the other.
+
+  Frames that are damaged count, and are left out.
 
   Args:
     path: of a file that FFmpeg reads.
+    warnings: what turns out to be wrong with it is added, sentences.
 
   Raises:
-    InputError: it can't be read as a video, or is damaged.
+    InputError: it can't be read as a video, or not to its end.
   """
   if path.exists() and not path.is_file():
     raise InputError(
       f'{path}: is a pipe, a device or a folder without images; give a video.'
     )
-  number, seconds = 0, 0.0
+  number, seconds, num_damaged = 0, 0.0, 0
   try:
-    with av.open(str(path)) as container:
+    # A name with a colon, such as http:clip.mp4, would be an address.
+    with av.open(
+      f'file:{path.absolute()}', options={'protocol_whitelist': 'file'}
+    ) as container:
       stream = container.streams.best('video')
       if not isinstance(stream, av.VideoStream):
         raise InputError(f'{path}: has no video stream; give a video.')
       stream.thread_type = 'AUTO'
       interval = 1 / float(stream.guessed_rate or _FALLBACK_RATE)
-      start: float | None = None
+      start = None
       for frame in container.decode(stream):
-        if frame.is_corrupt:
-          continue
-        time = frame.time
-        if time is not None and start is None:
-          start = time
-        is_later = time is not None and (time - (start or 0) > seconds)
-        if number and not is_later:
-          seconds += interval
-        elif time is not None:
-          seconds = time - (start or 0)
+        if start is None:
+          start = frame.time or 0.0
+        seconds = _seconds(frame, start, seconds, number, interval)
         number += 1
-        image = orientation.upright(frame)
-        if frame.interlaced_frame:
-          # Of two moments that share a frame, the rows of one.
-          image = np.repeat(image[::2], 2, axis=0)[: len(image)]
-        yield VideoFrame(number, seconds, image)
+        if frame.is_corrupt:
+          num_damaged += 1
+          continue
+        yield VideoFrame(number, seconds, _image(frame))
+      missing = _duration(stream) - seconds
+      if container.format.name == 'avi' and stream.frames > number:
+        # The decoder has left out what it could not read.
+        num_damaged += stream.frames - number
   except (av.FFmpegError, OSError) as e:
     reason = getattr(e, 'strerror', None) or type(e).__name__
-    where = f' after {seconds:.2f} s' if number else ''
+    if not number:
+      raise InputError(
+        f'{path}: cannot be read as a video ({reason}); give another file.'
+      ) from e
     raise InputError(
-      f'{path}: cannot be read as a video{where} ({reason}); it is damaged, '
-      'get it again, or give an end before that.'
-      if number
-      else f'{path}: cannot be read as a video ({reason}); give another file.'
+      f'{path}: is damaged after {seconds:.2f} s, frame {number} ({reason}); '
+      f'get it again, or give an end before that.'
     ) from e
+  if number == num_damaged:
+    raise InputError(f'{path}: has no frames that are whole; give a video.')
+  if num_damaged:
+    warnings.append(
+      f'It is damaged: {num_damaged} frames are left out, and the numbers and '
+      'times of those after them may be wrong.'
+    )
+  if missing > _MISSING_FRAMES * interval:
+    warnings.append(f'It is damaged: it ends {missing:.1f} s before its time.')
+
+
+def _seconds(
+  frame: av.VideoFrame,
+  start: float,
+  before: float,
+  number: int,
+  interval: float,
+) -> float:
+  """Returns when a frame is shown, always later than the one before."""
   if not number:
-    raise InputError(f'{path}: has no frames; give a video.')
+    return 0.0
+  if frame.time is not None and frame.time - start > before:
+    return frame.time - start
+  return before + interval
+
+
+def _duration(stream: av.VideoStream) -> float:
+  """Returns the length of a stream in seconds; 0 where it does not tell."""
+  if stream.duration is None or stream.time_base is None:
+    return 0.0
+  return float(stream.duration * stream.time_base)
+
+
+def _image(frame: av.VideoFrame) -> np.ndarray:
+  """Returns the picture of a frame, BGR, upright."""
+  image = orientation.upright(frame)
+  if frame.interlaced_frame:
+    # Of two moments that share a frame, the rows of one.
+    image = np.repeat(image[::2], 2, axis=0)[: len(image)]
+  return image
 
 
 def read_folder(
@@ -120,17 +191,32 @@ def read_folder(
     InputError: an image can't be read.
   """
   paths = sorted(
-    (path for path in folder.iterdir() if _is_image(path)), key=_in_order
+    (path for path in _files(folder) if _is_image(path)), key=_in_order
   )
   for index, path in enumerate(paths):
-    try:
-      data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as e:
-      raise InputError(f'{path}: {e.strerror}.') from e
+    yield VideoFrame(index + 1, index / frames_per_second, _read_image(path))
+
+
+def _read_image(path: pathlib.Path) -> np.ndarray:
+  """Returns an image, BGR.
+
+  Raises:
+    InputError: it can't be read, or is too large.
+  """
+  reason = 'is no image'
+  image = None
+  try:
+    if not path.is_file():  # A pipe would wait for ever.
+      raise InputError(f'{path}: is no file; remove it from the folder.')
+    data = np.frombuffer(path.read_bytes(), np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-      raise InputError(f'{path}: is no image; extract or copy it again.')
-    yield VideoFrame(index + 1, index / frames_per_second, image)
+  except OSError as e:
+    reason = str(e.strerror)
+  except cv2.error as e:  # Such as more pixels than OpenCV takes.
+    reason = f'cannot be decoded ({e.err})'
+  if image is None:
+    raise InputError(f'{path}: {reason}; extract or copy it again.')
+  return image
 
 
 def _in_order(path: pathlib.Path) -> list[tuple[int, str]]:
