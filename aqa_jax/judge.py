@@ -22,6 +22,7 @@ if TYPE_CHECKING:
   from aqa_jax.judging.clip import Clip
   from aqa_jax.judging.judge import Judge
   from aqa_jax.judging.judgement import Judgement
+  from aqa_jax.judging.model import Model
 
 
 _STDOUT = pathlib.Path('-')
@@ -139,7 +140,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
   compilation_cache.use_for_user()
   judge = aqa_jax.load(chosen.model)
   prints = _STDOUT not in (chosen.json, chosen.csv)
-  judgements, failed = _judge(judge, paths, chosen, prints)
+  judgements: list[Judgement] = []
+  try:
+    failed = _judge(judge, paths, chosen, prints, judgements)
+  finally:
+    # After Ctrl-C, too, what is judged is not lost.
+    _write_files(chosen, judgements, judge.model)
+  return 1 if failed else 0
+
+
+def _write_files(
+  chosen: argparse.Namespace, judgements: list['Judgement'], model: 'Model'
+) -> None:
+  """Writes the files that the arguments ask for."""
   rows = [judgement.to_dict() for judgement in judgements]
   if chosen.json:
     text = json.dumps(rows, indent=1, ensure_ascii=False)
@@ -149,8 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
   if chosen.html:
     from aqa_jax.judging.judgement_page import judgement_page
 
-    _write('html', chosen.html, judgement_page(judgements, judge.model))
-  return 1 if failed else 0
+    _write('html', chosen.html, judgement_page(judgements, model))
 
 
 def _find(names: Sequence[str]) -> list[pathlib.Path]:
@@ -230,7 +242,11 @@ def _check_annotated(
 
 
 def _annotate(
-  judge: 'Judge', judgement: 'Judgement', annotated: pathlib.Path, fps: float
+  judge: 'Judge',
+  judgement: 'Judgement',
+  path: pathlib.Path,
+  annotated: pathlib.Path,
+  fps: float | None,
 ) -> None:
   """Writes the video of a judgement.
 
@@ -239,9 +255,14 @@ def _annotate(
   """
   from aqa_jax.judging.annotated_video import write_annotated
 
-  _, frames = judge.frames(judgement.name, fps)
   if annotated.is_dir():
-    annotated /= f'{pathlib.Path(judgement.name).stem}_judged.mp4'
+    # Videos of several folders may have one name.
+    stem, number = f'{path.stem}_judged', 1
+    annotated /= f'{stem}.mp4'
+    while annotated.exists():
+      number += 1
+      annotated = annotated.with_name(f'{stem}_{number}.mp4')
+  _, frames = judge.frames(path, fps)
   try:
     write_annotated(annotated, frames, judgement)
   except OSError as e:
@@ -256,21 +277,27 @@ def _judge(
   paths: Sequence[pathlib.Path],
   chosen: argparse.Namespace,
   prints: bool,
-) -> tuple[list['Judgement'], int]:
-  """Returns the judgements, and how many videos could not be judged."""
+  judgements: list['Judgement'],
+) -> int:
+  """Adds to the judgements; returns how many videos could not be judged."""
   import tqdm
 
   end_frame, end_seconds = chosen.end or (None, None)
   failed = 0
+  read_from: list[pathlib.Path] = []
   bar = tqdm.tqdm(
     total=len(paths), unit='video', disable=len(paths) == 1, file=sys.stderr
   )
 
-  def read() -> Iterator['Clip']:
+  def tell(error: InputError) -> None:
     nonlocal failed
+    failed += 1
+    tqdm.tqdm.write(f'aqa_jax.judge: {error}', file=sys.stderr)
+
+  def read() -> Iterator['Clip']:
     for path in paths:
       try:
-        yield judge.read(
+        clip = judge.read(
           path,
           end_frame=end_frame,
           end_seconds=end_seconds,
@@ -279,20 +306,25 @@ def _judge(
           with_pictures=bool(chosen.html),
         )
       except InputError as e:
-        failed += 1
+        tell(e)
         bar.update()
-        tqdm.tqdm.write(f'aqa_jax.judge: {e}', file=sys.stderr)
+        continue
+      read_from.append(path)
+      yield clip
 
-  judgements = []
   with bar:
     for judgement in judge.judge_each(read()):
+      path = read_from[len(judgements)]
       judgements.append(judgement)
-      bar.update()
       if chosen.annotated:
-        _annotate(judge, judgement, chosen.annotated, chosen.fps)
+        try:
+          _annotate(judge, judgement, path, chosen.annotated, chosen.fps)
+        except InputError as e:
+          tell(e)
+      bar.update()
       if prints:
         tqdm.tqdm.write(f'{judgement}\n', file=sys.stdout)
-  return judgements, failed
+  return failed
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

@@ -371,6 +371,40 @@ def test_a_video_with_its_judgement(folder, tmp_path):
   assert bright[-1] > bright[0]
 
 
+def test_videos_of_one_name_have_their_own(folder, tmp_path):
+  for name in ('a', 'b'):
+    (tmp_path / name).mkdir()
+    write_video(tmp_path / name / 'x.mp4', range(20, 220, 2), rate=5)
+  (tmp_path / 'out').mkdir()
+  code = _run(
+    tmp_path / 'a',
+    tmp_path / 'b',
+    f'--model={folder}',
+    f'--annotated={tmp_path}/out',
+  )
+  assert code == 0
+  names = sorted(path.name for path in (tmp_path / 'out').iterdir())
+  assert names == ['x_judged.mp4', 'x_judged_2.mp4']
+
+
+def test_what_is_judged_is_not_lost(folder, tmp_path, monkeypatch):
+  """After Ctrl-C, before the ninth video."""
+  write_video(tmp_path / 'a.mp4', range(20, 220, 2), rate=5)
+  for number in range(9):
+    shutil.copy(tmp_path / 'a.mp4', tmp_path / f'b{number}.mp4')
+  read = Judge.read
+
+  def interrupted(self, item, **options):
+    if item.name == 'b7.mp4':
+      raise KeyboardInterrupt
+    return read(self, item, **options)
+
+  monkeypatch.setattr(Judge, 'read', interrupted)
+  with pytest.raises(KeyboardInterrupt):
+    _run(tmp_path, f'--model={folder}', f'--json={tmp_path}/out.json')
+  assert len(json.loads((tmp_path / 'out.json').read_text())) == 8
+
+
 def test_a_score_on_its_scale():
   gauge = judgement_page._gauge(52.5, (42.0, 63.0))
   assert gauge['place'] == 50 and gauge['left'] == 40 and gauge['width'] == 20
