@@ -1,6 +1,7 @@
 """Fixtures, and the order in which the tests run."""
 
 import atexit
+import contextlib
 import importlib.metadata
 import os
 import pathlib
@@ -76,6 +77,8 @@ def pytest_itemcollected(item):
   if group in ('parity_test.py', 'table4_test.py'):
     # The slowest files; their networks share nothing.
     group += '-mscadc' if 'mscadc' in item.name else '-c3davg'
+  if {'model_dir', 'tiny_training'} & set(item.fixturenames):
+    group = 'judge_test.py'  # They share a model.
   item.add_marker(pytest.mark.xdist_group(group))
 
 
@@ -152,6 +155,41 @@ def fixture_tiny_flags(tiny_overrides) -> list[str]:
     '--config=configs/quickstart.py',
     *(f'--config.{name}={value}' for name, value in tiny_overrides.items()),
   ]
+
+
+@pytest.fixture(name='tiny_training', scope='session')
+def fixture_tiny_training(tmp_path_factory, tiny_overrides):
+  """The workdir of a training that has one checkpoint, of its first state."""
+  from aqa_jax import train  # It takes seconds, and few tests need it.
+
+  config = quickstart.get_config()
+  config.update_from_flattened_dict(tiny_overrides)
+  config.mesh.data = 1
+  workdir = tmp_path_factory.mktemp('trained')
+  training = train.set_up(config, workdir)
+  with contextlib.closing(training.checkpoints):
+    training.state = training.setup.create_state()
+    training.checkpoints.save_best(training.state, 0.5)
+    train.evaluate_best(training)
+    predictions = training.predictions(training.tests['test'])
+  return workdir, predictions
+
+
+@pytest.fixture(name='model_dir', scope='session')
+def fixture_model_dir(tiny_training, tmp_path_factory):
+  """The model folder that was made of it."""
+  from aqa_jax import bundle
+
+  model_dir = tmp_path_factory.mktemp('models') / 'model'
+  bundle.main([f'--workdir={tiny_training[0]}', f'--out={model_dir}'])
+  return model_dir
+
+
+@pytest.fixture(name='judge', scope='session')
+def fixture_judge(model_dir):
+  import aqa_jax
+
+  return aqa_jax.load(model_dir)
 
 
 @pytest.fixture(name='machine')
