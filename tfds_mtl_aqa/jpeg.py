@@ -43,3 +43,18 @@ def encode_bgr(image: np.ndarray, quality: int) -> bytes:
   if not done:
     raise RuntimeError(f'OpenCV cannot encode an image of {image.shape}.')
   return data.tobytes()
+
+
+def shrunk(image: np.ndarray, side: int) -> np.ndarray:
+  """Returns an image, made smaller where its longer side is above `side`.
+
+  Args:
+    image: uint8 [height, width, 3].
+    side: pixels, 1 or more.
+  """
+  height, width = image.shape[:2]
+  scale = side / max(height, width)
+  if scale >= 1:
+    return image
+  size = max(round(width * scale), 1), max(round(height * scale), 1)
+  return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -6,7 +6,6 @@ import math
 import numbers
 from collections.abc import Iterable, Sequence
 
-import cv2
 import numpy as np
 
 from aqa_jax.judging.model import FrameFormat
@@ -202,12 +201,7 @@ def read_clip(
 
 def _picture(image: np.ndarray) -> bytes:
   """Returns a small JPEG of a frame, with its proportions."""
-  height, width, _ = image.shape
-  scale = _PICTURE_SIZE / max(height, width)
-  if scale < 1:
-    size = max(round(width * scale), 1), max(round(height * scale), 1)
-    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-  return jpeg.encode_bgr(image, _PICTURE_QUALITY)
+  return jpeg.encode_bgr(jpeg.shrunk(image, _PICTURE_SIZE), _PICTURE_QUALITY)
 
 
 def _add(warnings: list[str], warning: str) -> None:

@@ -132,7 +132,6 @@ class Judge:
       options.get('end_seconds'),
       options.get('speed', 1.0),
     )
-    window.check()
     warnings: list[str] = []
     name, frames = self.frames(item, options.get('frames_per_second'), warnings)
     return read_clip(

@@ -155,9 +155,4 @@ def data_uri(data: bytes) -> str:
 
 def _small_jpeg(frame: np.ndarray) -> bytes:
   """Returns a frame as a JPEG of at most 128 pixels a side."""
-  height, width = frame.shape[:2]
-  scale = _MAX_SIZE / max(height, width)
-  if scale < 1:
-    size = max(round(width * scale), 1), max(round(height * scale), 1)
-    frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-  return jpeg.encode(frame, _JPEG_QUALITY)
+  return jpeg.encode(jpeg.shrunk(frame, _MAX_SIZE), _JPEG_QUALITY)
