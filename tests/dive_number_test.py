@@ -2,7 +2,7 @@
 
 import pytest
 
-from aqa_jax.judging.dive_number import difficulty, dive_number
+from aqa_jax.judging.dive_number import dive_number
 from tfds_mtl_aqa.labels import CLASS_NAMES
 from tfds_mtl_aqa.simulated_dives.dive_numbers import (
   MTL_AQA_DIVES,
@@ -29,12 +29,3 @@ def test_dives_that_are_none():
   del without['twists']
   assert dive_number(without) is None
   assert dive_number({'stroke': 'crawl'}) is None
-
-
-def test_difficulties():
-  # World Aquatics' table: 3.0 from 10 m, 3.1 from 3 m.
-  assert difficulty('107B', '10m') == 3.0
-  assert difficulty('107B', '3m') == 3.1
-  # From the platform alone.
-  assert difficulty('207B', '3m') is None
-  assert difficulty('909C', '10m') is None

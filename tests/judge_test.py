@@ -111,7 +111,7 @@ def test_a_score_that_no_such_dive_gets(judge):
   clip = Clip('a.mp4', [], np.arange(12), np.arange(12) / 5, 0, ())
   judgement = judge._judgement(clip, row, None)
   assert judgement.dive_number == '103B'
-  assert judgement.difficulties == {'10m': 1.6}
+  assert judgement.difficulties == {'10m': 1.6, '3m': 1.6}
   assert judgement.executions['10m'] == 37.5
   assert '48.0 points at most' in judgement.warnings[0]
   row['score'] = np.float32(-2)

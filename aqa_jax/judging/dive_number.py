@@ -1,14 +1,11 @@
-"""The number of a dive from its classes, and its difficulty."""
+"""The number of a dive from its classes."""
 
 from collections.abc import Mapping
-
-from tfds_mtl_aqa.simulated_dives.dive_numbers import MTL_AQA_DIVES
 
 # Of the rules of World Aquatics: the direction is the first digit, or for
 # twists and armstands the second. There are no inward armstand dives.
 _DIRECTIONS = {'forward': 1, 'backward': 2, 'reverse': 3, 'inward': 4}
 _POSITIONS = {'free': 'D', 'pike': 'B', 'tuck': 'C'}
-HEIGHTS = ('10m', '3m')
 
 
 def dive_number(classes: Mapping[str, str]) -> str | None:
@@ -38,19 +35,3 @@ def dive_number(classes: Mapping[str, str]) -> str | None:
   if twists:
     return f'5{direction}{somersaults}{twists}{letter}'
   return f'{direction}0{somersaults}{letter}'
-
-
-def difficulty(number: str, height: str) -> float | None:
-  """Returns the difficulty of a dive as MTL-AQA has it.
-
-  Args:
-    number: number of the dive.
-    height: '10m' or '3m'.
-
-  Returns:
-    The difficulty; None where MTL-AQA has no such dive.
-  """
-  for known, _, on_platform, _, on_springboard in MTL_AQA_DIVES:
-    if known == number:
-      return on_platform if height == '10m' else on_springboard
-  return None

@@ -14,7 +14,7 @@ import numpy as np
 from aqa_jax.data.input_pipeline import make_inputs
 from aqa_jax.evaluation.conformal import COVERAGE
 from aqa_jax.evaluation.frame_importance import make_importance_step
-from aqa_jax.judging import dive_number, video
+from aqa_jax.judging import difficulty, dive_number, video
 from aqa_jax.judging.clip import Clip, Window, read_clip
 from aqa_jax.judging.judgement import Judgement
 from aqa_jax.judging.model import Model
@@ -262,8 +262,8 @@ class Judge:
     difficulties = {}
     if number is not None:
       found = {
-        height: dive_number.difficulty(number, height)
-        for height in dive_number.HEIGHTS
+        height: difficulty.difficulty(number, height)
+        for height in difficulty.HEIGHTS
       }
       difficulties = {h: value for h, value in found.items() if value}
     if score is not None and difficulties:
