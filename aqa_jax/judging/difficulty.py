@@ -24,8 +24,8 @@ from collections.abc import Mapping
 
 HEIGHTS = ('10m', '3m')
 
-# Components are in tenths. Directions are as in a number: forward 1, backward 2,
-# reverse 3, inward 4; of armstand dives 61, 62, 63.
+# Components are in tenths. Directions are as in a number: forward 1, backward
+# 2, reverse 3, inward 4; of armstand dives 61, 62, 63.
 _Table = Mapping[str, tuple[int | None, ...]]
 
 # By half somersaults, from 1 to 9.

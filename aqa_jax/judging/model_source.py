@@ -22,6 +22,7 @@ from aqa_jax.judging.user_path import user_path
 from aqa_jax.systems.chosen_system import chosen_system
 from aqa_jax.weights import pretrained
 from aqa_jax.weights.checkpoint import read_best, read_origin
+from aqa_jax.weights.torch_file import read_torch_file
 from aqa_jax.workdir import recorded_config
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.simulated_dives.simulation_config import (
@@ -30,7 +31,7 @@ from tfds_mtl_aqa.simulated_dives.simulation_config import (
 
 # The model that comes with the installation.
 INSIDE = pathlib.Path(__file__).parent / 'longer'
-_OFFICIAL_NETWORKS = ('c3davg', 'mscadc')
+_OFFICIAL_HEADS = ('model_score_regressor', 'model_dive_classifier')
 # The words of the official captioner, one a line, beside its weights.
 _VOCABULARY = 'vocabulary.txt'
 
@@ -107,14 +108,7 @@ def _evaluations(workdir: pathlib.Path) -> dict[str, Any]:
 
 
 def _from_official_files(folder: pathlib.Path) -> Model:
-  for name in _OFFICIAL_NETWORKS:
-    modules = chosen_system(name).official_names.module_names()
-    if any(
-      file.stem.startswith(module)
-      for file in folder.glob('*.pth')
-      for module in modules
-    ):
-      break
+  name = _official_network(folder)
   config = runpy.run_path(str(find_config(name)))['get_config']().unlock()
   builder = find_builder(config.dataset.name, None)
   words = _words(folder / _VOCABULARY)
@@ -135,6 +129,7 @@ def _from_official_files(folder: pathlib.Path) -> Model:
     str(folder),
     'everything',
     chosen_system(name).official_names,
+    field=str(folder),
   )
   missing = sorted(
     {
@@ -149,6 +144,23 @@ def _from_official_files(folder: pathlib.Path) -> Model:
       'with all files of a network.'
     )
   return model.replace(variables=variables)
+
+
+def _official_network(folder: pathlib.Path) -> str:
+  """Returns which network official files are of.
+
+  Both have files of the same names. Their heads differ, and are small.
+  """
+  prefixes = tuple(chosen_system('mscadc').official_names.prefixes.values())
+  heads = (
+    file for head in _OFFICIAL_HEADS for file in folder.glob(f'{head}*.pth')
+  )
+  is_mscadc = any(
+    entry.removeprefix('module.').startswith(prefixes)
+    for head in heads
+    for entry in read_torch_file(head)
+  )
+  return 'mscadc' if is_mscadc else 'c3davg'
 
 
 def _words(path: pathlib.Path) -> list[str]:

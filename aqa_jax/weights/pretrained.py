@@ -36,6 +36,7 @@ def initialize(
   sources: str,
   scope: str,
   names: OfficialNames,
+  field: str = 'config.init_from',
 ) -> tuple[dict[str, Any], str]:
   """Returns variables with pretrained weights.
 
@@ -46,6 +47,7 @@ def initialize(
       or the workdir of a training.
     scope: 'everything' that the sources have, or the 'backbone' alone.
     names: names of the variables in the official code.
+    field: what gave the sources; errors begin with it.
 
   Returns:
     The variables, host arrays where they were loaded, and a table of what was
@@ -76,7 +78,7 @@ def initialize(
         for file in _official_files(path, names):
           part |= _from_official_file(file, ours, names, problems)
       except InputError as e:
-        raise InputError(f'config.init_from: {e}') from e
+        raise InputError(f'{field}: {e}') from e
     problems += [
       f'{file}: {".".join(name)} came from {found[name][1]} already'
       for name, (_, file) in part.items()
@@ -92,7 +94,7 @@ def initialize(
   if problems:
     more = len(problems) - _PROBLEMS
     told = problems[:_PROBLEMS] + [f'and {more} more'] * (more > 0)
-    raise InputError(f'config.init_from does not fit: {"; ".join(told)}.')
+    raise InputError(f'{field} does not fit: {"; ".join(told)}.')
   merged = traverse_util.flatten_dict(variables) | {
     path: array for path, (array, _) in found.items()
   }
