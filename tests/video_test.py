@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from aqa_jax.judging import video
+from aqa_jax.judging.clip import Window, read_clip
+from aqa_jax.judging.model import FrameFormat
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -98,6 +100,87 @@ def test_interlaced(tmp_path):
   for frame in video.read_file(tmp_path / 'a.mpg', []):
     assert frame.image.shape == (24, 32, 3)
     assert frame.image.min() > 150
+
+
+def _write_disc(path, size, aspect):
+  """Writes a disc that is round as a player shows it: pixels have an aspect."""
+  width, height = size
+  x, y = np.arange(width) - width / 2, np.arange(height) - height / 2
+  is_disc = (x * float(aspect)) ** 2 + y[:, None] ** 2 < (0.4 * height) ** 2
+  image = np.repeat(np.uint8(200 * is_disc)[..., None], 3, axis=-1)
+  with av.open(str(path), 'w') as container:
+    stream = container.add_stream('libx264', rate=25)
+    stream.width, stream.height = size
+    stream.pix_fmt = 'yuv420p'
+    stream.codec_context.sample_aspect_ratio = aspect
+    for _ in range(5):
+      frame = av.VideoFrame.from_ndarray(image, format='rgb24')
+      container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+
+
+def _turn(path):
+  """Makes players turn a video by 90 degrees: the matrix of its track."""
+  one, last = 1 << 16, 1 << 30
+  stored = struct.pack('>9i', one, 0, 0, 0, one, 0, 0, 0, last)
+  turned = struct.pack('>9i', 0, one, 0, -one, 0, 0, 0, 0, last)
+  start, end = path.read_bytes().split(b'tkhd')
+  assert stored in end
+  path.write_bytes(start + b'tkhd' + end.replace(stored, turned, 1))
+
+
+@pytest.mark.parametrize(
+  'size, aspect, shown',
+  [
+    ((180, 144), '16/15', (192, 144)),  # DV of 4:3
+    ((180, 144), '64/45', (256, 144)),  # and of 16:9.
+    ((180, 120), '8/9', (160, 120)),
+    ((144, 108), '4/3', (192, 108)),  # HDV.
+    ((160, 120), '1/1', (160, 120)),
+  ],
+)
+@pytest.mark.parametrize('name', ['a.mp4', 'a.mkv', 'turned.mp4'])
+def test_pixels_that_are_not_square(tmp_path, name, size, aspect, shown):
+  path = tmp_path / name
+  _write_disc(path, size, fractions.Fraction(aspect))
+  if name.startswith('turned'):
+    _turn(path)
+    shown = shown[::-1]
+  warnings = []
+  frames = list(video.read_file(path, warnings))
+  assert len(frames) == 5 and not warnings
+  image = frames[0].image
+  assert image.shape == (*shown[::-1], 3)
+  rows, columns = np.nonzero(image[..., 0] > 100)
+  assert abs(np.ptp(rows) - np.ptp(columns)) <= 2
+  assert np.ptp(rows) == pytest.approx(0.8 * min(shown), abs=2)
+
+
+def test_pixels_that_can_not_be(tmp_path):
+  path = tmp_path / 'a.mkv'
+  _write_disc(path, (160, 120), fractions.Fraction(100))
+  warnings = []
+  frames = list(video.read_file(path, warnings))
+  assert frames[0].image.shape == (120, 160, 3)
+  assert '100 times as wide as high' in warnings[0]
+
+
+def test_what_is_narrow_is_so_as_it_is_shown(tmp_path):
+  for size, aspect, is_narrow in (
+    ((144, 132), '4/3', False),
+    ((144, 132), '1/1', True),
+    ((160, 120), '3/4', True),
+  ):
+    path = tmp_path / 'a.mp4'
+    _write_disc(path, size, fractions.Fraction(aspect))
+    clip = read_clip(
+      'a.mp4', video.read_file(path, []), FrameFormat(25, 43, 32), 5, Window(),
+      with_pictures=True,
+    )  # fmt: skip
+    assert bool(clip.warnings) == is_narrow
+    picture = cv2.imdecode(np.frombuffer(clip.pictures[0], np.uint8), 1)
+    ratio = size[0] * float(fractions.Fraction(aspect)) / size[1]
+    assert picture.shape[1] / picture.shape[0] == pytest.approx(ratio, rel=0.02)
 
 
 def test_ten_bits(tmp_path):

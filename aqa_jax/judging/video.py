@@ -19,6 +19,8 @@ _VIDEOS = (
   *('.mts', '.m2ts', '.wmv', '.flv', '.3gp', '.ogv', '.gif'),
 )
 _FALLBACK_RATE = 25.0
+# Pixels of real formats are up to 3.6 times as wide as high, or half as wide.
+_PIXEL_ASPECTS = (0.25, 4.0)
 # A video may end so many frames before its header says without being damaged.
 _MISSING_FRAMES = 5
 
@@ -30,7 +32,7 @@ class VideoFrame:
   Attributes:
     number: its place in the video, from 1.
     seconds: when it is shown, from the start of the video.
-    image: uint8 [height, width, 3], BGR, upright.
+    image: uint8 [height, width, 3], BGR, upright, of square pixels.
   """
 
   number: int
@@ -112,6 +114,7 @@ def read_file(path: pathlib.Path, warnings: list[str]) -> Iterator[VideoFrame]:
         raise InputError(f'{path}: has no video stream; give a video.')
       stream.thread_type = 'AUTO'
       interval = 1 / float(stream.guessed_rate or _FALLBACK_RATE)
+      aspect = _pixel_aspect(stream, warnings)
       start = None
       for frame in container.decode(stream):
         if start is None:
@@ -121,7 +124,7 @@ def read_file(path: pathlib.Path, warnings: list[str]) -> Iterator[VideoFrame]:
         if frame.is_corrupt:
           num_damaged += 1
           continue
-        yield VideoFrame(number, seconds, _image(frame))
+        yield VideoFrame(number, seconds, _image(frame, aspect))
       missing = _duration(stream) - seconds
       if container.format.name == 'avi' and stream.frames > number:
         # The decoder has left out what it could not read.
@@ -169,9 +172,22 @@ def _duration(stream: av.VideoStream) -> float:
   return float(stream.duration * stream.time_base)
 
 
-def _image(frame: av.VideoFrame) -> np.ndarray:
-  """Returns the picture of a frame, BGR, upright."""
-  image = orientation.upright(frame)
+def _pixel_aspect(stream: av.VideoStream, warnings: list[str]) -> float:
+  """Returns width / height of a pixel; 1 where the video does not tell."""
+  aspect = float(stream.sample_aspect_ratio or 1)
+  least, most = _PIXEL_ASPECTS
+  if least <= aspect <= most:
+    return aspect
+  warnings.append(
+    f'It is damaged: its pixels would be {aspect:.3g} times as wide as high; '
+    'they count as square.'
+  )
+  return 1.0
+
+
+def _image(frame: av.VideoFrame, pixel_aspect: float) -> np.ndarray:
+  """Returns the picture of a frame, BGR, upright, of square pixels."""
+  image = orientation.upright(frame, pixel_aspect)
   if frame.interlaced_frame:
     # Of two moments that share a frame, the rows of one.
     image = np.repeat(image[::2], 2, axis=0)[: len(image)]

@@ -5,18 +5,21 @@ import numpy as np
 from av.sidedata.sidedata import Type
 
 
-def upright(frame: av.VideoFrame) -> np.ndarray:
+def upright(frame: av.VideoFrame, pixel_aspect: float = 1.0) -> np.ndarray:
   """Returns a frame as a player shows it.
 
   Turns by multiples of 90 degrees and mirrors, as ffmpeg does.
 
   Args:
     frame: decoded, with the display matrix of its video, if it has one.
+    pixel_aspect: width / height of a stored pixel; the returned ones are
+      square. With 1, pixels stay as they are: so ffmpeg extracts images.
 
   Returns:
     uint8 [height, width, 3], BGR.
   """
-  image = frame.to_ndarray(format='bgr24')
+  width = max(round(frame.width * pixel_aspect), 1)
+  image = frame.to_ndarray(format='bgr24', width=width)
   # PyAV declares another of its keys only.
   matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
   if matrix is None:
