@@ -387,4 +387,5 @@ def test_every_builder_can_be_prepared_by_name():
   assert [cls.name for cls in tfds_mtl_aqa.BUILDERS] == [
     'mtl_aqa',
     'simulated_dives',
+    'simulated_footage',
   ]

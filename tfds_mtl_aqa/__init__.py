@@ -19,11 +19,18 @@ if TYPE_CHECKING:
   from tfds_mtl_aqa.simulated_dives.simulated_dives_dataset_builder import (
     Builder as SimulatedDives,
   )
+  from tfds_mtl_aqa.simulated_footage.simulated_footage_dataset_builder import (
+    Builder as SimulatedFootage,
+  )
 
   BUILDERS: tuple[type[DiveDatasetBuilder], ...]
 
 # By name of the dataset, which is also that of its folder.
-_BUILDERS = {'mtl_aqa': 'MtlAqa', 'simulated_dives': 'SimulatedDives'}
+_BUILDERS = {
+  'mtl_aqa': 'MtlAqa',
+  'simulated_dives': 'SimulatedDives',
+  'simulated_footage': 'SimulatedFootage',
+}
 DATASETS = tuple(_BUILDERS)
 # Modules that import TFDS as they are imported.
 _USE_TFDS = (
@@ -33,12 +40,19 @@ _USE_TFDS = (
   'mtl_aqa.mtl_aqa_dataset_builder',
   'mtl_aqa.release',
   'simulated_dives.simulated_dives_dataset_builder',
+  'simulated_footage.simulated_footage_dataset_builder',
   'split_writer',
   'tensorflow_reader',
   'tfds_internals',
 )
 
-__all__ = ['BUILDERS', 'DATASETS', 'MtlAqa', 'SimulatedDives']
+__all__ = [
+  'BUILDERS',
+  'DATASETS',
+  'MtlAqa',
+  'SimulatedDives',
+  'SimulatedFootage',
+]
 
 
 def __getattr__(name: str) -> object:

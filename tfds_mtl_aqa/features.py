@@ -1,4 +1,4 @@
-"""The features that every dive dataset of this package has."""
+"""The features that the datasets of this package have."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
@@ -108,3 +108,32 @@ def dive_features(
   for name, class_names in labels.CLASS_NAMES.items():
     features[name] = tfds.features.ClassLabel(names=class_names)
   return tfds.features.FeaturesDict(features | dict(extra or {}))
+
+
+def footage_features(
+  frame_size: FrameSize,
+) -> tfds.features.FeaturesDict:
+  """Returns the features of one video of an event.
+
+  Args:
+    frame_size: (width, height) of the stored frames in pixels.
+
+  Returns:
+    A FeaturesDict with:
+      video: uint8 [frames, height, width, 3], JPEG frames, RGB.
+      event: int32.
+      take_off_seconds: float32 [dives], s from the first frame, rising.
+      entry_seconds: float32 [dives], first contact with the water, as above.
+  """
+  width, height = frame_size
+  times = tfds.features.Tensor(shape=(None,), dtype=np.float32)
+  return tfds.features.FeaturesDict(
+    {
+      'video': tfds.features.Sequence(
+        tfds.features.Image(shape=(height, width, 3), encoding_format='jpeg')
+      ),
+      'event': np.int32,
+      'take_off_seconds': times,
+      'entry_seconds': times,
+    }
+  )

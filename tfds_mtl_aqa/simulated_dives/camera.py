@@ -31,6 +31,7 @@ class Camera:
     width: of a frame, pixels.
     height: of a frame, pixels.
     pixels_per_metre: the scale.
+    event: that it films.
   """
 
   x: np.ndarray
@@ -40,6 +41,7 @@ class Camera:
   width: int
   height: int
   pixels_per_metre: float
+  event: Event
 
   @classmethod
   def follow(
@@ -73,6 +75,7 @@ class Camera:
       width=width,
       height=height,
       pixels_per_metre=scale,
+      event=event,
     )
 
   def project(self, points: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ from tfds_mtl_aqa.simulated_dives.dive_numbers import springboard_share
 PLATFORM_HEIGHT = 10.0
 SPRINGBOARD_HEIGHT = 3.0
 PATTERNS = ('tiles', 'crowd', 'banners', 'beams', 'plain')
+# Bands of all kinds, in any colours; no event of `draw_event` has it.
+MOSAIC = 'mosaic'
 
 # Random numbers of events do not depend on those of dives.
 _EVENT_STREAM = 0
@@ -28,13 +30,15 @@ class Event:
     camera_x: metres from the board's edge to the middle of the camera's range.
     yaw: rotation of the camera about the vertical, radians; at 0 it looks along
       the board's edge.
-    pattern: of the backdrop, one of PATTERNS.
+    pattern: of the backdrop, one of PATTERNS, or MOSAIC.
     wall: colour of the backdrop, RGB.
     pattern_contrast: from 0 to 1.
     water: colour, RGB.
     board: colour of the springboard or platform, RGB.
     suit: mean colour of the divers' suits, RGB.
     seed: for the texture of backdrop and water.
+    far_edge: the pool's far edge appears this many metres above the water line
+      at the diver: the higher the camera, the more.
   """
 
   event_id: int
@@ -50,6 +54,7 @@ class Event:
   board: Colour
   suit: Colour
   seed: int
+  far_edge: float = 0.55
 
   @property
   def board_height(self) -> float:

@@ -42,14 +42,48 @@ def render_dive(
   """
   width = width or dive.config.width
   height = height or dive.config.height
-  finer = -(-_MIN_DRAWN_HEIGHT // height)
-  camera = dive.camera(width * finer, height * finer)
-  venue = Venue.of_event(dive.event, camera.pixels_per_metre)
-  diver = _DiverPainter(dive, camera)
+  finer = oversampling(height)
+  return render_motion(
+    dive,
+    dive.frame_times,
+    dive.joints,
+    dive.camera(width * finer, height * finer),
+    (width, height),
+  )
+
+
+def oversampling(height: int) -> int:
+  """Returns how many times larger frames of a height in pixels are drawn."""
+  return -(-_MIN_DRAWN_HEIGHT // height)
+
+
+def render_motion(
+  dive: SimulatedDive,
+  times: np.ndarray,
+  joints: np.ndarray,
+  camera: Camera,
+  size: tuple[int, int],
+) -> np.ndarray:
+  """Returns frames of a diver at any times.
+
+  Args:
+    dive: whose diver, venue and splash to draw.
+    times: float64 [n], seconds from take-off.
+    joints: float64 [n, 17, 3], positions of the joints at these times, metres.
+    camera: that films these times; its frames are `oversampling` times larger
+      than `size`.
+    size: (width, height) of a frame, pixels.
+
+  Returns:
+    uint8 [n, height, width, 3], RGB.
+  """
+  width, height = size
+  venue = Venue.of_event(camera.event, camera.pixels_per_metre)
+  diver = _DiverPainter(dive, joints, camera)
   splash = SplashPainter(dive, camera)
-  board_tips = motion.board_tip(dive.flight, dive.frame_times)
-  since_entry = dive.frame_times - dive.flight.seconds
-  frames = np.empty((len(since_entry), height, width, 3), np.uint8)
+  board_tips = motion.board_tip(dive.flight, times)
+  since_entry = times - dive.flight.seconds
+  frames = np.empty((len(times), height, width, 3), np.uint8)
   for i, seconds in enumerate(since_entry):
     image = venue.draw(camera, i, float(board_tips[i]))
     line = max(venue.water_line(camera, i), 0)
@@ -58,7 +92,7 @@ def render_dive(
     image[line:] = water
     if seconds > 0:
       splash.draw(image, i, float(seconds))
-    if finer > 1:
+    if camera.height > height:
       image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     frames[i] = image
   return frames
@@ -84,9 +118,9 @@ def _mix(first: Colour, second: Colour, share: float) -> Colour:
 class _DiverPainter:
   """Draws the diver of one dive, frame by frame."""
 
-  def __init__(self, dive: SimulatedDive, camera: Camera):
-    joints = dive.joints
+  def __init__(self, dive: SimulatedDive, joints: np.ndarray, camera: Camera):
     self._dive = dive
+    self._joints = joints
     self._scale = camera.pixels_per_metre
     up = joints[:, INDEX['neck']] - joints[:, INDEX['pelvis']]
     up = up / np.linalg.norm(up, axis=-1, keepdims=True)
@@ -120,7 +154,7 @@ class _DiverPainter:
 
   def _fixed(self, camera: Camera, indices: list[int]) -> np.ndarray:
     """Returns the paths along some joints, int32 [n, k, 2], 1/16 pixels."""
-    pixels = camera.project(self._dive.joints[:, indices])
+    pixels = camera.project(self._joints[:, indices])
     return np.ascontiguousarray(np.round(pixels * ONE), np.int32)
 
   def draw(self, image: np.ndarray, i: int) -> None:

@@ -15,6 +15,8 @@ _DELAY_SECONDS = 0.08
 # Splashes are this much faster than real ones, to fit into the window.
 _HASTE = 1.15
 _NUM_JETS = 5
+# Foam is whole until this long after the entry, and then shrinks for as long.
+_FOAM_SECONDS = 1.5
 
 
 def plume_height(splash: float) -> float:
@@ -73,7 +75,9 @@ class SplashPainter:
       return
     foot = np.array(self._places[frame])
     grown = min(1.0, after / 0.5)
-    self._draw_foam(image, foot, grown)
+    left = min(1.0, 2 - after / _FOAM_SECONDS)
+    if left > 0:
+      self._draw_foam(image, foot, grown, left)
     height = self._top_speed * after - GRAVITY * after**2 / 2
     if height > 0.05:
       width = self._width * (0.6 + 0.4 * grown)
@@ -94,10 +98,10 @@ class SplashPainter:
       cv2.circle(image, centre, radius, _SPRAY, -1, cv2.LINE_AA, SHIFT)
 
   def _draw_foam(
-    self, image: np.ndarray, foot: np.ndarray, grown: float
+    self, image: np.ndarray, foot: np.ndarray, grown: float, left: float
   ) -> None:
-    half_width = 0.25 + (0.25 + 1.3 * self._splash) * grown
-    half_height = 0.05 + 0.10 * self._splash
+    half_width = left * (0.25 + (0.25 + 1.3 * self._splash) * grown)
+    half_height = left * (0.05 + 0.10 * self._splash)
     axes = (
       round(half_width * self._scale * ONE),
       round(half_height * self._scale * ONE),

@@ -9,16 +9,13 @@ import numpy as np
 
 from tfds_mtl_aqa.simulated_dives.camera import Camera
 from tfds_mtl_aqa.simulated_dives.drawing import ONE, SHIFT, shade
-from tfds_mtl_aqa.simulated_dives.events import Colour, Event
+from tfds_mtl_aqa.simulated_dives.events import MOSAIC, Colour, Event
 
 # The backdrop is farther away than the diver: it moves less, by this factor.
 _PARALLAX = 0.6
 # Half width and height of the panoramas, metres.
 _SIDE = 6.0
 _HIGHEST = 13.5
-# The far edge of the pool appears this many metres above the water line at the
-# diver.
-_FAR_EDGE = 0.55
 _SLAB = 0.28
 
 
@@ -81,7 +78,7 @@ class Venue:
     left = self._backdrop.shape[1] / 2 + _PARALLAX * side - middle_x
     top = (_HIGHEST - y) * _PARALLAX * scale
     image = _cut(self._backdrop, left, top, size).copy()
-    edge = int(np.floor(middle_y + (y - _FAR_EDGE) * scale))
+    edge = int(np.floor(middle_y + (y - self._event.far_edge) * scale))
     if edge < camera.height:
       edge = max(edge, 0)
       left = self._water.shape[1] / 2 + side - middle_x
@@ -186,7 +183,37 @@ def _paint_backdrop(
         cv2.rectangle(image, (x, y), end, colour, -1)
   elif event.pattern == 'crowd':
     _paint_crowd(image, event, scale, rng)
+  elif event.pattern == MOSAIC:
+    _paint_mosaic(image, event, scale, rng)
   return image
+
+
+def _paint_mosaic(
+  image: np.ndarray, event: Event, scale: float, rng: np.random.Generator
+) -> None:
+  """Paints bands of crowd, boxes or a single colour."""
+  height, width = image.shape[:2]
+  top = 0
+  while top < height:
+    bottom = min(top + max(int(rng.uniform(0.3, 2.5) * scale), 1), height)
+    colour = rng.integers(10, 246, 3)
+    # Most things are not as colourful.
+    colour = colour.mean() + rng.uniform(0.1, 1.0) * (colour - colour.mean())
+    kind = rng.integers(3)
+    block = max(round(rng.uniform(0.05, 0.25 if kind else 1.5) * scale), 1)
+    rows = (bottom - top) // block + 1
+    columns = width // block + 1
+    contrast = event.pattern_contrast * (2.5 if kind else 1.0) * (kind != 2)
+    shape = (rows, columns, 3) if kind else (1, columns, 3)
+    tint = 1 + contrast * rng.uniform(-1.2, 1.2, shape)
+    tiles = np.clip(colour * tint, 0, 255).astype(np.uint8)
+    band = cv2.resize(
+      tiles,
+      (columns * block, rows * block),
+      interpolation=cv2.INTER_NEAREST,
+    )
+    image[top:bottom] = band[: bottom - top, :width]
+    top = bottom
 
 
 def _paint_crowd(
@@ -209,13 +236,14 @@ def _paint_water(
   event: Event, scale: float, rng: np.random.Generator
 ) -> np.ndarray:
   """Paints the pool from its far edge to the front, uint8 [h, w, 3]."""
-  height = int((event.view_height + _FAR_EDGE) * scale)
+  height = int((event.view_height + event.far_edge) * scale)
   width = int(2 * _SIDE * scale)
   light = np.linspace(1.15, 0.8, height)[:, None, None]
   column = np.array(event.water) * light
   shape = (max(height // 2, 1), max(width // 6, 1))
   coarse = 1 + 0.05 * np.clip(rng.standard_normal(shape, np.float32), -3, 3)
   waves = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
-  image = (column.astype(np.float32) * waves[:, :, None]).astype(np.uint8)
+  lit = column.astype(np.float32) * waves[:, :, None]
+  image = np.minimum(lit, 255).astype(np.uint8)
   image[: max(1, round(0.08 * scale))] = (205, 210, 212)
   return image
