@@ -3,6 +3,8 @@
   python -m aqa_jax.bundle --workdir=workdir/quickstart --out=model
 
 The folder holds all that it takes to judge a video; see `judging.model_folder`.
+The workdir of a training with configs/find_dives.py gives what finds the dives;
+see `judging.finder_model`.
 """
 
 import math
@@ -10,7 +12,12 @@ import pathlib
 from collections.abc import Sequence
 
 from aqa_jax import small_command
-from aqa_jax.judging.model_files import DESCRIPTION, FILES
+from aqa_jax.judging.model_files import (
+  DESCRIPTION,
+  FILES,
+  FINDER,
+  FINDER_FILES,
+)
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -43,15 +50,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
   chosen = parser.parse_args(arguments)
   _check_out(chosen.out)
   # JAX takes seconds to import: errors in the arguments come before.
+  from aqa_jax.judging.finder_model import find_finder, is_finder, write_finder
+
+  if is_finder(chosen.workdir):
+    write_finder(find_finder(chosen.workdir), chosen.out, chosen.dtype)
+  else:
+    _write_model(chosen.workdir, chosen.out, chosen.dtype)
+  size = sum(file.stat().st_size for file in chosen.out.iterdir())
+  print(f'Written: {chosen.out}, {size / 1e6:.2f} MB.')
+
+
+def _write_model(workdir: pathlib.Path, out: pathlib.Path, dtype: str) -> None:
   from aqa_jax.evaluation.conformal import COVERAGE
   from aqa_jax.judging.model_folder import write_model
   from aqa_jax.judging.model_source import find_model
 
-  model = find_model(chosen.workdir)
-  write_model(model, chosen.out, chosen.dtype)
+  model = find_model(workdir)
+  write_model(model, out, dtype)
   print(
-    f'{model.num_parameters():,} parameters of step {model.step}, as '
-    f'{chosen.dtype}.'
+    f'{model.num_parameters():,} parameters of step {model.step}, as {dtype}.'
   )
   half = model.intervals.half_width(COVERAGE) if model.intervals else math.inf
   if model.intervals and math.isfinite(half):
@@ -64,8 +81,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
       'Its scores have no intervals: those need a training that has held out '
       'nine dives at least, and was evaluated (--mode=eval).'
     )
-  size = sum(file.stat().st_size for file in chosen.out.iterdir())
-  print(f'Written: {chosen.out}, {size / 1e6:.2f} MB.')
 
 
 def _check_out(out: pathlib.Path) -> None:
@@ -74,8 +89,9 @@ def _check_out(out: pathlib.Path) -> None:
     return
   if not out.is_dir():
     raise InputError(f'--out={out}: is no folder; give another name.')
-  others = {file.name for file in out.iterdir()} - set(FILES)
-  if others or (any(out.iterdir()) and not (out / DESCRIPTION).exists()):
+  names = {file.name for file in out.iterdir()}
+  others = min((names - set(FILES), names - set(FINDER_FILES)), key=len)
+  if others or (names and not names & {DESCRIPTION, FINDER}):
     raise InputError(
       f'--out={out}: holds other files ({", ".join(sorted(others)[:3])}); give '
       'a new folder, or that of a model.'

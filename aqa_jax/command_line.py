@@ -60,6 +60,13 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
   return rest
 
 
+# Network -> the config that has all its fields; the others are as c3davg.
+_WHOLE_CONFIGS = {
+  'action_classifier': 'pretrain_ucf101',
+  'dive_finder': 'find_dives',
+}
+
+
 def _check_fields(config: object, path: str) -> None:
   """Checks that a config has the fields that every config has.
 
@@ -71,8 +78,7 @@ def _check_fields(config: object, path: str) -> None:
       f'{path}: get_config() returns a {type(config).__name__}; it has to be '
       'an ml_collections.ConfigDict: begin with one of configs/.'
     )
-  is_of_actions = config.get('network') == 'action_classifier'
-  name = 'pretrain_ucf101' if is_of_actions else 'c3davg'
+  name = _WHOLE_CONFIGS.get(config.get('network'), 'c3davg')
   whole = runpy.run_path(str(find_config(name)))['get_config']()
   missing = [
     field

@@ -101,6 +101,10 @@ def _train_or_evaluate(workdir: pathlib.Path) -> None:
     from aqa_jax import pretrain
 
     program = pretrain
+  elif config.tasks == 'phases':
+    from aqa_jax import train_finder
+
+    program = train_finder
   else:
     from aqa_jax import train
 
