@@ -105,3 +105,24 @@ def test_begins_as_the_identity():
     np.shape, _variables()
   )
   np.testing.assert_array_equal(normalized, features)
+
+
+def test_without_scale():
+  variables, normalized, _ = _normalize(_features(), 1)
+  scale = variables['params'].pop('scale')
+  model = BatchNorm(use_running_average=False, use_scale=False)
+  assert set(model.init(jax.random.key(0), _features())['params']) == {'bias'}
+  unscaled, _ = model.apply(variables, _features(), mutable=['batch_stats'])
+  bias = variables['params']['bias']
+  np.testing.assert_allclose(
+    (unscaled - bias) * scale + bias, normalized, atol=1e-5
+  )
+
+
+def test_arrays_of_the_caller_stay_as_they_are():
+  variables = _variables()
+  variables['batch_stats']['count'] = np.array(7, np.int32)
+  model = BatchNorm(use_running_average=False)
+  _, updated = model.apply(variables, _features(), mutable=['batch_stats'])
+  assert updated['batch_stats']['count'] == 8
+  assert variables['batch_stats']['count'] == 7

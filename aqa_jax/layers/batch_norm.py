@@ -26,6 +26,7 @@ class BatchNorm(nn.Module):
       running ones. 1: the statistics are of the whole batch, over all devices.
       The number of devices: each device normalises its own examples, as in
       PyTorch's DataParallel.
+    use_scale: whether there is a scale; I3D has none.
     momentum: share of the running statistics that a step keeps; PyTorch's
       momentum is 1 less this.
     epsilon: added to the variance.
@@ -35,6 +36,7 @@ class BatchNorm(nn.Module):
 
   use_running_average: bool
   statistics_groups: int = 1
+  use_scale: bool = True
   momentum: float = 0.9
   epsilon: float = 1e-5
   dtype: DTypeLike = jnp.float32
@@ -55,7 +57,9 @@ class BatchNorm(nn.Module):
     """
     batch, channels = features.shape[0], features.shape[-1]
     of_channels = (channels,), jnp.float32
-    scale = self.param('scale', nn.initializers.ones, *of_channels)
+    scale: jax.Array | float = 1.0
+    if self.use_scale:
+      scale = self.param('scale', nn.initializers.ones, *of_channels)
     bias = self.param('bias', nn.initializers.zeros, *of_channels)
     running_mean = self.variable('batch_stats', 'mean', jnp.zeros, *of_channels)
     running_var = self.variable('batch_stats', 'var', jnp.ones, *of_channels)
@@ -83,7 +87,8 @@ class BatchNorm(nn.Module):
       mean = grouped.mean(axes, keepdims=True)
       variance = jnp.square(grouped - mean).mean(axes, keepdims=True)
       if not self.is_initializing():
-        count_seen.value += 1
+        # Not +=, which would change a NumPy array of the caller.
+        count_seen.value = count_seen.value + 1
         unbiased = variance * (count / (count - 1))
         for running, of_groups in (
           (running_mean, mean),
