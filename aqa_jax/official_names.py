@@ -8,7 +8,8 @@ import numpy as np
 # (collection, module, ..., leaf), such as ('params', 'c3d', 'conv1', 'kernel').
 Path = tuple[str, ...]
 
-_LEAVES = {
+# Our name of a leaf -> PyTorch's.
+LEAVES = {
   'kernel': 'weight',
   'scale': 'weight',
   'embedding': 'weight',
@@ -58,7 +59,7 @@ class OfficialNames:
     _, module, *layers, leaf = path
     if module not in self.modules:
       return None
-    leaf = _LEAVES[leaf]
+    leaf = LEAVES[leaf]
     if 'gru' in layers:  # captioner/gru/lower_0/inputs/kernel
       _, layer, source = layers
       network, number = layer.split('_')

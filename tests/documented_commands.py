@@ -182,7 +182,7 @@ INSTEAD = (
     (r'\g<0> --collect-only --quiet',),
   ),
   Instead(
-    r"pip install -e (\.|'\.\[(tf|captions|bench)\]')",
+    r"pip install -e (\.|'\.\[(tf|captions|bench|i3d)\]')",
     _NET,
     (
       'python -m pip install --dry-run --quiet --no-index'

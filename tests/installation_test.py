@@ -69,6 +69,7 @@ def test_a_wheel_runs_from_another_folder(installed, tmp_path):
   for name in (
     'aqa_jax/report/templates/report.html',
     'aqa_jax/configs/official/c3davg.py',
+    'aqa_jax/judging/kinetics_400.txt',
     'tfds_mtl_aqa/mtl_aqa/checksums.tsv',
   ):
     assert (installed / name).is_file()

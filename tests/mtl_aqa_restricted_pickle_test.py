@@ -124,3 +124,50 @@ def test_any_damage_gives_a_value_or_an_input_error(tmp_path):
 def test_names_a_missing_file(tmp_path):
   with pytest.raises(input_error.InputError, match='absent.pkl: cannot be'):
     restricted_pickle.load(tmp_path / 'absent.pkl')
+
+
+@pytest.mark.parametrize('protocol', [3, 4])
+def test_reads_arrays_in_dicts(tmp_path, protocol):
+  array = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
+  content = {
+    'a': {'b': array, 'c': {}},
+    'fortran': np.asfortranarray(array[0]),
+    'big': np.array(258, '>i2'),
+    'none': np.zeros((0, 2), bool),
+  }
+  read = restricted_pickle.load_arrays(
+    _write(tmp_path / 'a.pkl', content, protocol)
+  )
+  assert list(read) == list(content)
+  assert list(read['a']) == ['b', 'c']
+  assert read['a']['c'] == {}
+  np.testing.assert_array_equal(read['a']['b'], array, strict=True)
+  for name in ('fortran', 'big', 'none'):
+    np.testing.assert_array_equal(read[name], content[name], strict=True)
+
+
+@pytest.mark.parametrize(
+  'content, reason',
+  [
+    ([np.arange(3)], 'it holds a list'),
+    ({'a': {'b': 1.5}}, 'it holds a float'),
+    ({1: np.arange(3)}, 'key that is no text'),
+    ({'a': np.array([{}], dtype=object)}, 'type object'),
+    ({'a': np.array(['x'])}, 'type <U1'),
+    ({'a': os.system}, 'refers to posix.system'),
+    ({'a': np.ma.array([1.0])}, 'refers to numpy'),
+  ],
+)
+def test_arrays_in_dicts_and_nothing_else(tmp_path, content, reason):
+  path = _write(tmp_path / 'a.pkl', content)
+  with pytest.raises(input_error.InputError, match=f'a.pkl.*{reason}'):
+    restricted_pickle.load_arrays(path)
+
+
+@pytest.mark.parametrize('length', [b'K\x07', b'J\xff\xff\xff\xff'])
+def test_refuses_a_shape_that_the_bytes_do_not_fill(tmp_path, length):
+  path = tmp_path / 'a.pkl'
+  pickled = pickle.dumps({'a': np.arange(3.0)}, 3)
+  path.write_bytes(pickled.replace(b'K\x03\x85', length + b'\x85'))
+  with pytest.raises(input_error.InputError, match='a.pkl.*shape'):
+    restricted_pickle.load_arrays(path)

@@ -1,4 +1,4 @@
-"""Reads the pickles of the release without running code that they may hold."""
+"""Reads pickles of others without running code that they may hold."""
 
 import os
 import pathlib
@@ -26,8 +26,7 @@ def load(path: str | os.PathLike[str]) -> Any:
   """
   path = pathlib.Path(path)
   try:
-    with open(path, 'rb') as file:
-      return _RestrictedUnpickler(file, encoding='latin1').load()
+    return _unpickled(path, _List)
   except OSError as e:
     raise input_error.unreadable(path, e) from e
   except Exception as e:  # A damaged pickle may raise anything.
@@ -36,22 +35,28 @@ def load(path: str | os.PathLike[str]) -> Any:
     ) from e
 
 
-class _RestrictedUnpickler(pickle.Unpickler):
-  """Replaces the four names of NumPy that the release uses by safe classes.
+def load_arrays(path: str | os.PathLike[str]) -> dict[str, Any]:
+  """Returns the content of a pickle: arrays in dicts, which may be nested.
 
-  NumPy's own functions do not check the state of an array.
+  Args:
+    path: a pickle of dicts with text for keys, and of NumPy arrays.
+
+  Returns:
+    The same dicts, with arrays of any shape, of booleans or numbers. The arrays
+    are read-only.
+
+  Raises:
+    InputError: the file cannot be read, or it holds anything else.
   """
-
-  def find_class(self, module: str, name: str) -> Any:
-    if (module, name) == ('numpy', 'dtype'):
-      return _Dtype
-    if (module, name) == ('numpy', 'ndarray'):
-      return _Array
-    if module in _NUMPY_MODULES and name == 'scalar':
-      return _scalar
-    if module in _NUMPY_MODULES and name == '_reconstruct':
-      return _reconstruct
-    raise pickle.UnpicklingError(f'it refers to {module}.{name}')
+  path = pathlib.Path(path)
+  try:
+    return _with_arrays(_unpickled(path, _Array))
+  except OSError as e:
+    raise input_error.unreadable(path, e) from e
+  except Exception as e:  # A damaged pickle may raise anything.
+    raise input_error.InputError(
+      f'{path}: is not a pickle of arrays in dicts ({e}); get it again.'
+    ) from e
 
 
 class _Dtype:
@@ -71,7 +76,7 @@ class _Dtype:
     return np.frombuffer(data, self.dtype).tolist()
 
 
-class _Array(list[int | float | bool]):
+class _List(list[int | float | bool]):
   """Replaces a one-dimensional numpy.ndarray: the list of its values."""
 
   def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -81,11 +86,66 @@ class _Array(list[int | float | bool]):
       raise pickle.UnpicklingError(f'it has an array of shape {shape}')
 
 
-def _reconstruct(cls: type, shape: tuple[int, ...], code: Any) -> _Array:
+class _Array:
+  """Stands for a numpy.ndarray, which it holds."""
+
+  def __setstate__(self, state: tuple[Any, ...]) -> None:
+    _, shape, dtype, is_fortran, data = state
+    if any(length < 0 for length in shape):  # NumPy would choose it.
+      raise pickle.UnpicklingError(f'it has an array of shape {shape}')
+    self.array = np.frombuffer(data, dtype.dtype).reshape(
+      shape, order='F' if is_fortran else 'C'
+    )
+
+
+class _RestrictedUnpickler(pickle.Unpickler):
+  """Replaces the four names of NumPy that a file may use by safe ones.
+
+  NumPy's own functions do not check the state of an array.
+  """
+
+  def __init__(self, file: Any, array_class: type[_List] | type[_Array]):
+    """Takes the class that replaces arrays."""
+    super().__init__(file, encoding='latin1')
+    self._array_class = array_class
+
+  def find_class(self, module: str, name: str) -> Any:
+    if (module, name) == ('numpy', 'dtype'):
+      return _Dtype
+    if (module, name) == ('numpy', 'ndarray'):
+      return self._array_class
+    if module in _NUMPY_MODULES and name == 'scalar':
+      return _scalar
+    if module in _NUMPY_MODULES and name == '_reconstruct':
+      return _reconstruct
+    raise pickle.UnpicklingError(f'it refers to {module}.{name}')
+
+
+def _unpickled(
+  path: pathlib.Path, array_class: type[_List] | type[_Array]
+) -> Any:
+  with open(path, 'rb') as file:
+    return _RestrictedUnpickler(file, array_class).load()
+
+
+def _with_arrays(content: Any) -> dict[str, Any]:
+  """Returns dicts with the arrays themselves."""
+  if not isinstance(content, dict):
+    raise pickle.UnpicklingError(f'it holds a {type(content).__name__}')
+  arrays = {}
+  for name, value in content.items():
+    if not isinstance(name, str):
+      raise pickle.UnpicklingError('it has a key that is no text')
+    is_array = isinstance(value, _Array)
+    arrays[name] = value.array if is_array else _with_arrays(value)
+  return arrays
+
+
+def _reconstruct(cls: type, shape: tuple[int, ...], code: Any) -> Any:
   del shape, code  # The state that follows brings the real ones.
-  if cls is not _Array:
+  if cls not in (_List, _Array):
     raise pickle.UnpicklingError('it has an array of an unusual kind')
-  return _Array()
+  return cls()
 
 
 def _scalar(dtype: _Dtype, data: bytes) -> int | float | bool:
