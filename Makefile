@@ -1,4 +1,5 @@
 # make quickstart   a toy model, trained and evaluated on two CPU cores
+# make demo         judges simulated videos, and writes pages about them
 # make test         style, types and tests
 # make docs         the documentation as pages, into build/site
 # make notebook     docs/first_dive.ipynb, run again
@@ -24,7 +25,7 @@ endif
 PACKAGES := pyproject.toml constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet -c constraints.txt
 
-.PHONY: help quickstart test lint docs notebook check-python
+.PHONY: help quickstart demo test lint docs notebook check-python
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -34,6 +35,9 @@ quickstart: $(VENV)/.installed
 	$(BIN)/python -m aqa_jax.main --config=configs/quickstart.py \
 	  --workdir=$(WORKDIR) --config.dataset.data_dir=$(DATA_DIR) \
 	  --config.seed=$(SEED)
+
+demo: $(VENV)/.installed
+	$(BIN)/python -m aqa_jax.demo
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder \

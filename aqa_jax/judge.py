@@ -4,7 +4,6 @@ python -m aqa_jax.judge clip.mp4 folder/ '*.mov' --model=model --json=out.json
 """
 
 import argparse
-import csv
 import glob
 import json
 import math
@@ -13,7 +12,7 @@ import pathlib
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aqa_jax import small_command
 from tfds_mtl_aqa.input_error import InputError
@@ -31,8 +30,8 @@ _STDOUT = pathlib.Path('-')
 def _parser() -> argparse.ArgumentParser:
   parser = small_command.Parser(
     prog='python -m aqa_jax.judge',
-    description='Says how well an action was done in videos. Judged are the '
-    'last seconds of each, or those before --end.',
+    description='Says how well an action was done in videos. It finds the '
+    'dives in each; or judges what ends at --end.',
   )
   parser.add_argument(
     'videos',
@@ -43,6 +42,17 @@ def _parser() -> argparse.ArgumentParser:
     '--model',
     help='a model folder, the workdir of a training, or a folder of official '
     'files; default: the small model that comes with aqa_jax',
+  )
+  parser.add_argument(
+    '--finder',
+    help='what finds the dives: a folder that aqa_jax.bundle has written, or '
+    'the workdir of a training with configs/find_dives.py; default: the one '
+    'that comes with aqa_jax',
+  )
+  parser.add_argument(
+    '--force',
+    action='store_true',
+    help='judge videos that seem to show no dive, too',
   )
   parser.add_argument(
     '--end', type=_end, help='last frame to judge: 62, or 2.4s for its time'
@@ -138,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
   from aqa_jax import compilation_cache
 
   compilation_cache.use_for_user()
-  judge = aqa_jax.load(chosen.model)
+  judge = aqa_jax.load(chosen.model, chosen.finder)
   prints = _STDOUT not in (chosen.json, chosen.csv)
   judgements: list[Judgement] = []
   try:
@@ -158,7 +168,9 @@ def _write_files(
     text = json.dumps(rows, indent=1, ensure_ascii=False)
     _write('json', chosen.json, text + '\n')
   if chosen.csv:
-    _write('csv', chosen.csv, _csv(rows))
+    from aqa_jax.judging.judgement_table import csv_text
+
+    _write('csv', chosen.csv, csv_text(rows))
   if chosen.html:
     from aqa_jax.judging.judgement_page import judgement_page
 
@@ -241,35 +253,29 @@ def _check_annotated(
     raise InputError(f'--annotated={annotated}: give a folder that is there.')
 
 
-def _annotate(
-  judge: 'Judge',
-  judgement: 'Judgement',
-  path: pathlib.Path,
-  annotated: pathlib.Path,
-  fps: float | None,
-) -> None:
-  """Writes the video of a judgement.
+def _annotated_file(
+  annotated: pathlib.Path, path: pathlib.Path, written: set[pathlib.Path]
+) -> pathlib.Path:
+  """Returns the file for the next video of a judgement, a new one each time.
 
-  Raises:
-    InputError: the file can't be written.
+  Videos of several folders may have one name, and a video several dives.
+
+  Args:
+    annotated: what --annotated gives.
+    path: video that is judged.
+    written: files that were returned before; the new one is added.
   """
-  from aqa_jax.judging.annotated_video import write_annotated
-
-  if annotated.is_dir():
-    # Videos of several folders may have one name.
-    stem, number = f'{path.stem}_judged', 1
-    annotated /= f'{stem}.mp4'
-    while annotated.exists():
-      number += 1
-      annotated = annotated.with_name(f'{stem}_{number}.mp4')
-  _, frames = judge.frames(path, fps)
-  try:
-    write_annotated(annotated, frames, judgement)
-  except OSError as e:
-    raise InputError(
-      f'--annotated={annotated}: {e.strerror or e}; give a file that can be '
-      'written.'
-    ) from e
+  is_folder = annotated.is_dir()
+  if is_folder:
+    annotated /= f'{path.stem}_judged.mp4'
+  stem, number = annotated.stem, 1
+  while annotated in written or (
+    annotated.exists() and (is_folder or number > 1)
+  ):
+    number += 1
+    annotated = annotated.with_name(f'{stem}_{number}.mp4')
+  written.add(annotated)
+  return annotated
 
 
 def _judge(
@@ -281,6 +287,10 @@ def _judge(
 ) -> int:
   """Adds to the judgements; returns how many videos could not be judged."""
   import tqdm
+
+  from aqa_jax.judging.annotated_video import write_annotated
+  from aqa_jax.judging.judgement_printer import JudgementPrinter
+  from aqa_jax.judging.reading_bar import ReadingBar
 
   end_frame, end_seconds = chosen.end or (None, None)
   failed = 0
@@ -296,63 +306,45 @@ def _judge(
 
   def read() -> Iterator['Clip']:
     for path in paths:
-      try:
-        clip = judge.read(
-          path,
-          end_frame=end_frame,
-          end_seconds=end_seconds,
-          speed=chosen.speed,
-          frames_per_second=chosen.fps,
-          with_pictures=bool(chosen.html),
-        )
-      except InputError as e:
-        tell(e)
-        bar.update()
-        continue
-      read_from.append(path)
-      yield clip
-
-  with bar:
-    for judgement in judge.judge_each(read()):
-      path = read_from[len(judgements)]
-      judgements.append(judgement)
-      if chosen.annotated:
+      with ReadingBar(path.name) as reading:
         try:
-          _annotate(judge, judgement, path, chosen.annotated, chosen.fps)
+          for clip in judge.reader.clips(
+            path,
+            reading.update,
+            end_frame=end_frame,
+            end_seconds=end_seconds,
+            speed=chosen.speed,
+            frames_per_second=chosen.fps,
+            with_pictures=bool(chosen.html),
+            force=chosen.force,
+          ):
+            read_from.append(path)
+            yield clip
         except InputError as e:
           tell(e)
       bar.update()
-      if prints:
-        tqdm.tqdm.write(f'{judgement}\n', file=sys.stdout)
+
+  written: set[pathlib.Path] = set()
+  with bar, JudgementPrinter(prints) as printer:
+    for judgement in judge.judge_each(read()):
+      path = read_from[len(judgements)]
+      judgements.append(judgement)
+      printer.add(judgement)
+      if chosen.annotated and judgement.is_dive:
+        annotated = _annotated_file(chosen.annotated, path, written)
+        _, frames = judge.reader.frames(path, chosen.fps)
+        try:
+          write_annotated(annotated, frames, judgement)
+        except InputError as e:
+          tell(e)
+        except OSError as e:
+          tell(
+            InputError(
+              f'--annotated={annotated}: {e.strerror or e}; give a file that '
+              'can be written.'
+            )
+          )
   return failed
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-  """Returns one line a video; what is nested gets a column each."""
-  import io
-
-  flat = [dict(_flat(row)) for row in rows]
-  names = list(dict.fromkeys(name for row in flat for name in row))
-  text = io.StringIO(newline='')
-  table = csv.DictWriter(text, names, lineterminator='\n')
-  table.writeheader()
-  table.writerows(flat)
-  return text.getvalue()
-
-
-def _flat(row: dict[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
-  for name, value in row.items():
-    if isinstance(value, dict):
-      yield from _flat(value, f'{prefix}{name}/')
-    elif name == 'score_interval' and value is not None:
-      yield from zip(('score_low', 'score_high'), value, strict=True)
-    elif name in ('frame_numbers', 'frame_seconds') and value:
-      yield f'first_{name[:-1]}', value[0]
-      yield f'last_{name[:-1]}', value[-1]
-    elif name == 'warnings':
-      yield prefix + name, ' '.join(value)
-    elif not isinstance(value, list):
-      yield prefix + name, value
 
 
 def _write(option: str, path: pathlib.Path, text: str) -> None:

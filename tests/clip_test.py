@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from aqa_jax.judging.clip import Window, read_clip
 from aqa_jax.judging.model import FrameFormat
 from aqa_jax.judging.video import VideoFrame
+from aqa_jax.judging.window import Window, read_window
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.mtl_aqa.clip import encode
 
@@ -25,7 +25,7 @@ def _video(rate, seconds, size=(48, 64), start=0.0):
 
 
 def _clip(frames, count=20, **window):
-  return read_clip('clip.mp4', frames, _FORMAT, count, Window(**window))
+  return read_window('clip.mp4', frames, _FORMAT, count, Window(**window))
 
 
 def _greys(clip):

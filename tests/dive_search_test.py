@@ -89,7 +89,7 @@ def test_it_finds_what_the_whole_video_shows(seed, rate):
     assert dive.entry == pytest.approx(other.entry, abs=0.05)
   # They are told in the order of time, as soon as it promises.
   assert told and max(told) <= search.seconds_late
-  assert search.confidence > 0.8
+  assert search.surest.confidence > 0.8
 
 
 def test_slow_motion():
@@ -124,6 +124,6 @@ def test_short_videos():
   for count in (1, 2, 30):
     finder = _Finder([])
     found, _, search = _search(finder, np.arange(count) / 25)
-    assert not found and search.confidence < 0.5
+    assert not found and search.surest is None
   search = DiveSearch(_Finder([]), 1.0)
   assert search.finish() == []

@@ -14,12 +14,13 @@ from video_test import write_video
 
 from aqa_jax import judge as judge_command
 from aqa_jax.judging import judgement_page
-from aqa_jax.judging.judge import Judge
+from aqa_jax.judging.clip_reader import ClipReader
 from tfds_mtl_aqa.input_error import InputError
 
 
 def _run(*arguments):
-  return judge_command.main([*map(str, arguments)])
+  # The videos of these tests show no dive.
+  return judge_command.main([*map(str, arguments), '--force'])
 
 
 def test_the_command(model_dir, tmp_path, capsys):
@@ -112,14 +113,14 @@ def test_what_is_judged_is_not_lost(model_dir, tmp_path, monkeypatch):
   write_video(tmp_path / 'a.mp4', range(20, 220, 2), rate=5)
   for number in range(9):
     shutil.copy(tmp_path / 'a.mp4', tmp_path / f'b{number}.mp4')
-  read = Judge.read
+  clips = ClipReader.clips
 
-  def interrupted(self, item, **options):
+  def interrupted(self, item, progress, **options):
     if item.name == 'b7.mp4':
       raise KeyboardInterrupt
-    return read(self, item, **options)
+    return clips(self, item, progress, **options)
 
-  monkeypatch.setattr(Judge, 'read', interrupted)
+  monkeypatch.setattr(ClipReader, 'clips', interrupted)
   with pytest.raises(KeyboardInterrupt):
     _run(tmp_path, f'--model={model_dir}', f'--json={tmp_path}/out.json')
   assert len(json.loads((tmp_path / 'out.json').read_text())) == 8

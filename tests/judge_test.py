@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import functools
 import json
 
 import numpy as np
@@ -63,7 +64,7 @@ def test_a_dive_is_judged_as_it_was_evaluated(tiny_training, judge, tiny_dives):
 
 
 def test_importance_is_of_the_frames_that_are_seen(judge):
-  judgement = judge(_video())
+  judgement = judge(_video(), force=True)
   assert judgement.importance.shape == judgement.frame_numbers.shape == (12,)
   assert judgement.frame_numbers.tolist() == list(range(19, 31))
   np.testing.assert_allclose(
@@ -72,9 +73,9 @@ def test_importance_is_of_the_frames_that_are_seen(judge):
   # A frame that the network does not see changes nothing.
   video = _video()
   video[:15] = 0
-  assert judge(video).score == judgement.score
+  assert judge(video, force=True).score == judgement.score
   video[25] = 0
-  assert judge(video).score != judgement.score
+  assert judge(video, force=True).score != judgement.score
 
 
 def test_the_interval_is_that_of_the_validation_dives(
@@ -91,11 +92,11 @@ def test_the_interval_is_that_of_the_validation_dives(
   stored = json.loads((model_dir / 'model.json').read_text())['absolute_errors']
   np.testing.assert_allclose(stored, np.sort(errors), atol=1e-3)
   # Four dives promise no 90 %.
-  judgement = judge(_video())
+  judgement = judge(_video(), force=True)
   assert judgement.score_interval is None
   intervals = ScoreIntervals(tuple(range(1, 20)))
-  other = Judge(judge.model.replace(intervals=intervals))
-  low, high = other(_video()).score_interval
+  other = Judge(judge.model.replace(intervals=intervals), judge.reader.finder)
+  low, high = other(_video(), force=True).score_interval
   assert (low, high) == (judgement.score - 18, judgement.score + 18)
 
 
@@ -122,22 +123,24 @@ def test_a_score_that_no_such_dive_gets(judge):
 
 def test_a_list_is_judged_as_its_videos_are(judge):
   videos = [_video(seed) for seed in range(11)]
-  together = judge(videos)
+  together = judge(videos, force=True)
   assert len(together) == 11
   for video, judgement in zip(videos, together, strict=True):
-    assert judgement.score == pytest.approx(judge(video).score, rel=1e-5)
+    alone = judge(video, force=True)
+    assert judgement.score == pytest.approx(alone.score, rel=1e-5)
   assert judge([]) == []
 
 
 def test_several_threads(judge):
   videos = [_video(seed) for seed in range(6)]
-  alone = [judge(video).score for video in videos]
+  forced = functools.partial(judge, force=True)
+  alone = [forced(video).score for video in videos]
   with concurrent.futures.ThreadPoolExecutor(4) as pool:
-    assert [j.score for j in pool.map(judge, videos)] == alone
+    assert [j.score for j in pool.map(forced, videos)] == alone
 
 
 def test_it_says_that_it_has_seen_simulated_dives_only(judge):
-  judgement = judge(_video())
+  judgement = judge(_video(), force=True)
   assert str(judgement).startswith('This model has seen simulated dives only')
   assert next(iter(judgement.to_dict())) == 'note'
   # JSON has no infinity, and no array.

@@ -12,13 +12,26 @@ import numpy as np
 import pytest
 
 from aqa_jax.judging import video
-from aqa_jax.judging.clip import Window, read_clip
 from aqa_jax.judging.model import FrameFormat
+from aqa_jax.judging.window import Window, read_window
 from tfds_mtl_aqa.input_error import InputError
 
 
 def _image(grey):
   return np.full((24, 32, 3), grey, np.uint8)
+
+
+def write_frames(path, frames, rate):
+  """Writes uint8 [frames, height, width, 3], RGB, at a rate."""
+  rate = fractions.Fraction(rate)
+  with av.open(str(path), 'w') as container:
+    stream = container.add_stream('libx264', rate=rate, options={'crf': '12'})
+    stream.height, stream.width = frames.shape[1:3]
+    stream.pix_fmt = 'yuv420p'
+    for image in frames:
+      frame = av.VideoFrame.from_ndarray(image, format='rgb24')
+      container.mux(stream.encode(frame))
+    container.mux(stream.encode())
 
 
 def write_video(
@@ -173,7 +186,7 @@ def test_what_is_narrow_is_so_as_it_is_shown(tmp_path):
   ):
     path = tmp_path / 'a.mp4'
     _write_disc(path, size, fractions.Fraction(aspect))
-    clip = read_clip(
+    clip = read_window(
       'a.mp4', video.read_file(path, []), FrameFormat(25, 43, 32), 5, Window(),
       with_pictures=True,
     )  # fmt: skip

@@ -21,8 +21,10 @@ from aqa_jax.layers.normalize import normalize
 from aqa_jax.systems.dive_finder.network import RADIUS
 from aqa_jax.train_state import Variables
 
-# Frames that the network sees at once. RADIUS on each side only help.
+# Frames that the network sees at once. RADIUS on each side only help. A video
+# of fewer is filled up to one of the sizes, each of which is compiled.
 _CHUNK = 256
+_SIZES = (64, _CHUNK)
 # A dive is final once so many seconds after its entry are known: no later one
 # can take its place.
 _FINAL = LONGEST + PAUSE
@@ -65,7 +67,8 @@ class DiveFinder:
       float32 [frames, 3]; see `data.phases`.
     """
     count = len(frames)
-    filled = np.concatenate([frames, frames[-1:].repeat(_CHUNK - count, 0)])
+    size = next(size for size in _SIZES if size >= count)
+    filled = np.concatenate([frames, frames[-1:].repeat(size - count, 0)])
     with self._lock:  # So that threads do not compile the same at once.
       phases = self._predict(self._variables, filled[None])
     return np.asarray(phases)[:count]
@@ -83,7 +86,7 @@ class DiveSearch:
   """A search for dives in one video.
 
   Attributes:
-    confidence: of the surest dive, or of what looks most like one; 0 to 1.
+    surest: the surest dive, or what looks most like one; None for nothing.
     threshold: confidence that a dive needs.
     seconds_late: so long after a dive's entry, at most, it is told; s of the
       video.
@@ -91,7 +94,7 @@ class DiveSearch:
 
   def __init__(self, finder: DiveFinder, speed: float):
     """Begins a search; see `DiveFinder.search`."""
-    self.confidence = 0.0
+    self.surest: FoundDive | None = None
     self.threshold = finder.model.threshold
     self.seconds_late = (
       _CHUNK / finder.model.frames_per_second + _FINAL
@@ -175,25 +178,24 @@ class DiveSearch:
 
   def _decode(self, is_last: bool) -> list[FoundDive]:
     """Returns the dives that are final, and forgets their phases."""
-    likely = find_dives(self._phases, self._rate, 0.0)
-    self.confidence = max(
-      [self.confidence, *(dive.confidence for dive in likely)]
-    )
-    end = len(self._phases) / self._rate
+    begin, end = self._first / self._rate, len(self._phases) / self._rate
+
+    def in_video(dive: FoundDive) -> FoundDive:
+      return FoundDive(
+        (begin + dive.take_off) / self._speed,
+        (begin + dive.entry) / self._speed,
+        dive.confidence,
+      )
+
+    for dive in find_dives(self._phases, self._rate, 0.0):
+      if self.surest is None or dive.confidence > self.surest.confidence:
+        self.surest = in_video(dive)
     final = [
       dive
       for dive in find_dives(self._phases, self._rate, self.threshold)
       if is_last or dive.entry <= end - _FINAL
     ]
-    first = self._first / self._rate
-    found = [
-      FoundDive(
-        (first + dive.take_off) / self._speed,
-        (first + dive.entry) / self._speed,
-        dive.confidence,
-      )
-      for dive in final
-    ]
+    found = [in_video(dive) for dive in final]
     # What comes after the last dive, or so much that a dive fits in.
     keep = int((end - 2 * _FINAL) * self._rate)
     if final:

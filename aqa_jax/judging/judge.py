@@ -1,11 +1,11 @@
 """Judges videos with a model."""
 
+import dataclasses
 import math
-import numbers
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypedDict, Unpack, overload
+from typing import Any, Unpack, overload
 
 import jax
 import jax.numpy as jnp
@@ -14,58 +14,45 @@ import numpy as np
 from aqa_jax.data.input_pipeline import make_inputs
 from aqa_jax.evaluation.conformal import COVERAGE
 from aqa_jax.evaluation.frame_importance import make_importance_step
-from aqa_jax.judging import difficulty, dive_number, video
-from aqa_jax.judging.clip import Clip, Window, read_clip
+from aqa_jax.judging import difficulty, dive_number
+from aqa_jax.judging.clip import Clip
+from aqa_jax.judging.clip_reader import ClipReader, Options, Progress, Video
+from aqa_jax.judging.dive_search import DiveFinder
 from aqa_jax.judging.judgement import Judgement
 from aqa_jax.judging.model import Model
-from aqa_jax.judging.user_path import user_path
 from aqa_jax.layers.normalize import normalize
 from aqa_jax.predictions import Columns
 from aqa_jax.train_state import Variables
 from tfds_mtl_aqa.input_error import InputError
 
-# A path, or uint8 [frames, height, width, 3], RGB.
-Video = str | os.PathLike[str] | np.ndarray
-
 # Three judges' awards of 10 count.
 _MAX_EXECUTION = 30.0
+# Of the half-width of the interval: 98 % of the simulated dives that the small
+# model judges change by less where all frames are two earlier.
+_UNSTABLE = 0.85
 # So many videos are in memory and on the device at once.
 _BATCH = 8
-
-
-class Options(TypedDict, total=False):
-  """How videos are read.
-
-  Attributes:
-    end_frame: number of the last frame to judge, from 1.
-    end_seconds: time of the last frame to judge, instead.
-    speed: how fast the video shows what happened: 0.25 for slow motion at a
-      quarter of the speed.
-    frames_per_second: of folders and arrays; None for the rate that the network
-      has learned from. A file tells its own.
-    with_pictures: whether the judgement has pictures of the frames.
-  """
-
-  end_frame: int | None
-  end_seconds: float | None
-  speed: float
-  frames_per_second: float | None
-  with_pictures: bool
 
 
 class Judge:
   """Judges videos with a model; see `aqa_jax.load`.
 
   Thread-safe. It compiles at the first video, and at the first list of more.
+
+  Attributes:
+    model: model that it judges by.
+    reader: reads videos, and finds the dives in them.
   """
 
-  def __init__(self, model: Model):
+  def __init__(self, model: Model, finder: DiveFinder):
     """Makes a judge; computes nothing yet.
 
     Args:
       model: model to judge by.
+      finder: finds the dives in a video.
     """
     self.model = model
+    self.reader = ClipReader(model, finder)
     self._lock = threading.Lock()
     self._variables = jax.device_put(dict(model.variables))
     self._step = jax.jit(self._predict)
@@ -87,10 +74,10 @@ class Judge:
   def __call__(
     self, videos: Video | Sequence[Video], **options: Unpack[Options]
   ) -> Judgement | list[Judgement]:
-    """Judges a video, or several.
+    """Judges the dive of a video, or of several videos.
 
-    What is judged are the last frames of the video, as many as the network
-    sees, or those up to the end that is given.
+    The dive is looked for, unless its end is given. Of a video with more than
+    one it is the first: `dives` gives all.
 
     Args:
       videos: path of a video file or of a folder of images, or uint8 [frames,
@@ -104,80 +91,44 @@ class Judge:
       InputError: a video can't be read, or ends before the end that is given.
     """
     if isinstance(videos, (str, os.PathLike, np.ndarray)):
-      return self.judge(self.read(videos, **options))
+      return self.judge(self._first(videos, options))
     if not isinstance(videos, Iterable) or isinstance(videos, bytes):
       raise TypeError(
         f'a {type(videos).__name__} is no video; give a path, a NumPy array, '
         'or a list of them'
       )
-    return list(self.judge_each(self.read(item, **options) for item in videos))
+    return list(self.judge_each(self._first(item, options) for item in videos))
 
-  def read(self, item: Video, **options: Unpack[Options]) -> Clip:
-    """Returns the part of a video that is judged.
+  def dives(
+    self,
+    item: Video,
+    progress: Progress | None = None,
+    **options: Unpack[Options],
+  ) -> list[Judgement]:
+    """Judges all dives of a video, in the order of time.
 
     Args:
       item: a video; see `__call__`.
+      progress: called while the video is read. What it raises ends that.
       **options: see `Options`.
+
+    Returns:
+      At least one: of a video without a dive, one that tells so.
 
     Raises:
       InputError: see `__call__`.
     """
-    if unknown := sorted(set(options) - set(Options.__annotations__)):
-      raise TypeError(
-        f'unknown option {unknown[0]!r}; the options are '
-        f'{", ".join(Options.__annotations__)}'
-      )
-    window = Window(
-      options.get('end_frame'),
-      options.get('end_seconds'),
-      options.get('speed', 1.0),
+    return list(self.judge_each(self.reader.clips(item, progress, **options)))
+
+  def _first(self, item: Video, options: Options) -> Clip:
+    """Returns the clip of a video's first dive."""
+    first, *others = self.reader.clips(item, **options)
+    if not others:
+      return first
+    warning = (
+      f'It shows {len(others) + 1} dives; this is the first: `dives` gives all.'
     )
-    warnings: list[str] = []
-    name, frames = self.frames(item, options.get('frames_per_second'), warnings)
-    return read_clip(
-      name,
-      frames,
-      self.model.frame_format,
-      self.model.num_clip_frames,
-      window,
-      options.get('with_pictures', False),
-      warnings,
-    )
-
-  def frames(
-    self,
-    item: Video,
-    frames_per_second: float | None = None,
-    warnings: list[str] | None = None,
-  ) -> tuple[str, Iterator[video.VideoFrame]]:
-    """Returns the name of a video and its frames, which are read one by one.
-
-    Args:
-      item: a video; see `__call__`.
-      frames_per_second: see `Options`.
-      warnings: what reading finds wrong is added.
-
-    Raises:
-      InputError: there is no such video; reading may raise more.
-    """
-    rate = frames_per_second
-    if rate is None:
-      rate = self.model.frame_format.frames_per_second
-    if not isinstance(rate, numbers.Real) or not 0.1 <= rate <= 1e5:
-      raise InputError(f'frames_per_second={rate!r}: give 0.1 to 100000.')
-    if isinstance(item, np.ndarray):
-      return 'array', video.read_array(item, float(rate))
-    if not isinstance(item, (str, os.PathLike)):
-      raise TypeError(
-        f'a {type(item).__name__} is no video; give a path, or a NumPy array '
-        'uint8 [frames, height, width, 3]'
-      )
-    path = user_path(item)
-    # Of a name that is no UTF-8, what can be printed.
-    name = os.fspath(path).encode('utf-8', 'backslashreplace').decode()
-    if video.is_image_folder(path):
-      return name, video.read_folder(path, float(rate))
-    return name, video.read_file(path, warnings if warnings is not None else [])
+    return dataclasses.replace(first, warnings=(*first.warnings, warning))
 
   def judge(self, clip: Clip) -> Judgement:
     """Returns the judgement of a clip."""
@@ -208,14 +159,19 @@ class Judge:
 
   def _judge(self, clips: list[Clip], batch: int) -> list[Judgement]:
     """Returns the judgements of at most `batch` clips."""
+    if not any(clip.is_dive for clip in clips):
+      return [self._without_score(clip) for clip in clips]
     model = self.model
     rows = [_pixels(clip, model) for clip in clips]
     rows += [rows[-1]] * (batch - len(rows))
     pixels = np.stack(rows)
     with self._lock:  # So that threads do not compile the same at once.
       outputs = jax.device_get(self._step(self._variables, pixels))
-      importance = None
+      importance = earlier = None
       if self._importance is not None:
+        # The same dives, two frames earlier.
+        shifted = pixels[:, np.maximum(np.arange(pixels.shape[1]) - 2, 0)]
+        earlier = jax.device_get(self._step(self._variables, shifted)['score'])
         importance = jax.device_get(
           self._importance(
             self._variables['params'], self._variables['batch_stats'], pixels
@@ -228,13 +184,20 @@ class Judge:
         clip,
         _row(outputs, i),
         None if importance is None else importance[i],
+        None if earlier is None else float(earlier[i]),
       )
       for i, clip in enumerate(clips)
     ]
 
   def _judgement(
-    self, clip: Clip, row: dict[str, Any], importance: np.ndarray | None
+    self,
+    clip: Clip,
+    row: dict[str, Any],
+    importance: np.ndarray | None,
+    earlier: float | None = None,
   ) -> Judgement:
+    if not clip.is_dive:
+      return self._without_score(clip)
     model = self.model
     warnings = list(clip.warnings)
     score = float(row['score']) if 'score' in row else None
@@ -249,6 +212,12 @@ class Judge:
       half = model.intervals.half_width(COVERAGE)
       if math.isfinite(half):
         interval = (max(score - half, 0.0), score + half)
+        if earlier is not None and abs(earlier - score) > _UNSTABLE * half:
+          warnings.append(
+            'The score depends on the exact frames: two frames earlier it is '
+            f'{max(earlier, 0.0):.1f}. So it is with videos that differ from '
+            'those that the network has learned from.'
+          )
     names = model.schema.class_names
     classes = {
       name: names[name][int(index)]
@@ -273,11 +242,9 @@ class Judge:
           f'Score and classes do not fit each other: a {number} gets '
           f'{highest:.1f} points at most.'
         )
-    offsets = model.video_input.offsets()
-    offsets -= offsets[0]
     caption = row.get('captions')
-    return Judgement(
-      name=clip.name,
+    return dataclasses.replace(
+      self._without_score(clip),
       score=score,
       score_interval=interval,
       classes=classes,
@@ -285,11 +252,33 @@ class Judge:
       dive_number=number,
       difficulties=difficulties,
       caption=None if caption is None else ' '.join(caption),
-      frame_numbers=clip.numbers[offsets],
-      frame_seconds=clip.seconds[offsets],
       importance=importance,
       warnings=tuple(warnings),
-      is_of_simulated_dives=model.is_of_simulated_dives,
+    )
+
+  def _without_score(self, clip: Clip) -> Judgement:
+    """Returns what is known of a clip before the network has seen it."""
+    offsets = self.model.video_input.offsets()
+    offsets -= offsets[0]
+    dive = clip.dive
+    return Judgement(
+      name=clip.name,
+      score=None,
+      score_interval=None,
+      classes={},
+      class_probabilities={},
+      dive_number=None,
+      difficulties={},
+      caption=None,
+      frame_numbers=clip.numbers[offsets],
+      frame_seconds=clip.seconds[offsets],
+      importance=None,
+      warnings=clip.warnings,
+      is_dive=clip.is_dive,
+      take_off_seconds=None if dive is None else dive.take_off,
+      entry_seconds=None if dive is None else dive.entry,
+      dive_confidence=None if dive is None else dive.confidence,
+      is_of_simulated_dives=self.model.is_of_simulated_dives,
       pictures=tuple(clip.pictures[i] for i in offsets if clip.pictures),
     )
 

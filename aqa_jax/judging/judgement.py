@@ -38,6 +38,11 @@ class Judgement:
     importance: float [frames], points: what each of those frames adds to the
       score or takes from it; see `frame_importance`.
     warnings: what may make the judgement worse, sentences.
+    is_dive: whether it shows a dive; if not, there is no score.
+    take_off_seconds: when the diver leaves the board, s from the start; None
+      where no dive was found or looked for.
+    entry_seconds: when the diver first touches the water, as above.
+    dive_confidence: how sure it is that these are a dive's, 0 to 1, as above.
     is_of_simulated_dives: whether the network has seen simulated dives only.
     pictures: JPEG file of each of those frames, for people; empty unless asked
       for.
@@ -55,6 +60,10 @@ class Judgement:
   frame_seconds: np.ndarray
   importance: np.ndarray | None
   warnings: tuple[str, ...]
+  is_dive: bool
+  take_off_seconds: float | None
+  entry_seconds: float | None
+  dive_confidence: float | None
   is_of_simulated_dives: bool
   pictures: tuple[bytes, ...] = ()
 
@@ -91,6 +100,11 @@ class Judgement:
       f'{self.name}: frames {first} to {last}, '
       f'{self.frame_seconds[0]:.2f} to {self.frame_seconds[-1]:.2f} s'
     ]
+    if self.take_off_seconds is not None and self.entry_seconds is not None:
+      lines.append(
+        f'  found    take-off at {self.take_off_seconds:.2f} s, entry at '
+        f'{self.entry_seconds:.2f} s'
+      )
     if self.score is not None:
       line = f'  score    {self.score:.1f} points'
       if self.score_interval is not None:
@@ -109,7 +123,7 @@ class Judgement:
     if self.dive_number is not None:
       lines.append(f'  number   {self.dive_number}')
       for height, value in self.difficulties.items():
-        line = f'           from {height}: difficulty {value:g}'
+        line = f'           from {height}: difficulty {value:.1f}'
         if height in self.executions:
           line += f', execution {self.executions[height]:.1f} of 30'
         lines.append(line)

@@ -8,6 +8,7 @@ from typing import Any
 from aqa_jax.evaluation.conformal import COVERAGE
 from aqa_jax.evaluation.dive_words import class_words
 from aqa_jax.judging.judgement import Judgement
+from aqa_jax.judging.judgement_table import clock
 from aqa_jax.judging.model import Model
 from aqa_jax.judging.model_card import SIMULATED
 from aqa_jax.report import filmstrip, page
@@ -46,6 +47,8 @@ def _shown(judgement: Judgement) -> dict[str, Any]:
       f'frames {judgement.frame_numbers[0]} to {judgement.frame_numbers[-1]}, '
       f'{seconds[0]:.2f} to {seconds[-1]:.2f} s'
     ),
+    'take_off': clock(judgement.take_off_seconds),
+    'entry': clock(judgement.entry_seconds),
     'score': None,
     'classes': [
       (
@@ -58,7 +61,7 @@ def _shown(judgement: Judgement) -> dict[str, Any]:
     'words': class_words(judgement.classes) if judgement.classes else '',
     'dive_number': judgement.dive_number,
     'heights': [
-      (height, f'{value:g}', number(judgement.executions.get(height), 1))
+      (height, f'{value:.1f}', number(judgement.executions.get(height), 1))
       for height, value in judgement.difficulties.items()
     ],
     'caption': judgement.caption,

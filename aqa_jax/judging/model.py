@@ -70,6 +70,15 @@ class Model:
     """Whether it has seen simulated dives only."""
     return self.dataset.startswith('simulated_')
 
+  @property
+  def seconds_after_entry(self) -> float:
+    """From the first contact with the water to the last frame of a clip.
+
+    Simulated clips end 0.5 to 0.8 s after it. MTL-AQA's end 1.2 s after it, by
+    the steps that FineDiving (Xu et al., CVPR 2022) has of 1369 of them.
+    """
+    return 0.65 if self.is_of_simulated_dives else 1.2
+
   @functools.cached_property
   def video_input(self) -> VideoInput:
     """Which pixels of the stored frames the network sees."""

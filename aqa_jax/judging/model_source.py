@@ -65,10 +65,10 @@ def find_model(source: str | os.PathLike[str] | None = None) -> Model:
 def _from_workdir(workdir: pathlib.Path) -> Model:
   recorded = recorded_config(workdir)
   config = ml_collections.ConfigDict(recorded).lock()
-  if config.tasks == 'actions':
+  if config.tasks in ('actions', 'phases'):
     raise InputError(
-      f'{workdir}: is a pretraining on actions, which judges nothing; give the '
-      'workdir of a training on dives.'
+      f'{workdir}: is a training on {config.tasks}, which judges nothing; give '
+      'the workdir of a training on dives.'
     )
   builder = find_builder(config.dataset.name, config.dataset.data_dir)
   variables, step = read_best(workdir)

@@ -150,6 +150,19 @@ def read_file(path: pathlib.Path, warnings: list[str]) -> Iterator[VideoFrame]:
     warnings.append(f'It is damaged: it ends {missing:.1f} s before its time.')
 
 
+def seconds_of(item: str | os.PathLike[str] | np.ndarray) -> float | None:
+  """Returns about how long a video file is; None where it does not tell."""
+  if isinstance(item, np.ndarray) or not os.path.isfile(item):
+    return None
+  try:
+    with av.open(
+      f'file:{os.path.abspath(item)}', options={'protocol_whitelist': 'file'}
+    ) as container:
+      return container.duration / av.time_base if container.duration else None
+  except (av.FFmpegError, OSError):
+    return None  # Reading it will tell what is wrong.
+
+
 def _seconds(
   frame: av.VideoFrame,
   start: float,
