@@ -328,3 +328,61 @@ def test_an_array():
 def test_arrays_that_are_no_videos(array):
   with pytest.raises(InputError, match='is no video'):
     list(video.read_array(array, 10.0))
+
+
+def _playlists(folder):
+  """Writes files that name a video beside them, as FFmpeg's formats do."""
+  write_video(folder / 'real.ts', _GREYS)
+  hls = '#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:2,\n{}\n#EXT-X-ENDLIST\n'
+  texts = {
+    'concat.mp4': 'ffconcat version 1.0\nfile real.ts\n',
+    'hls.m3u8': hls.format('real.ts'),
+    'hls.mp4': hls.format('real.ts'),
+    'address.m3u8': hls.format('http://127.0.0.1:9/real.ts'),
+    'text.nfo': 'a text, which FFmpeg draws\n' * 20,
+    'session.sdp': 'v=0\nc=IN IP4 127.0.0.1\nm=video 9 RTP/AVP 26\n',
+  }
+  for name, text in texts.items():
+    (folder / name).write_text(text)
+  return [folder / name for name in texts]
+
+
+def test_files_that_name_others(tmp_path):
+  for path in _playlists(tmp_path):
+    with pytest.raises(InputError, match=path.name):
+      list(video.read_file(path, []))
+
+
+def _write_large(path, side, codec='mjpeg', pix_fmt='yuvj420p'):
+  with av.open(str(path), 'w') as container:
+    stream = container.add_stream(codec, rate=5)
+    stream.width = stream.height = side
+    stream.pix_fmt = pix_fmt
+    container.mux(stream.encode(av.VideoFrame(side, side, pix_fmt)))
+    container.mux(stream.encode())
+
+
+def test_frames_that_are_too_large(tmp_path, monkeypatch):
+  _write_large(tmp_path / 'a.avi', 64)
+  assert len(list(video.read_file(tmp_path / 'a.avi', []))) == 1
+  monkeypatch.setattr(video, '_MAX_PIXELS', 64 * 64 - 1)
+  monkeypatch.setitem(video._CODEC_OPTIONS, 'max_pixels', str(64 * 64 - 1))
+  with pytest.raises(InputError, match=r'a\.avi: has frames of more'):
+    list(video.read_file(tmp_path / 'a.avi', []))
+
+
+def test_frames_that_become_too_large(tmp_path, monkeypatch):
+  """A stream of JPEG files, of which each has its own size."""
+  data = b''
+  for side in (64, 64, 640):
+    image = np.full((side, side, 3), 99, np.uint8)
+    data += cv2.imencode('.jpg', image)[1].tobytes()
+  (tmp_path / 'a.mjpeg').write_bytes(data)
+  monkeypatch.setattr(video, '_MAX_PIXELS', 64 * 64)
+  monkeypatch.setitem(video._CODEC_OPTIONS, 'max_pixels', str(64 * 64))
+  try:
+    frames = list(video.read_file(tmp_path / 'a.mjpeg', []))
+  except InputError as e:
+    assert 'a.mjpeg' in str(e)
+  else:
+    assert {frame.image.shape for frame in frames} == {(64, 64, 3)}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import av
 import cv2
 import numpy as np
+from av.container import InputContainer
 
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.mtl_aqa import orientation
@@ -18,6 +19,19 @@ _VIDEOS = (
   *('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm', '.mpg', '.mpeg', '.ts'),
   *('.mts', '.m2ts', '.wmv', '.flv', '.3gp', '.ogv', '.gif'),
 )
+# What FFmpeg may open: files and streams of video. Others open further files
+# and addresses, such as playlists, or make pictures of text.
+_FORMATS = (
+  *('mov', 'matroska', 'webm', 'avi', 'mpeg', 'mpegts', 'mpegvideo', 'asf'),
+  *('flv', 'live_flv', 'kux', 'ogg', 'gif', 'apng', 'mxf', 'dv', 'rm', 'nut'),
+  *('gxf', 'wtv', 'swf', 'nsv', 'ivf', 'lmlm4', 'film_cpk', 'pva', 'ty'),
+  *('dhav', 'cine', 'h261', 'h263', 'h264', 'hevc', 'vvc', 'm4v', 'mjpeg'),
+  *('mpjpeg', 'mjpeg_2000', 'av1', 'obu', 'vc1', 'vc1test', 'cavsvideo'),
+  *('dirac', 'dnxhd', 'yuv4mpegpipe'),
+)
+# Of a frame. 8K has half of it.
+_MAX_PIXELS = 2**26
+_CODEC_OPTIONS = {'max_pixels': str(_MAX_PIXELS)}
 _FALLBACK_RATE = 25.0
 # Pixels of real formats are up to 3.6 times as wide as high, or half as wide.
 _PIXEL_ASPECTS = (0.25, 4.0)
@@ -87,6 +101,29 @@ def _is_image(path: pathlib.Path) -> bool:
   return path.suffix.lower() in _IMAGES and not path.name.startswith('.')
 
 
+def open_file(path: pathlib.Path) -> InputContainer:
+  """Opens a video file, and no other file or address that it may name.
+
+  Args:
+    path: of a file that FFmpeg reads.
+
+  Raises:
+    av.FFmpegError: it can't be read as a video.
+    OSError: it can't be read.
+  """
+  # A name with a colon, such as http:clip.mp4, would be an address.
+  return av.open(
+    f'file:{path.absolute()}',
+    options={
+      'protocol_whitelist': 'file',
+      'format_whitelist': ','.join(_FORMATS),
+      **_CODEC_OPTIONS,
+    },
+    # Titles are of no interest.
+    metadata_errors='ignore',
+  )
+
+
 def read_file(path: pathlib.Path, warnings: list[str]) -> Iterator[VideoFrame]:
   """Yields the frames of a video file; decodes one after the other.
 
@@ -105,13 +142,16 @@ def read_file(path: pathlib.Path, warnings: list[str]) -> Iterator[VideoFrame]:
     )
   number, seconds, num_damaged = 0, 0.0, 0
   try:
-    # A name with a colon, such as http:clip.mp4, would be an address.
-    with av.open(
-      f'file:{path.absolute()}', options={'protocol_whitelist': 'file'}
-    ) as container:
+    with open_file(path) as container:
       stream = container.streams.best('video')
       if not isinstance(stream, av.VideoStream):
         raise InputError(f'{path}: has no video stream; give a video.')
+      if not 0 < stream.width * stream.height <= _MAX_PIXELS:
+        raise InputError(
+          f'{path}: has frames of more than {_MAX_PIXELS:,} pixels, or none '
+          'that can be decoded; make it smaller.'
+        )
+      stream.codec_context.options = _CODEC_OPTIONS
       stream.thread_type = 'AUTO'
       interval = 1 / float(stream.guessed_rate or _FALLBACK_RATE)
       aspect = _pixel_aspect(stream, warnings)
