@@ -9,12 +9,12 @@ import json
 import math
 import os
 import pathlib
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from aqa_jax import small_command
+from aqa_jax.judging.window_end import parse_end
 from tfds_mtl_aqa.input_error import InputError
 
 if TYPE_CHECKING:
@@ -121,14 +121,10 @@ def _file_or_stdout(text: str) -> pathlib.Path:
 
 def _end(text: str) -> tuple[int | None, float | None]:
   """Returns a frame's number or time."""
-  if match := re.fullmatch(r'(\d+\.?\d*|\.\d+)\s*s', text, re.ASCII):
-    return None, float(match[1])
-  if re.fullmatch(r'[1-9]\d*', text, re.ASCII):
-    return int(text), None
-  raise argparse.ArgumentTypeError(
-    f'give the number of a frame from 1 on, such as 62, or a time, such as '
-    f'2.4s, not {text!r}'
-  )
+  try:
+    return parse_end(text)
+  except InputError as e:
+    raise argparse.ArgumentTypeError(str(e).removesuffix('.')) from e
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,18 +1,17 @@
 """A judged video, with what the network says drawn under it."""
 
-import fractions
+import itertools
 import pathlib
 import textwrap
 from collections.abc import Iterable
 
-import av
 import cv2
 import numpy as np
 
 from aqa_jax.evaluation.dive_words import class_words
 from aqa_jax.judging.judgement import Judgement
+from aqa_jax.judging.mp4_file import write_mp4
 from aqa_jax.judging.video import VideoFrame
-from tfds_mtl_aqa.atomic_file import replaced
 
 # Larger pictures are made smaller; smaller ones larger, so that text fits.
 _MAX_HEIGHT, _MIN_WIDTH = 720, 480
@@ -21,8 +20,6 @@ _BAND = 132
 _INK, _MUTED = (245, 240, 235), (165, 155, 145)
 _UP, _DOWN, _GROUND = (255, 176, 92), (74, 192, 217), (40, 30, 21)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-# Of the times in the file: milliseconds.
-_TIME_BASE = fractions.Fraction(1, 1000)
 
 
 def write_annotated(
@@ -42,28 +39,16 @@ def write_annotated(
     OSError: the file can't be written.
   """
   first, last = judgement.frame_numbers[0], judgement.frame_numbers[-1]
-  with replaced(path) as part, av.open(str(part), 'w', format='mp4') as output:
-    output.options['movflags'] = 'faststart'
-    stream = None
-    begun = 0.0
-    for frame in frames:
-      if frame.number < first:
-        continue
-      if frame.number > last:
-        break
-      image = _annotated(_fitted(frame.image), frame.number, judgement)
-      if stream is None:
-        stream = output.add_stream('libx264', rate=25)
-        stream.height, stream.width = image.shape[:2]
-        stream.pix_fmt = 'yuv420p'
-        stream.codec_context.time_base = _TIME_BASE
-        begun = frame.seconds
-      picture = av.VideoFrame.from_ndarray(image, format='bgr24')
-      picture.pts = round((frame.seconds - begun) / _TIME_BASE)
-      picture.time_base = _TIME_BASE
-      output.mux(stream.encode(picture))
-    if stream is not None:
-      output.mux(stream.encode())
+  judged = itertools.dropwhile(lambda frame: frame.number < first, frames)
+  write_mp4(
+    path,
+    (
+      (frame.seconds, _annotated(_fitted(frame.image), frame.number, judgement))
+      for frame in itertools.takewhile(
+        lambda frame: frame.number <= last, judged
+      )
+    ),
+  )
 
 
 def _fitted(image: np.ndarray) -> np.ndarray:
