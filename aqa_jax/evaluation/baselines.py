@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from aqa_jax.evaluation import metrics
 from aqa_jax.evaluation.evaluator import Evaluator
+from aqa_jax.evaluation.score_counts import score_counts
 from aqa_jax.predictions import Predictions
 
 Labels = Mapping[str, ArrayLike]
@@ -35,10 +36,10 @@ _PREDICTION_DECIMALS = 6
 
 
 class Baselines(Evaluator):
-  """The baselines of the score and of the classes."""
+  """The baselines of the score and of the classes, and the scores known."""
 
   def evaluate(self, predictions: Predictions) -> dict[str, Any]:
-    """Returns baselines and majority_accuracy.
+    """Returns baselines, majority_accuracy and training_scores.
 
     Args:
       predictions: predictions for at least one dive.
@@ -46,6 +47,7 @@ class Baselines(Evaluator):
     Returns:
       baselines: baseline -> its measures; see `compute_baselines`.
       majority_accuracy: classification -> percent; see `majority_accuracies`.
+      training_scores: the scores of the training split; see `score_counts`.
     """
     names = predictions.schema.class_names
     return {
@@ -54,6 +56,9 @@ class Baselines(Evaluator):
       ),
       'majority_accuracy': majority_accuracies(
         self.train_labels, predictions.labels, names
+      ),
+      'training_scores': score_counts(
+        _column(self.train_labels, 'final_score')
       ),
     }
 
