@@ -386,3 +386,14 @@ def test_frames_that_become_too_large(tmp_path, monkeypatch):
     assert 'a.mjpeg' in str(e)
   else:
     assert {frame.image.shape for frame in frames} == {(64, 64, 3)}
+
+
+def test_a_file_whose_description_is_cut(tmp_path):
+  """An MP4 has it at its end: which codec it is of is missing."""
+  path = tmp_path / 'a.mp4'
+  write_video(path, list(range(20, 220, 4)))
+  data = path.read_bytes()
+  for part in range(70, 100, 3):
+    path.write_bytes(data[: len(data) * part // 100])
+    with pytest.raises(InputError, match=r'a\.mp4'):
+      list(video.read_file(path, []))

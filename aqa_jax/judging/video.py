@@ -143,18 +143,14 @@ def read_file(path: pathlib.Path, warnings: list[str]) -> Iterator[VideoFrame]:
   number, seconds, num_damaged = 0, 0.0, 0
   try:
     with open_file(path) as container:
-      stream = container.streams.best('video')
-      if not isinstance(stream, av.VideoStream):
-        raise InputError(f'{path}: has no video stream; give a video.')
-      if not 0 < stream.width * stream.height <= _MAX_PIXELS:
+      stream = _video_stream(container, path)
+      interval = 1 / float(stream.guessed_rate or _FALLBACK_RATE)
+      aspect = _pixel_aspect(stream, warnings)
+      if not 0 < stream.width * aspect * stream.height <= _MAX_PIXELS:
         raise InputError(
           f'{path}: has frames of more than {_MAX_PIXELS:,} pixels, or none '
           'that can be decoded; make it smaller.'
         )
-      stream.codec_context.options = _CODEC_OPTIONS
-      stream.thread_type = 'AUTO'
-      interval = 1 / float(stream.guessed_rate or _FALLBACK_RATE)
-      aspect = _pixel_aspect(stream, warnings)
       start = None
       for frame in container.decode(stream):
         if start is None:
@@ -201,6 +197,28 @@ def seconds_of(item: str | os.PathLike[str] | np.ndarray) -> float | None:
       return container.duration / av.time_base if container.duration else None
   except (av.FFmpegError, OSError):
     return None  # Reading it will tell what is wrong.
+
+
+def _video_stream(
+  container: InputContainer, path: pathlib.Path
+) -> av.VideoStream:
+  """Returns the stream to decode.
+
+  Raises:
+    InputError: there is none, or no decoder for it.
+  """
+  stream = container.streams.best('video')
+  if not isinstance(stream, av.VideoStream):
+    raise InputError(f'{path}: has no video stream; give a video.')
+  # PyAV's types do not say that a decoder may be missing.
+  if getattr(stream, 'codec_context', None) is None:
+    raise InputError(
+      f'{path}: is damaged, or of a codec that is not known; convert it.'
+    )
+  # The size may change on the way.
+  stream.codec_context.options = _CODEC_OPTIONS
+  stream.thread_type = 'AUTO'
+  return stream
 
 
 def _seconds(
