@@ -1,6 +1,7 @@
 """Frames with their times: of files, folders and arrays."""
 
 import fractions
+import gc
 import os
 import pathlib
 import struct
@@ -73,6 +74,20 @@ def test_a_file(tmp_path, name):
   greys = [frame.image.mean() for frame in frames]
   np.testing.assert_allclose(greys, _GREYS, atol=4)
   assert frames[0].image.dtype == np.uint8
+
+
+def test_frames_are_freed_as_they_are_left(tmp_path):
+  """Without a collection of garbage, which may come after hundreds of them."""
+  write_video(tmp_path / 'a.mp4', _GREYS)
+  gc.collect()
+  gc.disable()
+  try:
+    for _ in video.read_file(tmp_path / 'a.mp4', []):
+      pass
+    left = sum(isinstance(each, av.VideoFrame) for each in gc.get_objects())
+  finally:
+    gc.enable()
+  assert left < 3
 
 
 def test_an_avi_with_frames_out_of_order(tmp_path):

@@ -2,7 +2,7 @@
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideDataContainer, Type
 
 
 def upright(frame: av.VideoFrame, pixel_aspect: float = 1.0) -> np.ndarray:
@@ -20,8 +20,11 @@ def upright(frame: av.VideoFrame, pixel_aspect: float = 1.0) -> np.ndarray:
   """
   width = max(round(frame.width * pixel_aspect), 1)
   image = frame.to_ndarray(format='bgr24', width=width)
-  # PyAV declares another of its keys only.
-  matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
+  # Not frame.side_data: it refers to the frame, and the frame to it, so that
+  # frames would fill the memory until the next collection of garbage. PyAV does
+  # not declare how it is made.
+  side_data = SideDataContainer(frame)  # type: ignore[call-arg]
+  matrix = side_data.get(Type.DISPLAYMATRIX)
   if matrix is None:
     return image
   # A point (x, y) is shown at (a x + c y, b x + d y).
