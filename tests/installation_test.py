@@ -70,6 +70,7 @@ def test_a_wheel_runs_from_another_folder(installed, tmp_path):
     'aqa_jax/report/templates/report.html',
     'aqa_jax/configs/official/c3davg.py',
     'aqa_jax/judging/kinetics_400.txt',
+    'aqa_jax/serving/page/index.html',
     'tfds_mtl_aqa/mtl_aqa/checksums.tsv',
   ):
     assert (installed / name).is_file()
@@ -106,6 +107,8 @@ def test_a_config_of_the_users_own_comes_first(tmp_path):
     (['-m', 'aqa_jax.main', '--config=c3davg'], 2),
     (['-m', 'aqa_jax.paper', '--help'], 0),
     (['-m', 'aqa_jax.paper', '--table=4', '--seed=5', '--workdir=x'], 2),
+    (['-m', 'aqa_jax.serve', '--help'], 0),
+    (['-m', 'aqa_jax.serve', '--port=x'], 2),
     (['-m', 'aqa_jax.weights', '--help'], 0),
     (['-m', 'aqa_jax.weights', 'show', '/no/such'], 2),
     (['-m', 'tfds_mtl_aqa.prepare', '--help'], 1),

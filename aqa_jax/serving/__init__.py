@@ -1,0 +1,1 @@
+"""The page and the endpoint that judge videos: `python -m aqa_jax.serve`."""
