@@ -53,6 +53,8 @@ _LAST = (
   'preemption_test.py',
   'mtl_aqa_real_release_test.py',
   'prepare_test.py',
+  'serve_test.py',
+  'serve_browser_test.py',
   'real_dive_test.py',
   'main_test.py',
 )
@@ -79,6 +81,8 @@ def pytest_itemcollected(item):
     group += '-mscadc' if 'mscadc' in item.name else '-c3davg'
   if {'model_dir', 'tiny_training'} & set(item.fixturenames):
     group = 'judge_test.py'  # They share a model.
+  if 'server' in item.fixturenames:
+    group = 'serve_test.py'  # They share a server.
   item.add_marker(pytest.mark.xdist_group(group))
 
 
@@ -190,6 +194,20 @@ def fixture_judge(model_dir):
   import aqa_jax
 
   return aqa_jax.load(model_dir)
+
+
+@pytest.fixture(name='server', scope='session')
+def fixture_server(tmp_path_factory):
+  """A server of the page, with the model inside; it must leave nothing."""
+  import served
+
+  server = served.Served(tmp_path_factory.mktemp('served'), *served.LIMITS)
+  try:
+    yield server.wait_until_ready()
+  finally:
+    code = server.end()
+  assert (code, server.folders) == (0, [])
+  assert 'Traceback' not in server.errors
 
 
 @pytest.fixture(name='machine')

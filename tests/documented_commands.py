@@ -116,7 +116,10 @@ def instead(command: Command) -> Instead | None:
 def plan(command: Command) -> list[str]:
   """Returns what is run for a command: itself, or what checks it."""
   if command.is_python:
-    return [f"python - <<'END'\n{command.text}END"]
+    step = f"python - <<'END'\n{command.text}END"
+    # A program that asks the server.
+    is_client = '127.0.0.1:8000' in command.text
+    return [_SERVE + step + _SERVED if is_client else step]
   entry = instead(command)
   if not entry:
     return [command.text]
@@ -160,6 +163,14 @@ _PRETRAIN = (
 )
 _BRIEF = ' --rounds=1 --one_start --seconds=0.1 --dives=8 --input_dives=4'
 
+# Runs what stands between the two, while there is a server.
+_SERVE = (
+  'python -m aqa_jax.serve --port=8000 & server=$!;'
+  ' curl -sf --retry 90 --retry-delay 1 --retry-connrefused'
+  ' http://127.0.0.1:8000/api/model && {\n'
+)
+_SERVED = '\n}; code=$?; kill $server; wait $server; test $code = 0'
+
 INSTEAD = (
   Instead(
     r'python tests/commands_drill\.py',
@@ -182,7 +193,7 @@ INSTEAD = (
     (r'\g<0> --collect-only --quiet',),
   ),
   Instead(
-    r"pip install -e (\.|'\.\[(tf|captions|bench|i3d)\]')",
+    r"pip install -e (\.|'\.\[(tf|captions|bench|i3d|serve)\]')",
     _NET,
     (
       'python -m pip install --dry-run --quiet --no-index'
@@ -314,6 +325,19 @@ INSTEAD = (
       ' test $? = 1 -a -f workdir/benchmarks/gpu_small/results.json',
     ),
   ),
+  Instead(
+    r'(python -m aqa_jax\.serve.*)',
+    'goes on until Ctrl-C; checked: that it ends as it should',
+    (
+      r'timeout --preserve-status --signal=TERM 90 \1 --port=0 > served.txt'
+      ' && grep http://127.0.0.1 served.txt',
+    ),
+  ),
+  Instead(
+    r'(curl .*127\.0\.0\.1:8000.*)',
+    'needs the server; checked: with one',
+    (_SERVE + r'\1 | grep dives' + _SERVED,),
+  ),
   Instead(r'gcloud .*', _CLOUD, (_SYNTAX,)),
   Instead(r'launch/\w+\.sh( logs)?', _NAMED, (r'\g<0> --help',)),
   Instead(r'(launch/tpu_vm\.sh \w+)( .*)', _SLICE, (r'\1 --dry_run\2',)),
@@ -360,7 +384,7 @@ GIVEN = {
     ('make quickstart',),
   ),
   'clip': Given(
-    r'clip\.mp4',
+    r'clip\.mp4|aqa_jax\.serve --model',
     ('clip.mp4', 'model'),
     (
       """PYTHONPATH=tests python - <<'END'

@@ -4,7 +4,7 @@ import html.parser
 import re
 import xml.etree.ElementTree
 
-_VOID = {'meta', 'img', 'wbr'}
+_VOID = {'img', 'input', 'link', 'meta', 'wbr'}
 # What stands apart from the text before it.
 _APART = {'td', 'th', 'dt', 'dd', 'em', 'small'}
 
