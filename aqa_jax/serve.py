@@ -25,6 +25,10 @@ def _parser() -> argparse.ArgumentParser:
     'files; default: the small model that comes with aqa_jax',
   )
   parser.add_argument(
+    '--finder',
+    help='what finds the dives; default: the one that comes with aqa_jax',
+  )
+  parser.add_argument(
     '--host',
     default='127.0.0.1',
     help='address to listen at; 0.0.0.0 lets other machines in (default: '
@@ -99,8 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
       f'the page needs {", ".join(missing)}: install the extra serve, as in '
       "pip install -e '.[serve]'."
     )
-  if chosen.model is not None:
-    user_path(chosen.model)
+  for source in (chosen.model, chosen.finder):
+    if source is not None:
+      user_path(source)
   from aqa_jax.serving.limits import Limits
   from aqa_jax.serving.server import address_of, listen, run_server
 
@@ -127,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
   run_server(
     listener,
-    chosen.model,
+    (chosen.model, chosen.finder),
     limits,
     [name.lower() for name in chosen.allow_host],
     tell,

@@ -11,6 +11,8 @@ from aqa_jax.judging.model import Model
 from aqa_jax.judging.video import VideoFrame
 from tfds_mtl_aqa.input_error import InputError
 
+# What is less sure is told. More than 98 % of the simulated dives are surer.
+_SURE = 0.85
 # A video without a dive may have one that needs this share of the confidence.
 _UNSURE = 2 / 3
 # A video of at most so many windows is cut already: it ends where it should.
@@ -53,12 +55,9 @@ def read_dives(
     with_pictures,
   )
 
-  notes: list[str] = []
-
   def cut(dive: FoundDive) -> Clip:
     end = dive.entry + model.seconds_after_entry / speed
-    clip = buffer.clip(name, [*warnings, *notes], end)
-    return dataclasses.replace(clip, dive=dive)
+    return _with_dive(buffer.clip(name, warnings, end), dive)
 
   num_found = 0
   for frame in frames:
@@ -71,21 +70,27 @@ def read_dives(
   left = search.finish()
   if not num_found and not left:
     left = _unsure(search, buffer)
-    notes += [
-      f'It is not sure that it shows a dive: confidence {dive.confidence:.2f}.'
-      for dive in left
-    ]
   seconds = (buffer.last.seconds + buffer.interval) * speed
   is_cut = seconds <= _CUT * window and len(left) <= 1
   if num_found or (left and not is_cut):
     for dive in left:
       yield cut(dive)
     return
-  yield dataclasses.replace(
-    buffer.clip(name, [*warnings, *notes]),
-    dive=left[0] if left else None,
-    is_dive=bool(left),
-  )
+  clip = buffer.clip(name, warnings)
+  if left:
+    yield _with_dive(clip, left[0])
+  else:
+    yield dataclasses.replace(clip, is_dive=False)
+
+
+def _with_dive(clip: Clip, dive: FoundDive) -> Clip:
+  """Returns a clip with its dive, and a warning where that is not sure."""
+  warnings = list(clip.warnings)
+  if dive.confidence < _SURE:
+    warnings.append(
+      f'It is not sure that it shows a dive: confidence {dive.confidence:.2f}.'
+    )
+  return dataclasses.replace(clip, dive=dive, warnings=tuple(warnings))
 
 
 def _unsure(search: DiveSearch, buffer: FrameBuffer) -> list[FoundDive]:

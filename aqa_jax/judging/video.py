@@ -191,9 +191,7 @@ def seconds_of(item: str | os.PathLike[str] | np.ndarray) -> float | None:
   if isinstance(item, np.ndarray) or not os.path.isfile(item):
     return None
   try:
-    with av.open(
-      f'file:{os.path.abspath(item)}', options={'protocol_whitelist': 'file'}
-    ) as container:
+    with open_file(pathlib.Path(item)) as container:
       return container.duration / av.time_base if container.duration else None
   except (av.FFmpegError, OSError):
     return None  # Reading it will tell what is wrong.

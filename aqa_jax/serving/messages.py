@@ -6,6 +6,9 @@ from typing import Any
 
 from aqa_jax.serving.job import PlayableVideo
 
+# Model and finder, as `aqa_jax.load` takes them.
+Sources = tuple[str | None, str | None]
+
 
 @dataclasses.dataclass(frozen=True)
 class Task:

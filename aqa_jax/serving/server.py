@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 
 import uvicorn
 
+from aqa_jax.serving import messages
 from aqa_jax.serving.app import create_app
 from aqa_jax.serving.dispatcher import Dispatcher
 from aqa_jax.serving.jobs import Jobs
@@ -69,7 +70,7 @@ def address_of(listener: socket.socket) -> str:
 
 def run_server(
   listener: socket.socket,
-  source: str | None,
+  sources: messages.Sources,
   limits: Limits,
   allowed_hosts: Collection[str],
   when_ready: Callable[[], None],
@@ -78,7 +79,7 @@ def run_server(
 
   Args:
     listener: from `listen`; closed at the end.
-    source: of `aqa_jax.load`.
+    sources: model and finder, of `aqa_jax.load`.
     limits: what it takes.
     allowed_hosts: see `Guard`.
     when_ready: called when it is about to answer.
@@ -88,7 +89,7 @@ def run_server(
     KeyboardInterrupt: Ctrl-C has come.
   """
   with _ending_by_signals(), contextlib.closing(listener), _folder() as folder:
-    worker = WorkerProcess(source, folder)
+    worker = WorkerProcess(sources, folder)
     try:
       facts = worker.start()
     except WorkerEndedError as e:

@@ -35,14 +35,14 @@ class _NotWantedError(Exception):
 
 def work(
   connection: multiprocessing.connection.Connection,
-  source: str | None,
+  sources: messages.Sources,
   folder: str,
 ) -> None:
   """Loads a model, then judges the tasks that come, until there is no server.
 
   Args:
     connection: to the server.
-    source: of `aqa_jax.load`.
+    sources: model and finder, of `aqa_jax.load`.
     folder: of the server's files; deleted if the server ends without a word.
   """
   # Ctrl-C is for the server, which then ends this.
@@ -52,7 +52,7 @@ def work(
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGHUP})
   threading.Thread(target=_end_with_server, args=(folder,), daemon=True).start()
   try:
-    judge = _load(source)
+    judge = _load(sources)
   except InputError as e:
     connection.send(messages.Unloadable(str(e)))
     return
@@ -88,7 +88,7 @@ def _end_with_server(folder: str) -> None:
     os._exit(1)
 
 
-def _load(source: str | None) -> 'Judge':
+def _load(sources: messages.Sources) -> 'Judge':
   """Returns the judge, which has compiled its programs."""
   import numpy as np
 
@@ -96,7 +96,7 @@ def _load(source: str | None) -> 'Judge':
   from aqa_jax import compilation_cache
 
   compilation_cache.use_for_user()
-  judge = aqa_jax.load(source)
+  judge = aqa_jax.load(*sources)
   black = np.zeros((judge.model.num_clip_frames, 48, 64, 3), np.uint8)
   judge.dives(black, force=True)
   return judge

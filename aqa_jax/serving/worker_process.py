@@ -49,14 +49,14 @@ class WorkerProcess:
   For one thread, but for `kill`.
   """
 
-  def __init__(self, source: str | None, folder: pathlib.Path):
+  def __init__(self, sources: messages.Sources, folder: pathlib.Path):
     """Makes it; starts nothing yet.
 
     Args:
-      source: of `aqa_jax.load`.
+      sources: model and finder, of `aqa_jax.load`.
       folder: of the server's files.
     """
-    self._arguments = source, str(folder)
+    self._arguments = sources, str(folder)
     self._process: multiprocessing.process.BaseProcess | None = None
     self._connection: multiprocessing.connection.Connection | None = None
     self._idle_memory = 0

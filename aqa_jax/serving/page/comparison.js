@@ -99,7 +99,7 @@ function anchorOf(dive) {
 /** Returns what plays and moves both players, entry over entry. */
 function synchronized(dives, players) {
   const anchors = dives.map(anchorOf);
-  // The slider counts steps: a fraction may miss the last one by rounding.
+  // The slider counts steps, as many as show all of both dives.
   const step = Math.min(...players.map((player) => player.interval));
   const from = Math.min(
     ...dives.map((dive, index) => dive.frame_seconds[0] - anchors[index]),
@@ -120,8 +120,8 @@ function synchronized(dives, players) {
   const label = document.createElement('label');
   const slider = document.createElement('input');
   slider.type = 'range';
-  slider.min = Math.round(from / step);
-  slider.max = Math.round(to / step);
+  slider.min = Math.floor(from / step);
+  slider.max = Math.ceil(to / step);
   slider.value = slider.min;
   const shown = document.createElement('output');
   const move = () => {
