@@ -22,6 +22,7 @@ OUTSIDE_DOCS = [
   ROOT / 'CHANGELOG.md',
   ROOT / 'tfds_mtl_aqa/mtl_aqa/README.md',
   ROOT / 'tfds_mtl_aqa/simulated_dives/README.md',
+  ROOT / 'tfds_mtl_aqa/simulated_footage/README.md',
 ]
 NOTEBOOK = ROOT / 'docs/first_dive.ipynb'
 _FOLDERS = 'aqa_jax|benchmarks|configs|docs|launch|tests|tfds_mtl_aqa'
