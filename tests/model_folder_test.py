@@ -12,7 +12,7 @@ import yaml
 import aqa_jax
 from aqa_jax import bundle
 from aqa_jax.evaluation.conformal import read_intervals
-from aqa_jax.judging import model_folder
+from aqa_jax.judging import model_folder, weights_file
 from aqa_jax.judging.model_source import find_model
 from tfds_mtl_aqa.input_error import InputError
 
@@ -205,3 +205,11 @@ def test_weights_that_are_not_finite(model_dir, tmp_path):
   safetensors.numpy.save_file(weights, path)
   with pytest.raises(InputError, match='is not finite'):
     find_model(tmp_path / 'model')
+
+
+def test_a_scalar_stays_one():
+  """MSCADC's BatchNorm counts batches."""
+  count = weights_file._stored('count', np.array(3, np.int32), 'float16')
+  assert (count.shape, count.dtype, count) == ((), np.int32, 3)
+  weight = weights_file._stored('weight', np.array(0.5), 'float16')
+  assert (weight.shape, weight.dtype, weight) == ((), np.float16, 0.5)

@@ -33,9 +33,10 @@ def save(variables: Mapping[str, Any], dtype: str) -> bytes:
 
 def _stored(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
   if not np.issubdtype(array.dtype, np.floating):
-    return np.ascontiguousarray(array)
+    dtype = str(array.dtype)
   with np.errstate(over='ignore'):
-    stored = np.ascontiguousarray(array.astype(dtype))
+    # Not np.ascontiguousarray, which makes a vector of a scalar.
+    stored = array.astype(dtype, order='C')
   if not np.isfinite(stored).all():
     raise InputError(
       f'the weight {name} is not finite in {dtype}; give --dtype=float32, or '
