@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from aqa_jax.layers.normalize import normalize
@@ -46,7 +45,7 @@ def make_importance_step(model: nn.Module) -> ImportanceStep:
   def importance_step(
     params: Variables, batch_stats: Variables, video: jax.Array
   ) -> jax.Array:
-    normalized = normalize(video, jnp.zeros(len(video), bool))
+    normalized = normalize(video)
 
     def points(normalized: jax.Array) -> jax.Array:
       outputs = scorer.apply(

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Unpack, overload
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from aqa_jax.data.input_pipeline import make_inputs
@@ -20,7 +19,7 @@ from aqa_jax.judging.clip_reader import ClipReader, Options, Progress, Video
 from aqa_jax.judging.dive_search import DiveFinder
 from aqa_jax.judging.judgement import Judgement
 from aqa_jax.judging.model import Model
-from aqa_jax.layers.normalize import normalize
+from aqa_jax.judging.prediction import predict
 from aqa_jax.predictions import Columns
 from aqa_jax.train_state import Variables
 from tfds_mtl_aqa.input_error import InputError
@@ -150,12 +149,7 @@ class Judge:
     self, variables: dict[str, Variables], pixels: jax.Array
   ) -> dict[str, Any]:
     """Returns what each task predicts for videos, uint8 [batch, ...]."""
-    frames = normalize(pixels, jnp.zeros(len(pixels), bool))
-    outputs: Any = self.model.network.apply(variables, frames)
-    predicted: dict[str, Any] = {}
-    for task in self.model.tasks:
-      predicted |= task.predict(outputs[task.name])
-    return predicted
+    return predict(self.model.network, variables, pixels)
 
   def _judge(self, clips: list[Clip], batch: int) -> list[Judgement]:
     """Returns the judgements of at most `batch` clips."""

@@ -83,8 +83,11 @@ class C3DAVG(nn.Module):
           `words`; or int32 [batch, caption_length - 1] word ids.
     """
     batch, time, height, width, channels = video.shape
-    # A batch that is smaller, such as a single dive, is on one device.
-    example_shards = math.gcd(batch, self.example_shards)
+    # A batch that is smaller, such as a single dive, is on one device. In a
+    # program that is exported the batch is a symbol, which gcd does not take.
+    example_shards = self.example_shards
+    if example_shards > 1:
+      example_shards = math.gcd(batch, example_shards)
     # All clips are one batch to C3D, those of a device next to each other.
     # [example shard, example, clip shard, clip, time, height, width, channels]
     clips = video.reshape(
