@@ -55,7 +55,7 @@ def _distributions(module):
 @pytest.mark.parametrize('package', ['aqa_jax', 'tfds_mtl_aqa'])
 def test_what_is_imported_is_declared(package):
   declared = _names(_PROJECT['dependencies'])
-  for extra in ('tf', 'captions', 'serve'):
+  for extra in ('tf', 'captions', 'onnx', 'serve'):
     declared |= _names(_OPTIONAL[extra])
   undeclared = {
     f'{path.relative_to(ROOT)} imports {module}'

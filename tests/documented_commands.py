@@ -193,7 +193,7 @@ INSTEAD = (
     (r'\g<0> --collect-only --quiet',),
   ),
   Instead(
-    r"pip install -e (\.|'\.\[(tf|captions|bench|i3d|serve)\]')",
+    r"pip install -e (\.|'\.\[(tf|captions|bench|i3d|onnx|serve)\]')",
     _NET,
     (
       'python -m pip install --dry-run --quiet --no-index'
@@ -384,7 +384,7 @@ GIVEN = {
     ('make quickstart',),
   ),
   'clip': Given(
-    r'clip\.mp4|aqa_jax\.serve --model',
+    r'clip\.mp4|aqa_jax\.(serve|export .*) --model',
     ('clip.mp4', 'model'),
     (
       """PYTHONPATH=tests python - <<'END'
@@ -395,6 +395,19 @@ END""",
       'python -m aqa_jax.bundle --workdir=workdir/quickstart --out=model',
     ),
     needs=('quickstart',),
+  ),
+  'exports': Given(
+    r"'dives\.(onnx|stablehlo)'",
+    (
+      'dives.onnx',
+      'dives.onnx.json',
+      'dives.stablehlo',
+      'dives.stablehlo.json',
+    ),
+    (
+      'python -m aqa_jax.export --format=onnx --out=dives.onnx',
+      'python -m aqa_jax.export --format=stablehlo --out=dives.stablehlo',
+    ),
   ),
   'videos': Given(
     r'fake_mtl_aqa\.py|03\.mp4',

@@ -15,6 +15,7 @@ from aqa_jax.data.input_pipeline import VideoInput
 from aqa_jax.data.schema import Schema
 from aqa_jax.data.vocabulary import Vocabulary
 from aqa_jax.evaluation.evaluator import evaluator_classes
+from aqa_jax.export import main as export
 from aqa_jax.pretrain import set_up as set_up_pretraining
 from aqa_jax.systems.chosen_system import chosen_system
 from aqa_jax.tasks.chosen_tasks import chosen_tasks
@@ -113,6 +114,8 @@ def _causes():
   yield lambda: set_up_pretraining(
     _config(pretrain_ucf101, batch_size=8), _NOWHERE
   )
+  yield lambda: export(['--format=onnx', '--out=dives.pt'])
+  yield lambda: export(['--format=onnx', '--out=/nowhere/dives.onnx'])
   yield lambda: Vocabulary(['a', 'dive'])
   yield lambda: Vocabulary(['<eos>', '<sos>', 'a', 'a'])
   yield lambda: Vocabulary(['<eos>', '<sos>']).encode(['splash'])

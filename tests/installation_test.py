@@ -10,7 +10,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 # Each takes a second of processor time or more to import.
-_HEAVY = ('cv2', 'grain', 'jax', 'matplotlib', 'tensorflow_datasets')
+_HEAVY = ('cv2', 'grain', 'jax', 'matplotlib', 'onnx', 'tensorflow_datasets')
 _PREPARE = ('tfds_mtl_aqa.prepare', 'mtl_aqa')
 
 
@@ -105,6 +105,8 @@ def test_a_config_of_the_users_own_comes_first(tmp_path):
     (['-m', 'aqa_jax.main', '--config=nope', '--workdir=x'], 2),
     (['-m', 'aqa_jax.main', '--config=c3davg', '--config.x=1'], 2),
     (['-m', 'aqa_jax.main', '--config=c3davg'], 2),
+    (['-m', 'aqa_jax.export', '--help'], 0),
+    (['-m', 'aqa_jax.export', '--format=onnx', '--out=/no/such.onnx'], 2),
     (['-m', 'aqa_jax.paper', '--help'], 0),
     (['-m', 'aqa_jax.paper', '--table=4', '--seed=5', '--workdir=x'], 2),
     (['-m', 'aqa_jax.serve', '--help'], 0),

@@ -1,0 +1,1 @@
+"""Writes a model's prediction as a file that other programs run."""
