@@ -1,6 +1,7 @@
 """Judges videos with a model."""
 
 import dataclasses
+import functools
 import math
 import os
 import threading
@@ -54,7 +55,7 @@ class Judge:
     self.reader = ClipReader(model, finder)
     self._lock = threading.Lock()
     self._variables = jax.device_put(dict(model.variables))
-    self._step = jax.jit(self._predict)
+    self._step = jax.jit(functools.partial(predict, model.network))
     self._importance = None
     if any(task.name == 'score' for task in model.tasks):
       self._importance = make_importance_step(model.network)
@@ -144,12 +145,6 @@ class Judge:
         waiting = []
     if waiting:
       yield from self._judge(waiting, _BATCH)
-
-  def _predict(
-    self, variables: dict[str, Variables], pixels: jax.Array
-  ) -> dict[str, Any]:
-    """Returns what each task predicts for videos, uint8 [batch, ...]."""
-    return predict(self.model.network, variables, pixels)
 
   def _judge(self, clips: list[Clip], batch: int) -> list[Judgement]:
     """Returns the judgements of at most `batch` clips."""
