@@ -22,7 +22,6 @@ from aqa_jax.judging.judgement import Judgement
 from aqa_jax.judging.model import Model
 from aqa_jax.judging.prediction import predict
 from aqa_jax.predictions import Columns
-from aqa_jax.train_state import Variables
 from tfds_mtl_aqa.input_error import InputError
 
 # Three judges' awards of 10 count.
