@@ -246,7 +246,10 @@ def _check_annotated(
     if not annotated.absolute().parent.is_dir():
       raise InputError(f'--annotated={annotated}: its folder is not there.')
   elif not annotated.is_dir():
-    raise InputError(f'--annotated={annotated}: give a folder that is there.')
+    raise InputError(
+      f'--annotated={annotated}: there are several videos; make a folder of '
+      'that name first.'
+    )
 
 
 def _annotated_file(
@@ -292,7 +295,10 @@ def _judge(
   failed = 0
   read_from: list[pathlib.Path] = []
   bar = tqdm.tqdm(
-    total=len(paths), unit='video', disable=len(paths) == 1, file=sys.stderr
+    total=len(paths),
+    unit='video',
+    disable=len(paths) == 1 or not sys.stderr.isatty(),
+    file=sys.stderr,
   )
 
   def tell(error: InputError) -> None:

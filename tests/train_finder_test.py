@@ -169,7 +169,8 @@ def test_it_is_trained_and_written(data_dir, tmp_path, capsys):
   state = training.checkpoints.restore_best(training.state)
   frames = np.random.default_rng(0).integers(0, 256, (50, 48, 64, 3), np.uint8)
   ours = DiveFinder(finder).predict(frames)
-  filled = np.concatenate([frames, frames[-1:].repeat(CHUNK - 50, 0)])
+  # It fills up to the smaller of its sizes.
+  filled = np.concatenate([frames, frames[-1:].repeat(64 - 50, 0)])
   outputs = training.setup.model.apply(
     {'params': state.params},
     normalize(filled[None], np.zeros(1, bool)),

@@ -84,7 +84,8 @@ def test_frames_are_freed_as_they_are_left(tmp_path):
   try:
     for _ in video.read_file(tmp_path / 'a.mp4', []):
       pass
-    left = sum(isinstance(each, av.VideoFrame) for each in gc.get_objects())
+    # Not isinstance: some objects answer a question after their class.
+    left = sum(issubclass(type(e), av.VideoFrame) for e in gc.get_objects())
   finally:
     gc.enable()
   assert left < 3

@@ -22,6 +22,8 @@ class Clip:
     dive: dive that was found in it; None where none was, or none was looked
       for.
     is_dive: whether it is to be judged.
+    confidence: how sure it is that it shows a dive, 0 to 1; None where none was
+      looked for.
   """
 
   name: str
@@ -33,3 +35,4 @@ class Clip:
   pictures: tuple[bytes, ...] = ()
   dive: FoundDive | None = None
   is_dive: bool = True
+  confidence: float | None = None

@@ -10,7 +10,7 @@ import numpy as np
 
 from aqa_jax.judging import kinetics, video
 from aqa_jax.judging.clip import Clip
-from aqa_jax.judging.dive_clips import read_dives
+from aqa_jax.judging.dive_clips import UNSURE, read_dives
 from aqa_jax.judging.dive_search import DiveFinder, DiveSearch
 from aqa_jax.judging.model import Model
 from aqa_jax.judging.recent_frames import RecentFrames
@@ -183,7 +183,7 @@ def _without_dive(clip: Clip, search: DiveSearch, force: bool) -> Clip:
   confidence = search.surest.confidence if search.surest else 0.0
   warning = (
     'It seems to show no dive: what looks most like one has a confidence of '
-    f'{confidence:.2f}, and {search.threshold:.2f} is needed. '
+    f'{confidence:.2f}, and {UNSURE * search.threshold:.2f} is needed. '
   )
   warning += (
     'It is judged all the same: its last frames.'
@@ -191,7 +191,10 @@ def _without_dive(clip: Clip, search: DiveSearch, force: bool) -> Clip:
     else 'So it has no score, unless you force it or give the end of the dive.'
   )
   return dataclasses.replace(
-    clip, is_dive=force, warnings=(*clip.warnings, warning)
+    clip,
+    is_dive=force,
+    confidence=confidence,
+    warnings=(*clip.warnings, warning),
   )
 
 

@@ -14,7 +14,7 @@ from tfds_mtl_aqa.input_error import InputError
 # What is less sure is told. More than 98 % of the simulated dives are surer.
 _SURE = 0.85
 # A video without a dive may have one that needs this share of the confidence.
-_UNSURE = 2 / 3
+UNSURE = 2 / 3
 # A video of at most so many windows is cut already: it ends where it should.
 _CUT = 1.25
 
@@ -90,7 +90,9 @@ def _with_dive(clip: Clip, dive: FoundDive) -> Clip:
     warnings.append(
       f'It is not sure that it shows a dive: confidence {dive.confidence:.2f}.'
     )
-  return dataclasses.replace(clip, dive=dive, warnings=tuple(warnings))
+  return dataclasses.replace(
+    clip, dive=dive, confidence=dive.confidence, warnings=tuple(warnings)
+  )
 
 
 def _unsure(search: DiveSearch, buffer: FrameBuffer) -> list[FoundDive]:
@@ -98,7 +100,7 @@ def _unsure(search: DiveSearch, buffer: FrameBuffer) -> list[FoundDive]:
   dive = search.surest
   if (
     dive is None
-    or dive.confidence < _UNSURE * search.threshold
+    or dive.confidence < UNSURE * search.threshold
     or dive.entry < buffer.first.seconds
   ):
     return []

@@ -265,7 +265,7 @@ class Judge:
       is_dive=clip.is_dive,
       take_off_seconds=None if dive is None else dive.take_off,
       entry_seconds=None if dive is None else dive.entry,
-      dive_confidence=None if dive is None else dive.confidence,
+      dive_confidence=clip.confidence,
       is_of_simulated_dives=self.model.is_of_simulated_dives,
       pictures=tuple(clip.pictures[i] for i in offsets if clip.pictures),
     )

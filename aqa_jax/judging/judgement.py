@@ -42,7 +42,8 @@ class Judgement:
     take_off_seconds: when the diver leaves the board, s from the start; None
       where no dive was found or looked for.
     entry_seconds: when the diver first touches the water, as above.
-    dive_confidence: how sure it is that these are a dive's, 0 to 1, as above.
+    dive_confidence: how sure it is that it shows a dive, 0 to 1; None where
+      none was looked for.
     is_of_simulated_dives: whether the network has seen simulated dives only.
     pictures: JPEG file of each of those frames, for people; empty unless asked
       for.

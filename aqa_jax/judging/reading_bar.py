@@ -33,7 +33,7 @@ class ReadingBar:
   def update(self, seconds: float, total: float | None) -> None:
     """Shows that so many seconds of the video are read."""
     if self._bar is None:
-      if (total or seconds) < _LONG_SECONDS:
+      if (total or seconds) < _LONG_SECONDS or not sys.stderr.isatty():
         return
       self._bar = tqdm.tqdm(
         desc=self._name,
