@@ -4,7 +4,6 @@ It writes three videos of a dive and one of an event, judges them with what
 comes with the installation, and writes a page about each kind.
 """
 
-import fractions
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -97,20 +96,15 @@ def _write_event(out: pathlib.Path) -> pathlib.Path:
 
 def _write_video(path: pathlib.Path, frames: 'np.ndarray') -> None:
   """Writes uint8 [frames, height, width, 3], RGB, as an MP4 file."""
-  import av
+  from aqa_jax.judging.mp4_file import write_mp4
 
-  from tfds_mtl_aqa.atomic_file import replaced
-
-  with replaced(path) as part, av.open(str(part), 'w', format='mp4') as output:
-    stream = output.add_stream(
-      'libx264', rate=fractions.Fraction(_FRAMES_PER_SECOND)
-    )
-    stream.height, stream.width = frames.shape[1:3]
-    stream.pix_fmt = 'yuv420p'
-    for image in frames:
-      frame = av.VideoFrame.from_ndarray(image, format='rgb24')
-      output.mux(stream.encode(frame))
-    output.mux(stream.encode())
+  write_mp4(
+    path,
+    (
+      (number / _FRAMES_PER_SECOND, frame[..., ::-1].copy())
+      for number, frame in enumerate(frames)
+    ),
+  )
 
 
 def run() -> None:

@@ -6,11 +6,10 @@ python -m aqa_jax.judge clip.mp4 folder/ '*.mov' --model=model --json=out.json
 import argparse
 import glob
 import json
-import math
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from aqa_jax import small_command
@@ -59,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
   )
   parser.add_argument(
     '--speed',
-    type=_number(0.01, 100),
+    type=small_command.number(0.01, 100),
     default=1.0,
     help='0.25 for slow motion at a quarter of the speed; 0.01 to 100',
   )
@@ -74,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
   )
   parser.add_argument(
     '--fps',
-    type=_number(0.1, 1e5),
+    type=small_command.number(0.1, 1e5),
     help='frames a second of folders of images',
   )
   for kind in ('json', 'csv'):
@@ -84,23 +83,6 @@ def _parser() -> argparse.ArgumentParser:
       help=f'file for the judgements as {kind.upper()}; - to print',
     )
   return parser
-
-
-def _number(least: float, most: float) -> Callable[[str], float]:
-  """Returns what reads a number from `least` to `most`."""
-
-  def read(text: str) -> float:
-    try:
-      value = float(text)
-    except ValueError:
-      value = math.nan
-    if not least <= value <= most:
-      raise argparse.ArgumentTypeError(
-        f'give a number from {least:g} to {most:g}, not {text!r}'
-      )
-    return value
-
-  return read
 
 
 def _file(text: str) -> pathlib.Path:

@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -19,6 +20,23 @@ class Parser(argparse.ArgumentParser):
   def error(self, message: str) -> NoReturn:
     """Raises an InputError."""
     raise InputError(f'{message}; see --help.')
+
+
+def number(least: float, most: float) -> Callable[[str], float]:
+  """Returns what reads a number from `least` to `most`, for an argument."""
+
+  def read(text: str) -> float:
+    try:
+      value = float(text)
+    except ValueError:
+      value = math.nan
+    if not least <= value <= most:
+      raise argparse.ArgumentTypeError(
+        f'give a number from {least:g} to {most:g}, not {text!r}'
+      )
+    return value
+
+  return read
 
 
 def run(main: Callable[[], int | None], program: str) -> None:
