@@ -1,12 +1,10 @@
 """Looks for dives in frames that come one by one."""
 
+import functools
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
 
 import cv2
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from aqa_jax.evaluation.found_dives import (
@@ -16,10 +14,9 @@ from aqa_jax.evaluation.found_dives import (
   find_dives,
 )
 from aqa_jax.judging.finder_model import FinderModel
+from aqa_jax.judging.prediction import predict
 from aqa_jax.judging.video import VideoFrame
-from aqa_jax.layers.normalize import normalize
 from aqa_jax.systems.dive_finder.network import RADIUS
-from aqa_jax.train_state import Variables
 
 # Frames that the network sees at once. RADIUS on each side only help. A video
 # of fewer is filled up to one of the sizes, each of which is compiled.
@@ -30,9 +27,6 @@ _SIZES = (64, _CHUNK)
 _FINAL = LONGEST + PAUSE
 # A frame that is shown for longer is a gap in time, in frames of the network.
 _MAX_FILL = 1000
-
-# Given uint8 [frames, height, width, 3], RGB, returns float32 [frames, 3].
-Predict = Callable[[np.ndarray], np.ndarray]
 
 
 class DiveFinder:
@@ -47,15 +41,7 @@ class DiveFinder:
     self.model = model
     self._lock = threading.Lock()
     self._variables = jax.device_put(dict(model.variables))
-    network = model.network()
-    (task,) = network.tasks
-
-    def predict(variables: Mapping[str, Variables], pixels: jax.Array) -> Any:
-      frames = normalize(pixels, jnp.zeros(1, bool))
-      outputs: Any = network.apply(variables, frames)
-      return task.predict(outputs[task.name])['phases'][0]
-
-    self._predict = jax.jit(predict)
+    self._predict = jax.jit(functools.partial(predict, model.network()))
 
   def predict(self, frames: np.ndarray) -> np.ndarray:
     """Returns the phases of at most 256 frames.
@@ -70,8 +56,8 @@ class DiveFinder:
     size = next(size for size in _SIZES if size >= count)
     filled = np.concatenate([frames, frames[-1:].repeat(size - count, 0)])
     with self._lock:  # So that threads do not compile the same at once.
-      phases = self._predict(self._variables, filled[None])
-    return np.asarray(phases)[:count]
+      outputs = self._predict(self._variables, filled[None])
+    return np.asarray(outputs['phases'][0])[:count]
 
   def search(self, speed: float = 1.0) -> 'DiveSearch':
     """Returns a search in one video.
