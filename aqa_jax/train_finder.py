@@ -15,7 +15,7 @@ from aqa_jax.data import batches, footage
 from aqa_jax.data.footage import Chunks, Footage, WindowInput
 from aqa_jax.data.schema import Schema
 from aqa_jax.evaluation import found_dives, predict
-from aqa_jax.evaluation.found_dives import FinderFigures
+from aqa_jax.evaluation.found_dives import FinderFigures, FoundDive
 from aqa_jax.files import write_atomically
 from aqa_jax.systems.dive_finder.network import RADIUS
 from aqa_jax.training import training_loop
@@ -44,7 +44,8 @@ class FinderTraining(Training):
   test: Footage
   window: WindowInput
 
-  measure = 'f1'
+  # Many checkpoints have an F1 of 1 on the validation.
+  measure = 'mean_f1'
 
   def batches(self, first_step: int) -> Iterator[dict[str, np.ndarray]]:
     """Yields the batches of training."""
@@ -58,22 +59,32 @@ class FinderTraining(Training):
     )
 
   def validate(self) -> dict[str, float]:
-    """Returns the figures of the validation videos, with the best threshold."""
-    threshold, figures = self.choose_threshold()
-    return _as_dict(figures) | {'threshold': threshold}
+    """Returns the figures of the validation videos.
 
-  def choose_threshold(self) -> tuple[float, FinderFigures]:
-    """Returns the threshold of the best F1 on the validation, and figures."""
-    phases = self.phases(self.validation)
+    Returns:
+      mean_f1: see `found_dives.mean_f1`; checkpoints are chosen by it.
+      threshold: that of the best F1.
+      recall, precision, and so on: see `FinderFigures`; at that threshold.
+    """
+    videos = self.validation
+    phases = self.phases(videos)
+    found = {
+      threshold: _found(videos, phases, threshold) for threshold in _THRESHOLDS
+    }
+    true = _true(videos)
     figures = {
-      threshold: _measured(self.validation, phases, threshold)
-      for threshold in _THRESHOLDS
+      threshold: found_dives.match(dives, true)
+      for threshold, dives in found.items()
     }
     best = max(figure.f1 for figure in figures.values())
     # Of those that are as good, the one in the middle.
     good = [t for t, figure in figures.items() if figure.f1 == best]
     threshold = good[len(good) // 2]
-    return threshold, figures[threshold]
+    return {
+      **_as_dict(figures[threshold]),
+      'mean_f1': found_dives.mean_f1(found, true),
+      'threshold': threshold,
+    }
 
   def phases(self, videos: Footage) -> list[np.ndarray]:
     """Returns the phases that the present state sees, float [frames, 3]."""
@@ -106,16 +117,19 @@ def _num_dives(videos: Footage) -> int:
   return sum(len(video.dives) for video in videos.videos)
 
 
-def _measured(
+def _found(
   videos: Footage, phases: list[np.ndarray], threshold: float
-) -> FinderFigures:
-  return found_dives.match(
-    [
-      found_dives.find_dives(seen, videos.frames_per_second, threshold)
-      for seen in phases
-    ],
-    [video.dives for video in videos.videos],
-  )
+) -> list[list[FoundDive]]:
+  """Returns the dives that are found in each video."""
+  return [
+    found_dives.find_dives(seen, videos.frames_per_second, threshold)
+    for seen in phases
+  ]
+
+
+def _true(videos: Footage) -> list[tuple[tuple[float, float], ...]]:
+  """Returns (take-off, entry) of the dives of each video, s."""
+  return [video.dives for video in videos.videos]
 
 
 def _as_dict(figures: FinderFigures) -> dict[str, float]:
@@ -234,12 +248,16 @@ def evaluate_best(training: FinderTraining) -> dict[str, float]:
     InputError: there is no checkpoint.
   """
   training.state = training.checkpoints.restore_best(training.state)
-  threshold, chosen_by = training.choose_threshold()
-  figures = _measured(training.test, training.phases(training.test), threshold)
+  chosen_by = training.validate()
+  threshold = chosen_by.pop('threshold')
+  phases = training.phases(training.test)
+  figures = found_dives.match(
+    _found(training.test, phases, threshold), _true(training.test)
+  )
   found = {
     'step': int(training.state.step),
     'threshold': threshold,
-    'validation': _as_dict(chosen_by),
+    'validation': chosen_by,
     'test': _as_dict(figures),
   }
   path = training.workdir / 'finder.json'

@@ -7,7 +7,12 @@ import pytest
 
 from aqa_jax.data.phases import phases_at
 from aqa_jax.evaluation import found_dives
-from aqa_jax.evaluation.found_dives import FoundDive, find_dives, match
+from aqa_jax.evaluation.found_dives import (
+  FoundDive,
+  find_dives,
+  match,
+  mean_f1,
+)
 
 RATE = 12.5
 
@@ -92,3 +97,18 @@ def test_figures():
   twice = match([[FoundDive(1.0, 2.5, 0.9)]], [[(1.0, 2.4), (1.0, 2.6)]])
   assert twice.recall == 0.5 and twice.precision == 1
   assert match([[]], [[]]).f1 == 0
+
+
+def test_mean_f1():
+  """Two true dives; the entries are found 0.1 and 0.02 s from the true ones."""
+  first, second = FoundDive(1.0, 2.5, 0.9), FoundDive(6.0, 7.1, 0.5)
+  true = [[(1.0, 2.4)], [(5.2, 7.08)]]
+  # By tolerance, 0.04 to 0.2 s: 1/2, 1/2, 1, 1, 1.
+  assert mean_f1({0.3: [[first], [second]]}, true) == pytest.approx(4 / 5)
+  # 0, 0, 2/3, 2/3, 2/3.
+  assert mean_f1({0.7: [[first], []]}, true) == pytest.approx(2 / 5)
+  both = mean_f1({0.3: [[first], [second]], 0.7: [[first], []]}, true)
+  assert both == pytest.approx(3 / 5)
+  exact = [[FoundDive(1.0, 2.4, 0.9)], [FoundDive(5.2, 7.08, 0.9)]]
+  assert mean_f1({0.3: exact, 0.7: exact}, true) == 1
+  assert mean_f1({0.3: [[], []]}, true) == 0

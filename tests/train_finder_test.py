@@ -15,6 +15,7 @@ from aqa_jax import bundle, train_finder
 from aqa_jax.command_line import find_config
 from aqa_jax.data import footage
 from aqa_jax.data.footage import CHUNK, Chunks, Footage, Video, WindowInput
+from aqa_jax.data.phases import phases_at
 from aqa_jax.judging import finder_model
 from aqa_jax.judging.dive_search import DiveFinder
 from aqa_jax.layers.normalize import normalize
@@ -153,6 +154,7 @@ def test_it_is_trained_and_written(data_dir, tmp_path, capsys):
   assert 'test videos' in capsys.readouterr().out
   found = json.loads((workdir / 'finder.json').read_text())
   assert found['test'] == figures
+  assert 0 <= found['validation']['mean_f1'] <= 1
   with pytest.raises(InputError, match='holds no finder'):
     finder_model.find_finder(data_dir)
   bundle.main([f'--workdir={workdir}', f'--out={out}'])
@@ -179,6 +181,52 @@ def test_it_is_trained_and_written(data_dir, tmp_path, capsys):
   np.testing.assert_allclose(ours, theirs, atol=1e-4)
   # A second start has nothing to do but to evaluate again.
   assert train_finder.train_and_evaluate(_config(data_dir), workdir) == figures
+
+
+@dataclasses.dataclass
+class _Seeing(train_finder.FinderTraining):
+  """A training whose network sees dives that are given.
+
+  Attributes:
+    seen: (take-off, entry) of the dives, s.
+    sure: the phases' probabilities are so much of the wanted ones.
+  """
+
+  seen: tuple[tuple[float, float], ...] = ()
+  sure: float = 1.0
+
+  def phases(self, videos):
+    return [
+      self.sure * phases_at(np.arange(250) / 12.5, self.seen)
+      for _ in videos.videos
+    ]
+
+
+def test_the_choice_tells_apart_what_finds_all():
+  """Of networks whose F1 is 1, it takes the nearer and the surer one."""
+  dives = ((3.0, 4.6), (12.0, 13.5))
+  videos = Footage([_video(1, dives)], 12.5, (16, 16), 'd')
+  late = tuple((take_off, entry + 0.1) for take_off, entry in dives)
+
+  def figures(**seen):
+    nothing = dict.fromkeys(('setup', 'workdir', 'state', 'checkpoints'))
+    rest = dict.fromkeys(('started', 'train', 'test', 'window'))
+    training = _Seeing(**nothing, **rest, validation=videos, **seen)
+    assert training.measure == 'mean_f1'
+    return training.validate()
+
+  exact, unsure, off = (
+    figures(seen=dives),
+    figures(seen=dives, sure=0.6),
+    figures(seen=late),
+  )
+  assert exact['f1'] == unsure['f1'] == off['f1'] == 1
+  assert exact['mean_f1'] > max(unsure['mean_f1'], off['mean_f1'])
+  # Within 0.12, 0.16 and 0.2 s of five tolerances.
+  assert off['mean_f1'] == pytest.approx(3 / 5 * exact['mean_f1'])
+  # At thresholds from 0.2 to 0.55, of up to 0.9.
+  assert unsure['mean_f1'] == pytest.approx(8 / 15, abs=1 / 15)
+  assert 0.2 <= unsure['threshold'] < 0.6
 
 
 def test_what_is_no_finder(tmp_path, model_dir):
