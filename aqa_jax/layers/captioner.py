@@ -6,7 +6,7 @@ the upper pair reads the lower's output together with the last word. While
 watching, the words are zeros; while speaking, the clip features are zeros.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import flax.linen as nn
 import jax
@@ -16,6 +16,8 @@ from jax.typing import DTypeLike
 from aqa_jax.data.vocabulary import SOS_ID
 from aqa_jax.layers.gru import GRULayer
 from aqa_jax.layers.initializers import dense
+from aqa_jax.layers.precision import at_least_float32
+from aqa_jax.task import Task
 
 # Of the four GRU layers: lower 0 and 1, upper 0 and 1, each [batch, hidden].
 Carry = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
@@ -177,3 +179,48 @@ class Captioner(nn.Module):
     carry = (lower_0, lower_1, upper_0, upper_1)
     _, words = scan(self, (carry, first), None)
     return words
+
+
+class HasCaptioner(Protocol):
+  """A network's fields of its captioner; see `Captioner`."""
+
+  caption_length: int
+  caption_hidden: int
+  caption_embedding: int
+  caption_dropout: float
+  dtype: DTypeLike
+
+
+def captions(
+  network: HasCaptioner,
+  task: Task,
+  clip_features: jax.Array,
+  words: jax.Array | None,
+  train: bool,
+) -> jax.Array:
+  """Makes the captioner of a network, within it, and returns its output.
+
+  Args:
+    network: network that it belongs to; its method is running.
+    task: task of the captions; gives the module's name and the number of words.
+    clip_features: float [batch, clips, features].
+    words: int [batch, caption_length], the true captions for teacher forcing;
+      None to decode greedily instead.
+    train: apply dropout.
+
+  Returns:
+    What `Captioner.teacher_forced` returns, or `Captioner.greedy`; float32, or
+    float64 with the network.
+  """
+  captioner = Captioner(
+    task.num_words,
+    max_length=network.caption_length,
+    hidden=network.caption_hidden,
+    embedding=network.caption_embedding,
+    dropout=network.caption_dropout,
+    dtype=at_least_float32(network.dtype),
+    name=task.head,
+  )
+  if words is None:
+    return captioner.greedy(clip_features)
+  return captioner.teacher_forced(clip_features, words, train)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from aqa_jax.layers.captioner import Captioner
+from aqa_jax.layers.captioner import Captioner, captions
 from aqa_jax.layers.initializers import dense
 from aqa_jax.layers.output_layers import OutputLayers
 from aqa_jax.layers.precision import at_least_float32
@@ -137,21 +137,7 @@ class C3DAVG(nn.Module):
         continue
       if self.batch_norm:
         clip_features = self._normalized(clip_features, train, 'bn_clips')
-      captioner = Captioner(
-        task.num_words,
-        max_length=self.caption_length,
-        hidden=self.caption_hidden,
-        embedding=self.caption_embedding,
-        dropout=self.caption_dropout,
-        dtype=head_dtype,
-        name=task.head,
-      )
-      if words is None:
-        outputs[task.name] = captioner.greedy(clip_features)
-      else:
-        outputs[task.name] = captioner.teacher_forced(
-          clip_features, words, train
-        )
+      outputs[task.name] = captions(self, task, clip_features, words, train)
     return outputs
 
   def _normalized(

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from aqa_jax.layers.captioner import Captioner
+from aqa_jax.layers.captioner import Captioner, captions
 from aqa_jax.layers.precision import at_least_float32
 from aqa_jax.systems.mscadc.heads import CaptionHead, OutputHead, layer_names
 from aqa_jax.task import Task
@@ -100,19 +100,7 @@ class MSCADC(nn.Module):
         outputs[task.name] = task.output(layers(features, train))
         continue
       watched = CaptionHead(*options, name='caption_head')(features, train)
-      captioner = Captioner(
-        task.num_words,
-        max_length=self.caption_length,
-        hidden=self.caption_hidden,
-        embedding=self.caption_embedding,
-        dropout=self.caption_dropout,
-        dtype=head_dtype,
-        name=task.head,
-      )
-      if words is None:
-        outputs[task.name] = captioner.greedy(watched)
-      else:
-        outputs[task.name] = captioner.teacher_forced(watched, words, train)
+      outputs[task.name] = captions(self, task, watched, words, train)
     return outputs
 
   def output_layers(self) -> set[tuple[str, ...]]:
