@@ -19,7 +19,7 @@ from aqa_jax.data.input_pipeline import (
 from aqa_jax.evaluation import frame_importance, predict
 from aqa_jax.predictions import Columns, Predictions
 from aqa_jax.report import filmstrip
-from aqa_jax.training.training_loop import Training
+from aqa_jax.training.training import Training
 
 
 @dataclasses.dataclass

@@ -14,10 +14,9 @@ from aqa_jax.data import action_videos
 from aqa_jax.data.action_videos import ActionVideos, ClipInput
 from aqa_jax.data.corrupt_records import CorruptRecords
 from aqa_jax.data.schema import Schema
-from aqa_jax.evaluation import predict
 from aqa_jax.training import training_loop
 from aqa_jax.training.setup import choose_devices, make_setup
-from aqa_jax.training.training_loop import Training
+from aqa_jax.training.training import Training
 from aqa_jax.workdir import recorded_config
 from tfds_mtl_aqa.input_error import InputError
 
@@ -57,18 +56,11 @@ class Pretraining(Training):
 
   def validate(self) -> dict[str, float]:
     """Returns the percentage of validation videos that are recognised."""
-    outputs = predict.collect(
-      self.setup.predict_step,
-      self.state,
-      action_videos.evaluation_batches(
-        self.videos,
-        self.validation,
-        self.clip_input,
-        sharding.rounded_up(self.config.eval_batch_size, self.mesh),
-        sharding.batch_part(self.mesh),
+    outputs = self.outputs(
+      self.validation,
+      lambda index: action_videos.make_row(
+        self.videos, index, self.clip_input, rng=None
       ),
-      len(self.validation),
-      self.mesh,
     )
     right = outputs['actions'] == self.videos.labels[self.validation]
     return {'accuracy': 100 * float(right.mean())}
@@ -103,10 +95,6 @@ def set_up(
       'with a config of actions, such as configs/pretrain_ucf101.py.'
     )
   config, mesh = choose_devices(config, recorded_config(workdir))
-  if config.mesh.clip != 1:
-    raise InputError(
-      f'config.mesh.clip={config.mesh.clip}: an action is one clip; give 1.'
-    )
   clip_input = ClipInput(**config.input)
   clip_input.check()
   if config.model.trunk not in _TRUNKS:

@@ -52,11 +52,12 @@ class System:
     Args:
       config: one of `configs/`, of this system.
       tasks: what it learns.
-      mesh: mesh of devices; None for one of JAX's default kind.
+      mesh: mesh of devices, along whose clip axis the clips can be spread;
+        None for one of JAX's default kind.
 
     Raises:
       InputError: the config is of another system, or the video can't be cut
-        into the clips asked for, or the clips can't be spread over the devices.
+        into the clips asked for.
     """
     clips = config.model.get('clips', 1)
     if config.input.frames % clips:
@@ -74,15 +75,9 @@ class System:
       )
     platform = sharding.platform(mesh) if mesh else jax.default_backend()
     options |= trunk_options(config, platform)
-    if mesh is not None:
-      if clips % mesh.shape['clip']:
-        raise InputError(
-          f'config.mesh.clip={mesh.shape["clip"]}: a video of {clips} clip(s) '
-          'can not be spread over so many devices; give a divisor of it.'
-        )
-      if 'example_shards' in fields:
-        options['example_shards'] = sharding.num_example_shards(mesh)
-        options['clip_shards'] = mesh.shape['clip']
+    if mesh is not None and 'example_shards' in fields:
+      options['example_shards'] = sharding.num_example_shards(mesh)
+      options['clip_shards'] = mesh.shape['clip']
     return self.network(tasks=tasks, **options)
 
 

@@ -11,16 +11,16 @@ import ml_collections
 import numpy as np
 
 from aqa_jax import sharding
-from aqa_jax.data import batches, footage
+from aqa_jax.data import footage
 from aqa_jax.data.footage import Chunks, Footage, WindowInput
 from aqa_jax.data.schema import Schema
-from aqa_jax.evaluation import found_dives, predict
+from aqa_jax.evaluation import found_dives
 from aqa_jax.evaluation.found_dives import FinderFigures, FoundDive
 from aqa_jax.files import write_atomically
 from aqa_jax.systems.dive_finder.network import RADIUS
 from aqa_jax.training import training_loop
 from aqa_jax.training.setup import choose_devices, make_setup
-from aqa_jax.training.training_loop import Training
+from aqa_jax.training.training import Training
 from aqa_jax.workdir import recorded_config
 from tfds_mtl_aqa.input_error import InputError
 
@@ -89,19 +89,7 @@ class FinderTraining(Training):
   def phases(self, videos: Footage) -> list[np.ndarray]:
     """Returns the phases that the present state sees, float [frames, 3]."""
     chunks = Chunks(videos.videos, RADIUS)
-    parts = chunks.parts()
-    outputs = predict.collect(
-      self.setup.predict_step,
-      self.state,
-      batches.in_order(
-        parts,
-        chunks.make_row,
-        sharding.rounded_up(self.config.eval_batch_size, self.mesh),
-        sharding.batch_part(self.mesh),
-      ),
-      len(parts),
-      self.mesh,
-    )
+    outputs = self.outputs(chunks.parts(), chunks.make_row)
     return chunks.joined(outputs['phases'])
 
   def summary(self) -> str:
@@ -161,10 +149,6 @@ def set_up(
       'with configs/find_dives.py.'
     )
   config, mesh = choose_devices(config, recorded_config(workdir))
-  if config.mesh.clip != 1:
-    raise InputError(
-      f'config.mesh.clip={config.mesh.clip}: a video is one clip; give 1.'
-    )
   window = WindowInput(**config.input)
   window.check()
   train, validation, test = (

@@ -17,12 +17,13 @@ from aqa_jax.data.schema import Schema
 from aqa_jax.train_state import TrainState
 from aqa_jax.training import preemption, training_loop
 from aqa_jax.training.setup import Setup
+from aqa_jax.training.training import Training
 from aqa_jax.weights.checkpoint import Checkpoints
 
 _EVERY, _LAST = 4, 12
 
 
-class _Walk(training_loop.Training):
+class _Walk(Training):
   """The number that is trained grows by the number of the step."""
 
   measure = 'size'

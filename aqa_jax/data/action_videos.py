@@ -323,19 +323,3 @@ def training_batches(
     seed,
     first_step,
   )
-
-
-def evaluation_batches(
-  videos: ActionVideos,
-  indices: np.ndarray,
-  clip_input: ClipInput,
-  batch_size: int,
-  part: tuple[int, int],
-) -> Iterator[HostBatch]:
-  """Yields every video's middle clip once; see `batches.in_order`."""
-  return batches.in_order(
-    indices,
-    lambda index: make_row(videos, index, clip_input, rng=None),
-    batch_size,
-    part,
-  )

@@ -23,6 +23,7 @@ from aqa_jax.train_state import (
 )
 from aqa_jax.training import optimizer, steps
 from aqa_jax.workdir import Recorded
+from tfds_mtl_aqa.input_error import InputError
 
 
 @dataclasses.dataclass
@@ -127,6 +128,12 @@ def choose_devices(
   """
   check_config(config)
   mesh = sharding.make_mesh(**config.mesh, devices=devices)
+  clips = config.model.get('clips', 1)
+  if clips % mesh.shape['clip']:
+    raise InputError(
+      f'config.mesh.clip={mesh.shape["clip"]}: a video of {clips} clip(s) can '
+      'not be spread over so many devices; give a divisor of it.'
+    )
   config = with_compute_dtype(config, sharding.platform(mesh), recorded)
   sharding.check_batch_size(config.batch_size, config.accumulation, mesh)
   return config, mesh

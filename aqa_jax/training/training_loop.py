@@ -1,7 +1,6 @@
 """The training loop: steps, progress, validation, checkpoints."""
 
 import contextlib
-import dataclasses
 import pathlib
 import time
 from collections.abc import Iterator, Mapping
@@ -9,9 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
-import ml_collections
 import numpy as np
-from jax.sharding import Mesh
 
 from aqa_jax import sharding
 from aqa_jax.task import Batch
@@ -25,67 +22,11 @@ from aqa_jax.training.schedule import Schedule
 from aqa_jax.training.setup import Setup
 from aqa_jax.training.step_log import StepLog
 from aqa_jax.training.trace import Trace
+from aqa_jax.training.training import Training
 from aqa_jax.weights import pretrained
 from aqa_jax.weights.checkpoint import Checkpoints
 from aqa_jax.workdir import check_workdir
 from tfds_mtl_aqa.file_lock import file_lock
-
-
-@dataclasses.dataclass
-class Training:
-  """What the loop needs of a training; a subclass adds its data.
-
-  Attributes:
-    setup: network, optimizer and steps.
-    workdir: folder of the run.
-    state: present state; abstract until it is created or restored.
-    checkpoints: checkpoints of the workdir.
-    started: `time.monotonic()` when the program was started.
-  """
-
-  setup: Setup
-  workdir: pathlib.Path
-  state: TrainState
-  checkpoints: Checkpoints
-  started: float
-
-  # What checkpoints are chosen by; higher is better.
-  measure = ''
-
-  @property
-  def config(self) -> ml_collections.ConfigDict:
-    """One of `configs/`."""
-    return self.setup.config
-
-  @property
-  def mesh(self) -> Mesh:
-    """The devices."""
-    return self.setup.mesh
-
-  @property
-  def num_steps(self) -> int:
-    """Steps of the whole training."""
-    return self.setup.num_steps
-
-  def batches(self, first_step: int) -> Iterator[Mapping[str, np.ndarray]]:
-    """Yields this process's part of the batch of each step.
-
-    Args:
-      first_step: steps that are done already.
-    """
-    raise NotImplementedError
-
-  def validate(self) -> dict[str, float]:
-    """Returns the validation measures of the present state.
-
-    Returns:
-      Measure -> value; `measure`, which checkpoints are chosen by, is one.
-    """
-    raise NotImplementedError
-
-  def summary(self) -> str:
-    """Returns the training and the validation data, in words."""
-    raise NotImplementedError
 
 
 def run(training: Training) -> None:
