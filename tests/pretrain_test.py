@@ -225,6 +225,7 @@ def test_the_ucf101_of_tfds(ucf101, tmp_path):
     ({'input.stride': 0}, 'stride=0'),
     ({'model.trunk': 'c4d'}, "config.model.trunk='c4d'"),
     ({'validation.fraction': 0.01}, 'validation.fraction=0.01'),
+    ({'mesh.clip': 2}, 'config.mesh.clip=2: a video of 1 clip'),
   ],
 )
 def test_configs_that_do_not_fit(change, message, folder, tmp_path):

@@ -39,6 +39,7 @@ _USE_TFDS = (
   'label_file',
   'mtl_aqa.mtl_aqa_dataset_builder',
   'mtl_aqa.release',
+  'simulated_dataset_builder',
   'simulated_dives.simulated_dives_dataset_builder',
   'simulated_footage.simulated_footage_dataset_builder',
   'split_writer',

@@ -1,15 +1,12 @@
 """Simulated dives as a dataset of TFDS."""
 
 import dataclasses
-import functools
-from collections.abc import Iterator
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfds_mtl_aqa import frame_cache
-from tfds_mtl_aqa.dive_dataset_builder import DiveDatasetBuilder
 from tfds_mtl_aqa.features import VideoExample, dive_features
+from tfds_mtl_aqa.simulated_dataset_builder import SimulatedDatasetBuilder
 from tfds_mtl_aqa.simulated_dives import faults as faults_lib
 from tfds_mtl_aqa.simulated_dives.body import JOINTS
 from tfds_mtl_aqa.simulated_dives.commentary import caption_ids, vocabulary
@@ -40,7 +37,7 @@ def _describe(config: SimulationConfig) -> str:
   )
 
 
-class Builder(DiveDatasetBuilder):
+class Builder(SimulatedDatasetBuilder):
   """Builds rendered dives with scores and commentary.
 
   For sizes other than those of BUILDER_CONFIGS, pass
@@ -57,12 +54,18 @@ class Builder(DiveDatasetBuilder):
   ]
 
   @property
-  def _simulation(self) -> SimulationConfig:
+  def simulation(self) -> SimulationConfig:
+    """See the base class."""
     assert isinstance(self.builder_config, SimulatedDivesConfig)
     return self.builder_config.simulation
 
+  @property
+  def num_examples(self) -> dict[str, int]:
+    """See the base class."""
+    return self.simulation.num_dives
+
   def _info(self) -> tfds.core.DatasetInfo:
-    config = self._simulation
+    config = self.simulation
     features = dive_features(
       (config.width, config.height),
       config.num_frames,
@@ -88,28 +91,18 @@ class Builder(DiveDatasetBuilder):
       },
     )
 
-  def _split_generators(
-    self, dl_manager: tfds.download.DownloadManager
-  ) -> dict[str, Iterator[tuple[str, 'SimulatedExample']]]:
-    del dl_manager  # Nothing is downloaded.
-    num_dives = self._simulation.num_dives
-    return {name: self._generate_examples(name) for name in num_dives}
+  @staticmethod
+  def render(
+    simulation: SimulationConfig, split: str, index: int
+  ) -> list[bytes]:
+    """See the base class."""
+    return encode_frames(render_dive(simulate_dive(simulation, split, index)))
 
-  def _generate_examples(
-    self, split: str
-  ) -> Iterator[tuple[str, 'SimulatedExample']]:
-    config = self._simulation
-    keys = [f'{split}-{index:06d}' for index in range(config.num_dives[split])]
-    frames_by_key = frame_cache.cached_frames(
-      keys,
-      functools.partial(_make_frames, config),
-      self.frames_dir,
-      fingerprint=functools.partial(_fingerprint, config),
-      num_processes=self.num_processes,
-      description=split,
-    )
-    for index, (key, frames) in enumerate(frames_by_key):
-      yield key, dive_example(simulate_dive(config, split, index), frames)
+  def make_example(
+    self, split: str, index: int, frames: list[bytes]
+  ) -> 'SimulatedExample':
+    """See the base class."""
+    return dive_example(simulate_dive(self.simulation, split, index), frames)
 
 
 class SimulatedExample(VideoExample):
@@ -152,12 +145,3 @@ def dive_example(dive: SimulatedDive, frames: list[bytes]) -> SimulatedExample:
     'faults': dataclasses.asdict(dive.faults),
     'poses': dive.poses(),
   }
-
-
-def _make_frames(config: SimulationConfig, key: str) -> list[bytes]:
-  split, index = key.rsplit('-', 1)
-  return encode_frames(render_dive(simulate_dive(config, split, int(index))))
-
-
-def _fingerprint(config: SimulationConfig, key: str) -> str:
-  return f'{Builder.VERSION} {config} {key}'

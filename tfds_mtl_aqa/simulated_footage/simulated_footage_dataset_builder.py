@@ -1,23 +1,17 @@
 """Simulated footage as a dataset of TFDS."""
 
 import dataclasses
-import functools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfds_mtl_aqa import frame_cache
-from tfds_mtl_aqa.dive_dataset_builder import DiveDatasetBuilder
 from tfds_mtl_aqa.features import footage_features
+from tfds_mtl_aqa.simulated_dataset_builder import SimulatedDatasetBuilder
 from tfds_mtl_aqa.simulated_dives.renderer import encode_frames
-from tfds_mtl_aqa.simulated_footage.footage import Footage, simulate_footage
-from tfds_mtl_aqa.simulated_footage.footage_config import (
-  CONFIGS,
-  SPLITS,
-  FootageConfig,
-)
+from tfds_mtl_aqa.simulated_footage.footage import simulate_footage
+from tfds_mtl_aqa.simulated_footage.footage_config import CONFIGS, FootageConfig
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
@@ -39,7 +33,7 @@ def _describe(config: FootageConfig) -> str:
   )
 
 
-class Builder(DiveDatasetBuilder):
+class Builder(SimulatedDatasetBuilder):
   """Builds rendered videos of events, with the times of their dives."""
 
   VERSION = tfds.core.Version('1.0.0')
@@ -52,61 +46,40 @@ class Builder(DiveDatasetBuilder):
   ]
 
   @property
-  def _footage(self) -> FootageConfig:
+  def simulation(self) -> FootageConfig:
+    """See the base class."""
     assert isinstance(self.builder_config, SimulatedFootageConfig)
     return self.builder_config.footage
 
+  @property
+  def num_examples(self) -> dict[str, int]:
+    """See the base class."""
+    return self.simulation.num_videos
+
   def _info(self) -> tfds.core.DatasetInfo:
-    config = self._footage
+    config = self.simulation
     return self.dive_info(
       footage_features((config.width, config.height)),
       metadata={'frames_per_second': config.frames_per_second},
     )
 
-  def _split_generators(
-    self, dl_manager: tfds.download.DownloadManager
-  ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
-    del dl_manager  # Nothing is downloaded.
-    return {name: self._generate_examples(name) for name in SPLITS}
+  @staticmethod
+  def render(simulation: FootageConfig, split: str, index: int) -> list[bytes]:
+    """See the base class."""
+    return encode_frames(simulate_footage(simulation, split, index).frames)
 
-  def _generate_examples(
-    self, split: str
-  ) -> Iterator[tuple[str, dict[str, Any]]]:
-    config = self._footage
-    keys = [f'{split}-{i:06d}' for i in range(config.num_videos[split])]
-    frames_by_key = frame_cache.cached_frames(
-      keys,
-      functools.partial(_make_frames, config),
-      self.frames_dir,
-      fingerprint=functools.partial(_fingerprint, config),
-      num_processes=self.num_processes,
-      description=split,
-    )
-    for key, frames in frames_by_key:
-      footage = _simulate(config, key)
-      yield (
-        key,
-        {
-          'video': frames,
-          'event': footage.event.event_id,
-          'take_off_seconds': _times(d.take_off for d in footage.dives),
-          'entry_seconds': _times(d.entry for d in footage.dives),
-        },
-      )
+  def make_example(
+    self, split: str, index: int, frames: list[bytes]
+  ) -> dict[str, Any]:
+    """See the base class."""
+    footage = simulate_footage(self.simulation, split, index)
+    return {
+      'video': frames,
+      'event': footage.event.event_id,
+      'take_off_seconds': _times(d.take_off for d in footage.dives),
+      'entry_seconds': _times(d.entry for d in footage.dives),
+    }
 
 
 def _times(values: Iterator[float]) -> np.ndarray:
   return np.fromiter(values, np.float32)
-
-
-def _simulate(config: FootageConfig, key: str) -> Footage:
-  split, index = key.rsplit('-', 1)
-  return simulate_footage(config, split, int(index))
-
-
-def _make_frames(config: FootageConfig, key: str) -> list[bytes]:
-  return encode_frames(_simulate(config, key).frames)
-
-
-def _fingerprint(config: FootageConfig, key: str) -> str:
-  return f'{Builder.VERSION} {config} {key}'
