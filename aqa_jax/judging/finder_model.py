@@ -18,8 +18,8 @@ import ml_collections
 import yaml
 
 from aqa_jax.data.schema import Schema
-from aqa_jax.files import json_ready, write_atomically
-from aqa_jax.judging import weights_file
+from aqa_jax.files import json_ready
+from aqa_jax.judging import network_folder, weights_file
 from aqa_jax.judging.model_files import CARD, FINDER, FINDER_WEIGHTS
 from aqa_jax.judging.user_path import user_path
 from aqa_jax.systems.chosen_system import chosen_system
@@ -121,7 +121,7 @@ def _from_workdir(workdir: pathlib.Path) -> FinderModel:
     raise InputError(
       f'{workdir}: is no training with configs/find_dives.py; give one.'
     )
-  found = weights_file.read_json(workdir / FINDER)
+  found = network_folder.read_json(workdir / FINDER)
   variables, step = read_best(workdir)
   if found.get('step') != step:
     raise InputError(
@@ -165,19 +165,14 @@ def write_finder(
     'model': dict(finder.model),
     'evaluation': dict(finder.evaluation),
   }
-  data = weights_file.save(finder.variables, dtype)
-  card = _card(finder)
-  try:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / FINDER_WEIGHTS, data)
-    write_atomically(
-      folder / FINDER, json.dumps(json_ready(description), indent=1) + '\n'
-    )
-    write_atomically(folder / CARD, card)
-  except OSError as e:
-    raise InputError(
-      f'--out={folder}: {e.strerror}; give a folder that can be written.'
-    ) from e
+  network_folder.write(
+    folder,
+    {
+      FINDER_WEIGHTS: weights_file.save(finder.variables, dtype),
+      FINDER: json.dumps(json_ready(description), indent=1) + '\n',
+      CARD: _card(finder),
+    },
+  )
 
 
 def _card(finder: FinderModel) -> str:
@@ -241,13 +236,8 @@ def read_finder(folder: pathlib.Path) -> FinderModel:
     InputError: a file is missing or damaged, or is of another version.
   """
   path = folder / FINDER
-  found = weights_file.read_json(path)
-  if found.get('format') != _FORMAT:
-    raise InputError(
-      f'{path}: has format {found.get("format")!r}, this version reads '
-      f'{_FORMAT}; write the finder again, with this version of aqa_jax.'
-    )
-  try:
+  found = network_folder.read_description(path, _FORMAT, 'finder')
+  with network_folder.damage_told(path):
     width, height = map(int, found['size'])
     finder = FinderModel(
       model=dict(found['model']),
@@ -266,13 +256,6 @@ def read_finder(folder: pathlib.Path) -> FinderModel:
     ):
       raise ValueError('frames or threshold')
     shapes = finder.abstract_variables()
-  # Whatever a description that is damaged makes a network raise.
-  except Exception as e:
-    reason = str(e).split('\n', 1)[0][:200]
-    raise InputError(
-      f'{path}: is damaged ({type(e).__name__}: {reason}); get the folder '
-      'again.'
-    ) from e
   variables = weights_file.read(folder / FINDER_WEIGHTS)
   weights_file.check(shapes, variables, folder / FINDER_WEIGHTS)
   return dataclasses.replace(finder, variables=variables)

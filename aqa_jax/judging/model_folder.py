@@ -15,12 +15,11 @@ import ml_collections
 
 from aqa_jax.data.schema import Schema
 from aqa_jax.evaluation.conformal import ScoreIntervals
-from aqa_jax.files import json_ready, write_atomically
-from aqa_jax.judging import weights_file
+from aqa_jax.files import json_ready
+from aqa_jax.judging import network_folder, weights_file
 from aqa_jax.judging.model import FrameFormat, Model
 from aqa_jax.judging.model_card import model_card
 from aqa_jax.judging.model_files import CARD, DESCRIPTION, EVALUATION, WEIGHTS
-from tfds_mtl_aqa.input_error import InputError
 
 _FORMAT = 1
 # Fields of a config that tell of the machine that it was trained on.
@@ -46,22 +45,15 @@ def write_model(
     InputError: the folder can't be written, or a weight is not finite in the
       dtype.
   """
-  weights = weights_file.save(model.variables, dtype)
-  try:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / WEIGHTS, weights)
-    write_atomically(
-      folder / DESCRIPTION, json.dumps(_description(model), indent=1) + '\n'
-    )
-    write_atomically(
-      folder / EVALUATION,
-      json.dumps(json_ready(model.evaluation), indent=1) + '\n',
-    )
-    write_atomically(folder / CARD, model_card(model))
-  except OSError as e:
-    raise InputError(
-      f'--out={folder}: {e.strerror}; give a folder that can be written.'
-    ) from e
+  network_folder.write(
+    folder,
+    {
+      WEIGHTS: weights_file.save(model.variables, dtype),
+      DESCRIPTION: json.dumps(_description(model), indent=1) + '\n',
+      EVALUATION: json.dumps(json_ready(model.evaluation), indent=1) + '\n',
+      CARD: model_card(model),
+    },
+  )
 
 
 def _description(model: Model) -> dict[str, Any]:
@@ -96,13 +88,8 @@ def read_model(folder: pathlib.Path) -> Model:
     InputError: a file is missing or damaged, or is of another version.
   """
   path = folder / DESCRIPTION
-  found = weights_file.read_json(path)
-  if found.get('format') != _FORMAT:
-    raise InputError(
-      f'{path}: has format {found.get("format")!r}, this version reads '
-      f'{_FORMAT}; write the model again, with this version of aqa_jax.'
-    )
-  try:
+  found = network_folder.read_description(path, _FORMAT, 'model')
+  with network_folder.damage_told(path):
     errors = tuple(float(error) for error in found['absolute_errors'])
     model = Model(
       config=ml_collections.ConfigDict(found['config']).lock(),
@@ -115,20 +102,11 @@ def read_model(folder: pathlib.Path) -> Model:
       variables={},
       dataset=str(found['dataset']),
       step=int(found['step']),
-      evaluation=weights_file.read_json(folder / EVALUATION),
+      evaluation=network_folder.read_json(folder / EVALUATION),
       intervals=ScoreIntervals(errors) if errors else None,
     )
     model.check()
     shapes = model.abstract_variables()
-  except InputError as e:
-    raise InputError(f'{path}: is damaged: {e}') from e
-  # Whatever a config that is damaged makes a network raise.
-  except Exception as e:
-    reason = str(e).split('\n', 1)[0][:200]
-    raise InputError(
-      f'{path}: is damaged ({type(e).__name__}: {reason}); get the folder '
-      'again.'
-    ) from e
   weights = folder / WEIGHTS
   variables = {'batch_stats': {}} | weights_file.read(weights)
   weights_file.check(shapes, variables, weights)

@@ -1,6 +1,5 @@
 """Variables of a network as a safetensors file."""
 
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -112,20 +111,3 @@ def check(
 
 def _told(spec: tuple[tuple[int, ...], np.dtype[Any]] | None) -> str:
   return 'not there' if spec is None else f'{spec[1]} {list(spec[0])}'
-
-
-def read_json(path: pathlib.Path) -> dict[str, Any]:
-  """Returns the object in a JSON file that lies beside the weights.
-
-  Raises:
-    InputError: it can't be read.
-  """
-  try:
-    found = json.loads(path.read_text('utf-8'))
-  except OSError as e:
-    raise InputError(f'{path}: {e.strerror}; give a whole model folder.') from e
-  except (ValueError, RecursionError):
-    found = None
-  if not isinstance(found, dict):
-    raise InputError(f'{path}: is damaged; get the folder again.')
-  return found
