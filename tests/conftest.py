@@ -54,6 +54,8 @@ _LAST = (
   'mtl_aqa_real_release_test.py',
   'prepare_test.py',
   'serve_test.py',
+  'serve_guard_test.py',
+  'serve_process_test.py',
   'serve_browser_test.py',
   'real_dive_test.py',
   'main_test.py',
@@ -208,6 +210,21 @@ def fixture_server(tmp_path_factory):
     code = server.end()
   assert (code, server.folders) == (0, [])
   assert 'Traceback' not in server.errors
+
+
+@pytest.fixture(name='clips', scope='session')
+def fixture_clips(tmp_path_factory):
+  """A simulated dive as MP4 and as AVI, and a file that is no video."""
+  import served
+  import video_test
+
+  folder = tmp_path_factory.mktemp('clips')
+  served.write_dive(folder / 'dive.mp4')
+  video_test.write_video(
+    folder / 'grey.avi', range(20, 220, 2), codec='mjpeg', pix_fmt='yuvj420p'
+  )
+  (folder / 'text.mp4').write_text('no video')
+  return folder
 
 
 @pytest.fixture(name='machine')

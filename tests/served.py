@@ -1,4 +1,4 @@
-"""A server of `aqa_jax.serve` for tests, and videos to send to it."""
+"""A server of `aqa_jax.serve` for tests, and what they send to it."""
 
 import contextlib
 import dataclasses
@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+
+import requests
 
 from aqa_jax.judging.mp4_file import write_mp4
 from tfds_mtl_aqa.simulated_dives.dive import simulate_dive
@@ -19,6 +21,9 @@ ROOT = pathlib.Path(__file__).parents[1]
 LIMITS = ('--max_mb=1', '--max_minutes=1', '--max_seconds=30', '--max_queue=4')
 _START_S = 120
 _FOLDERS = 'aqa_jax_serve_*'
+
+TYPE = {'Content-Type': 'application/octet-stream'}
+WAIT_S = 60
 
 
 class Served:
@@ -114,3 +119,32 @@ def write_dive(path, index=0, size=(96, 72)):
     ((place / 25, frame[..., ::-1]) for place, frame in enumerate(frames)),
   )
   return dive
+
+
+def send(server, path, address='jobs', **query):
+  return requests.post(
+    f'{server.address}/api/{address}',
+    params=query,
+    data=path.read_bytes(),
+    headers=TYPE,
+    timeout=WAIT_S,
+  )
+
+
+def wait(server, job):
+  """Returns a job that is over."""
+  deadline = time.monotonic() + WAIT_S
+  while job['state'] not in ('done', 'failed'):
+    assert time.monotonic() < deadline
+    time.sleep(0.05)
+    job = requests.get(f'{server.address}/api/jobs/{job["id"]}', timeout=9)
+    job = job.json()
+  return job
+
+
+def problem_of(response):
+  """Returns status and code; the message is one line."""
+  error = response.json()['error']
+  assert error['message'] and '\n' not in error['message']
+  assert len(error['message']) < 400
+  return response.status_code, error['code']
