@@ -21,9 +21,11 @@ import subprocess
 import sys
 import time
 
+import document_text
 import documented_commands as documented
+import given_files
 
-ROOT = documented.ROOT
+ROOT = document_text.ROOT
 _LIMIT_S = 1800
 _PASSED = 'passed'
 
@@ -51,7 +53,7 @@ class Drill:
     self.results: dict[str, dict[str, object]] = {}
     if self._file.exists():
       self.results = json.loads(self._file.read_text())
-    everything = documented.all_commands()
+    everything = document_text.all_commands()
     texts = {command.text for command in everything}
     # What no document has any more is forgotten.
     self.results = {k: v for k, v in self.results.items() if k in texts}
@@ -79,21 +81,21 @@ class Drill:
       self._file.write_text(json.dumps(self.results, indent=2))
       print(f'  {outcome}, {seconds:.0f} s', flush=True)
 
-  def _try(self, command: documented.Command) -> str:
+  def _try(self, command: document_text.Command) -> str:
     """Returns how a command ended, and what it said last if it failed."""
     steps = documented.plan(command)
     name = re.sub(r'\W+', '_', f'{command.document}_{command.text}')[:100]
     log = self.folder / 'logs' / f'{name}.txt'
     project = self.folder / 'project'
     # What others need of this very command is made by it.
-    made = [n for n, g in documented.GIVEN.items() if [*g.made_by] == steps]
+    made = [n for n, g in given_files.GIVEN.items() if [*g.made_by] == steps]
     try:
       if made:
         log = self.folder / 'logs' / f'given_{made[0]}.txt'
         shutil.rmtree(self.folder / 'given' / made[0], ignore_errors=True)
         self._given(made[0])
         return _PASSED
-      needs = [name for step in steps for name in documented.given(step)]
+      needs = [name for step in steps for name in given_files.given(step)]
       given = [self._given(name) for name in dict.fromkeys(needs)]
       self._copy_project(project)
       for folder in given:
@@ -113,7 +115,7 @@ class Drill:
     folder = self.folder / 'given' / name
     if folder.exists():
       return folder
-    given = documented.GIVEN[name]
+    given = given_files.GIVEN[name]
     before = [self._given(other) for other in given.needs]
     print(f'  making the {name} that it needs', flush=True)
     project = self.folder / f'making_{name}'
@@ -144,7 +146,7 @@ class Drill:
         shutil.copy(ROOT / path, project / path, follow_symlinks=False)
       else:
         (project / path).unlink()
-    for name, text in documented.flag_files().items():
+    for name, text in document_text.flag_files().items():
       (project / name).write_text(text)
     _make_environment(project)
 
@@ -230,7 +232,7 @@ def _check(command: list[str | pathlib.Path]) -> str:
   ).stdout
 
 
-def _short(command: documented.Command) -> str:
+def _short(command: document_text.Command) -> str:
   text = ' '.join(command.text.split())
   text = text if len(text) < 90 else text[:87] + '...'
   return f'{command.document}:{command.line}: {text}'
@@ -265,7 +267,7 @@ def main() -> int:
   """Runs the drill; returns 1 if a command failed."""
   arguments = _arguments()
   if arguments.list:
-    for command in documented.all_commands():
+    for command in document_text.all_commands():
       if re.search(arguments.only, command.text):
         print(_short(command))
         if entry := documented.instead(command):

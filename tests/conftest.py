@@ -47,6 +47,7 @@ from tfds_mtl_aqa import prepare  # noqa: E402
 _LAST = (
   'run_local_processes_test.py',
   'train_test.py',
+  'train_devices_test.py',
   'sharding_test.py',
   'parity_test.py',
   'table4_test.py',

@@ -1,48 +1,13 @@
-"""The commands of README, CONTRIBUTING, docs/ and benchmarks/README.
+"""What checks the commands of the documents that a laptop can't run.
 
-`commands` reads them; `INSTEAD` says of those that a laptop can't run why, and
-what checks them instead. See commands_drill.py and documents_test.py.
+`INSTEAD` says of each why it is not run, and what checks it instead; `plan`
+gives what is run. See commands_drill.py and documents_test.py.
 """
 
 import dataclasses
-import pathlib
 import re
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-DOCUMENTS = (
-  ROOT / 'README.md',
-  ROOT / 'CONTRIBUTING.md',
-  *sorted((ROOT / 'docs').glob('*.md')),
-  ROOT / 'benchmarks/README.md',
-)
-SHELL = ('sh', 'bash', 'console')
-# Blocks of output, of files, of a citation; and of Python, which is run.
-OTHER = ('', 'text', 'bibtex', 'python')
-_FENCE = re.compile(r'^( *)```(\w*)\n(.*?)^\1```$', re.M | re.S)
-_SPAN = re.compile(r'`([^`]+)`')
-# In a sentence or a table: what begins like a command, and has an argument.
-_INLINE = re.compile(
-  r'(make|mkdir|python3?|pip|ffmpeg|env|(launch|benchmarks)/\S+\.sh|'
-  r'\.venv/bin/pip|\.)\s.+',
-  re.S,
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class Command:
-  """A command as a reader would type it.
-
-  Attributes:
-    document: its path from the project's root.
-    line: of the document, from 1; of a block, where the block begins.
-    text: in one line where it is one of the shell; without comments.
-    is_python: whether it is Python's, not the shell's.
-  """
-
-  document: str
-  line: int
-  text: str
-  is_python: bool = False
+from document_text import Command
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,51 +23,6 @@ class Instead:
   pattern: str
   why: str
   checks: tuple[str, ...]
-
-
-def commands(path: pathlib.Path) -> list[Command]:
-  """Returns the commands of a document, in order.
-
-  Raises:
-    ValueError: a block is in a language that is not known here.
-  """
-  text = path.read_text()
-  document = str(path.relative_to(ROOT))
-  found = []
-  for match in _FENCE.finditer(text):
-    line = text.count('\n', 0, match.start()) + 1
-    indent, language, body = match.groups()
-    body = re.sub(rf'^{indent}', '', body, flags=re.M)
-    if language == 'python':
-      found.append(Command(document, line, body, is_python=True))
-    elif language in SHELL:
-      found += [Command(document, line, each) for each in _lines(body)]
-    elif language not in OTHER:
-      raise ValueError(f'{document}:{line}: a block of {language!r}.')
-  # As long as it was, so that lines keep their numbers.
-  prose = _FENCE.sub(lambda m: re.sub(r'[^\n]', ' ', m[0]), text)
-  for match in _SPAN.finditer(prose):
-    if _INLINE.fullmatch(match[1]):
-      line = text.count('\n', 0, match.start()) + 1
-      found.append(Command(document, line, ' '.join(match[1].split())))
-  return sorted(found, key=lambda command: command.line)
-
-
-def all_commands() -> list[Command]:
-  """Returns the commands of all documents, each once."""
-  unique: dict[str, Command] = {}
-  for path in DOCUMENTS:
-    for command in commands(path):
-      unique.setdefault(command.text, command)
-  return list(unique.values())
-
-
-def _lines(body: str) -> list[str]:
-  """Returns a block's commands, each in one line, without comments."""
-  joined = re.sub(r'\\\n\s*', ' ', body)
-  lines = [re.sub(r'(^|\s+)#\s.*', '', line) for line in joined.splitlines()]
-  lines = [line.removeprefix('$ ').strip() for line in lines]
-  return [' '.join(line.split()) for line in lines if line]
 
 
 def instead(command: Command) -> Instead | None:
@@ -145,7 +65,7 @@ SMALL = (
   ' --config.model.fc6=8 --config.model.caption_hidden=8'
   ' --config.model.caption_embedding=8 --config.model.caption_length=8'
 )
-_HALF = ' --config.validation.fraction=0.5'
+HALF = ' --config.validation.fraction=0.5'
 _MADE_UP = ' --config.dataset.name=mtl_aqa/clips_171x128'
 # For simulated_dives/tiny.
 TINY = (
@@ -159,7 +79,7 @@ _PRETRAIN = (
   ' --workdir=workdir/ucf101 --config.dataset.name=UCF-101'
   ' --config.duration=2steps --config.checkpoint_every=2steps'
   ' --config.batch_size=2 --config.eval_batch_size=2 --config.model.width=2'
-  ' --config.model.fc6=8' + _HALF
+  ' --config.model.fc6=8' + HALF
 )
 _BRIEF = ' --rounds=1 --one_start --seconds=0.1 --dives=8 --input_dives=4'
 
@@ -265,7 +185,7 @@ INSTEAD = (
   Instead(
     _MAIN + r'.* --config\.init_from=workdir/ucf101 .*',
     'needs UCF-101 and the videos of MTL-AQA; checked: on made-up ones',
-    (_PRETRAIN, r'\g<0>' + SMALL + _HALF),
+    (_PRETRAIN, r'\g<0>' + SMALL + HALF),
   ),
   Instead(
     _MAIN + r'.* --config\.init_from=(c3d\.pickle|folder_of_\w+) .*',
@@ -273,18 +193,18 @@ INSTEAD = (
     (
       r'\g<0> --config.init_from=official --config.dataset.vocabulary_size=6'
       + SMALL
-      + _HALF,
+      + HALF,
     ),
   ),
   Instead(
     _MAIN + r'(--config=c3davg|.*simulated_dives/clips_171x128) .*',
     _VIDEOS,
-    (r'\g<0>' + SMALL + _MADE_UP + _HALF,),
+    (r'\g<0>' + SMALL + _MADE_UP + HALF,),
   ),
   Instead(
     r'python launch/run_local_processes\.py .*',
     _VIDEOS,
-    (r'\g<0>' + SMALL + _HALF,),
+    (r'\g<0>' + SMALL + HALF,),
   ),
   Instead(
     r'(python -m aqa_jax\.weights show) model_CNN_94\.pth',
@@ -357,129 +277,3 @@ INSTEAD = (
     (r'\1 python -m aqa_jax.weights --help',),
   ),
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Given:
-  """What earlier commands have made where a reader comes to another one.
-
-  Attributes:
-    pattern: somewhere in the command that needs it.
-    paths: of what is made.
-    made_by: commands of the shell.
-    needs: names of others of `GIVEN` that those need.
-  """
-
-  pattern: str
-  paths: tuple[str, ...]
-  made_by: tuple[str, ...]
-  needs: tuple[str, ...] = ()
-
-
-GIVEN = {
-  'quickstart': Given(
-    r'data_source\(.simulated_dives/quickstart|for table in'
-    r'|--workdir=workdir/quickstart',
-    ('data', 'workdir'),
-    ('make quickstart',),
-  ),
-  'clip': Given(
-    r'clip\.mp4|aqa_jax\.(serve|export .*) --model',
-    ('clip.mp4', 'model'),
-    (
-      """PYTHONPATH=tests python - <<'END'
-import pathlib
-import video_test
-video_test.write_video(pathlib.Path('clip.mp4'), range(0, 240, 2))
-END""",
-      'python -m aqa_jax.bundle --workdir=workdir/quickstart --out=model',
-    ),
-    needs=('quickstart',),
-  ),
-  'exports': Given(
-    r"'dives\.(onnx|stablehlo)'",
-    (
-      'dives.onnx',
-      'dives.onnx.json',
-      'dives.stablehlo',
-      'dives.stablehlo.json',
-    ),
-    (
-      'python -m aqa_jax.export --format=onnx --out=dives.onnx',
-      'python -m aqa_jax.export --format=stablehlo --out=dives.stablehlo',
-    ),
-  ),
-  'videos': Given(
-    r'fake_mtl_aqa\.py|03\.mp4',
-    ('videos', '03.mp4'),
-    (
-      """PYTHONPATH=tests python - <<'END'
-import pathlib
-import fake_mtl_aqa
-fake_mtl_aqa.write_release(pathlib.Path('videos'))
-fake_mtl_aqa.write_event_videos(pathlib.Path('videos'))
-END""",
-      'cp videos/03.mp4 .',
-    ),
-  ),
-  'dives': Given(
-    r'(?<!prepare )(?<!tiny )--(config\.dataset\.data_dir|upload)=data'
-    r'|kubernetes\.sh data',
-    ('data',),
-    (
-      'python tests/fake_mtl_aqa.py videos mtl_aqa/clips_171x128'
-      ' --data_dir=data',
-      'python -m tfds_mtl_aqa.prepare simulated_dives/tiny --data_dir=data',
-    ),
-    needs=('videos',),
-  ),
-  'trainings': Given(
-    r'weights export|predictions_test\.csv',
-    ('workdir',),
-    (
-      'python -m aqa_jax.main --config=c3davg --workdir=workdir/c3davg'
-      ' --config.dataset.data_dir=data' + SMALL + _HALF,
-      'python -m aqa_jax.main --config=longer --workdir=workdir/longer'
-      ' --config.dataset.data_dir=data' + TINY,
-    ),
-    needs=('dives',),
-  ),
-  'weights': Given(
-    r'\bofficial(/| --config\.dataset)',
-    ('official',),
-    (
-      'python -m aqa_jax.weights export --workdir=workdir/c3davg --to=official',
-    ),
-    needs=('trainings',),
-  ),
-  'actions': Given(
-    r'UCF-101',
-    ('UCF-101',),
-    (
-      """PYTHONPATH=tests python - <<'END'
-import pathlib
-import fake_mtl_aqa
-for name in ('Archery', 'Diving'):
-  for group in range(1, 5):
-    path = pathlib.Path(f'UCF-101/{name}/v_{name}_g{group:02d}_c01.avi')
-    fake_mtl_aqa.write_video(path, list(range(20)))
-END""",
-    ),
-  ),
-}
-
-
-def flag_files() -> dict[str, str]:
-  """Returns the files of flags that docs/launch.md shows, by name."""
-  text = (ROOT / 'docs/launch.md').read_text()
-  files = {}
-  for match in re.finditer(r'^( *)```text\n(.*?)^\1```$', text, re.M | re.S):
-    # The last name before the block.
-    *_, name = re.findall(r'`(\w+\.flags)`', text[: match.start()])
-    files[name] = re.sub(rf'^{match[1]}', '', match[2], flags=re.M)
-  return files
-
-
-def given(text: str) -> list[str]:
-  """Returns the names of `GIVEN` that a command of the shell needs."""
-  return [name for name, each in GIVEN.items() if re.search(each.pattern, text)]

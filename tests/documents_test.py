@@ -7,6 +7,7 @@ import subprocess
 import sys
 from unittest import mock
 
+import document_text
 import documented_commands as documented
 import pytest
 from absl import flags
@@ -14,11 +15,11 @@ from ml_collections import config_flags
 
 from aqa_jax import command_line
 
-ROOT = documented.ROOT
-COMMANDS = documented.all_commands()
+ROOT = document_text.ROOT
+COMMANDS = document_text.all_commands()
 # MkDocs checks the links of docs/ itself.
 OUTSIDE_DOCS = [
-  *(path for path in documented.DOCUMENTS if path.parent != ROOT / 'docs'),
+  *(path for path in document_text.DOCUMENTS if path.parent != ROOT / 'docs'),
   ROOT / 'CHANGELOG.md',
   ROOT / 'tfds_mtl_aqa/mtl_aqa/README.md',
   ROOT / 'tfds_mtl_aqa/simulated_dives/README.md',
@@ -58,7 +59,7 @@ def test_every_command_is_run_or_in_the_table():
 
 def test_commands_are_found():
   text = (ROOT / 'docs/launch.md').read_text()
-  found = documented.commands(ROOT / 'docs/launch.md')
+  found = document_text.commands(ROOT / 'docs/launch.md')
   # In a list, over two lines, and in a sentence.
   train = next(c for c in found if 'train' in c.text and 'tpu_vm' in c.text)
   assert train.text.endswith(
@@ -66,7 +67,7 @@ def test_commands_are_found():
   )
   assert text.splitlines()[train.line - 1].strip() == '```sh'
   assert any(c.text == "pip install -e '.[captions]'" for c in COMMANDS)
-  assert documented.flag_files().keys() == {'slice.flags', 'cluster.flags'}
+  assert document_text.flag_files().keys() == {'slice.flags', 'cluster.flags'}
 
 
 def test_the_shell_understands_every_command():
@@ -82,7 +83,7 @@ def test_the_shell_understands_every_command():
   assert (done.returncode, done.stderr) == (0, '')
 
 
-@pytest.mark.parametrize('path', documented.DOCUMENTS, ids=_name)
+@pytest.mark.parametrize('path', document_text.DOCUMENTS, ids=_name)
 def test_paths_and_modules_exist(path):
   text = path.read_text()
   for name in _PATH.findall(text):
@@ -119,7 +120,7 @@ def test_configs_of_commands_have_their_fields(command):
       _parsed(config[1], [flag.replace('"', '') for flag in overrides])
 
 
-@pytest.mark.parametrize('path', documented.DOCUMENTS, ids=_name)
+@pytest.mark.parametrize('path', document_text.DOCUMENTS, ids=_name)
 def test_fields_named_in_the_text_exist(path):
   known = {
     field

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-import documented_commands as documented
+import document_text
 import jax
 import numpy as np
 import pytest
@@ -218,7 +218,7 @@ def test_the_example_of_the_documents_runs_without_jax(
   """And gives about the score that the judge gives to the same video."""
   example, *_ = (
     command.text
-    for command in documented.commands(ROOT / 'docs/export.md')
+    for command in document_text.commands(ROOT / 'docs/export.md')
     if command.is_python and 'onnxruntime' in command.text
   )
   for suffix in ('onnx', 'onnx.json'):

@@ -7,22 +7,16 @@ import fcntl
 import json
 import math
 import pathlib
-import shutil
 
 import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
 import pytest
-from dive_tasks import dive_tasks
 
 from aqa_jax import train
 from aqa_jax.configs import quickstart
 from aqa_jax.evaluation import baselines, caption_metrics, conformal
-from aqa_jax.system import with_compute_dtype
-from aqa_jax.systems.chosen_system import chosen_system
-from aqa_jax.tasks.chosen_tasks import chosen_classes
-from aqa_jax.training import preemption
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
@@ -232,20 +226,6 @@ def test_auto_goes_on_in_what_the_workdir_was_begun_with(
     train.set_up(_config(tiny_overrides, compute_dtype='float32'), tmp_path)
 
 
-@pytest.mark.parametrize(
-  'platform, dtype',
-  [('cpu', 'float32'), ('gpu', 'bfloat16'), ('tpu', 'bfloat16')],
-)
-def test_what_auto_stands_for(tiny_config, platform, dtype):
-  config = with_compute_dtype(tiny_config, platform, None)
-  assert config.compute_dtype == dtype
-  assert tiny_config.compute_dtype == 'auto'
-  tiny_config.compute_dtype = 'float32'
-  for recorded in (None, {'compute_dtype': 'bfloat16'}):
-    config = with_compute_dtype(tiny_config, platform, recorded)
-    assert config.compute_dtype == 'float32'
-
-
 def test_choosing_on_the_test_split_marks_every_table(
   tmp_path, tiny_overrides, capsys
 ):
@@ -325,35 +305,6 @@ def test_a_begun_training_is_no_set_of_weights(
       train.evaluate_best(experiment)
 
 
-def test_tasks_in_any_order(tiny_overrides):
-  config = _config(tiny_overrides, tasks='captions , score')
-  names = [task.name for task in chosen_classes(config)]
-  assert names == ['score', 'captions']
-
-
-@pytest.mark.parametrize(
-  'tasks',
-  [
-    'classes',
-    'score,caption',
-    '',
-    'score,score',
-    'score,json:dumps',
-    'score,a:b',
-  ],
-)
-def test_tasks_that_can_not_be(tiny_overrides, tasks):
-  with pytest.raises(InputError, match='config.tasks='):
-    chosen_classes(_config(tiny_overrides, tasks=tasks))
-
-
-def test_frames_that_can_not_be_cut_into_clips(tiny_overrides):
-  with pytest.raises(InputError, match='config.input.frames=17 can not be cut'):
-    chosen_system('c3davg').create_network(
-      _config(tiny_overrides, **{'input.frames': 17}), dive_tasks()
-    )
-
-
 @pytest.mark.parametrize(
   'max_non_finite, message',
   [
@@ -398,65 +349,3 @@ def test_different_seeds_train_differently(tmp_path, tiny_overrides):
   assert not all(map(np.array_equal, params[0], params[2]))
   assert scores[0] == scores[1] != scores[2]
   assert held_out[0] == held_out[2]
-
-
-def _for_devices(overrides, **mesh):
-  """Returns a config of some steps for a mesh."""
-  fields = {f'mesh.{name}': size for name, size in mesh.items()}
-  steps = f'{_STEPS} steps'
-  fields = {'duration': steps, 'checkpoint_every': steps} | fields
-  return _config(overrides, **fields)
-
-
-# The seventh of them is the last before other devices go on.
-_STEPS = 12
-
-
-def _losses(workdir):
-  return [
-    {k: v for k, v in line.items() if k != 'train/gradient_norm'}
-    for line in _lines(workdir)
-    if 'train/loss' in line
-  ]
-
-
-@pytest.fixture(name='on_one_device', scope='module')
-def fixture_on_one_device(tmp_path_factory, tiny_overrides):
-  """Workdirs of some steps on one device: whole, and ended at the seventh."""
-  folder = tmp_path_factory.mktemp('on_one_device')
-  config = _for_devices(tiny_overrides, data=1)
-  train.train_and_evaluate(config, folder / 'whole')
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(preemption.Notice, 'has_come', lambda self, step: step == 7)
-    with pytest.raises(preemption.PreemptedError, match='step 7 is saved'):
-      train.train_and_evaluate(config, folder / 'ended')
-  return folder
-
-
-def _assert_same_losses(workdir, other, count):
-  losses = _losses(workdir)
-  assert [line['step'] for line in losses] == list(range(1, count + 1))
-  for line, expected in zip(losses, _losses(other), strict=False):
-    assert line == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.parametrize('axes', [{'data': 8}, {'data': 2, 'fsdp': 4}])
-def test_going_on_with_other_devices(
-  tmp_path, tiny_overrides, on_one_device, axes
-):
-  """The checkpoint of one device, on eight: the same losses."""
-  workdir = tmp_path / 'ended'
-  shutil.copytree(on_one_device / 'ended', workdir)
-  train.train_and_evaluate(_for_devices(tiny_overrides, **axes), workdir)
-  _assert_same_losses(workdir, on_one_device / 'whole', _STEPS)
-
-
-def test_clips_and_parameters_in_parts_get_to_the_report(
-  tmp_path, tiny_overrides, on_one_device
-):
-  """2 x 2 devices, from the first step on; BatchNorm spans the clips."""
-  config = _for_devices(tiny_overrides, data=1, clip=2, fsdp=2)
-  config.duration = '3 steps'
-  train.train_and_evaluate(config, tmp_path)
-  _assert_same_losses(tmp_path, on_one_device / 'whole', 3)
-  assert (tmp_path / 'report_test.html').exists()
