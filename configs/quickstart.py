@@ -14,12 +14,13 @@ from aqa_jax.configs import c3davg
 
 def get_config() -> ml_collections.ConfigDict:
   config = c3davg.get_config().unlock()
-  config.duration = '1.5 epochs'
+  config.duration = '1.68 epochs'
   config.batch_size = 8
   config.eval_batch_size = 20
 
   config.dataset.name = 'simulated_dives/quickstart'
-  config.validation.fraction = 0.05
+  # 30 events: the intervals of the scores need many to hold.
+  config.validation.fraction = 0.15
   config.validation.whole_events = True
 
   config.input.window_frames = 48
@@ -45,5 +46,5 @@ def get_config() -> ml_collections.ConfigDict:
   config.optimizer.warmup = '50 steps'
   config.optimizer.clip_norm = 10.0
 
-  config.checkpoint_every = '0.9 epochs'
+  config.checkpoint_every = '1 epochs'
   return config.lock()
