@@ -74,6 +74,10 @@ def main(argv: Sequence[str]) -> None:
     os.environ['XLA_FLAGS'] = ' '.join(
       filter(None, (os.environ.get('XLA_FLAGS'), _DETERMINISTIC))
     )
+  if 'regressor' in config and mode in ('compile', 'benchmark'):
+    raise InputError(
+      f'--mode={mode}: a regression has no training step; give --mode=train.'
+    )
   if not _TOPOLOGY.value:
     distributed.initialize()
     distributed.check_platforms()
@@ -97,7 +101,11 @@ def _train_or_evaluate(workdir: pathlib.Path) -> None:
 
   config = _CONFIG.value
   program: types.ModuleType
-  if config.tasks == 'actions':
+  if 'regressor' in config:
+    from aqa_jax import regress
+
+    program = regress
+  elif config.tasks == 'actions':
     from aqa_jax import pretrain
 
     program = pretrain
@@ -119,14 +127,12 @@ def _train_or_evaluate(workdir: pathlib.Path) -> None:
       program.train_and_evaluate(config, workdir, STARTED)
       return
     is_begun = has_checkpoint(workdir) or (workdir / 'config.json').exists()
-    if not is_begun and not config.init_from:
+    if not is_begun and not config.get('init_from'):
       raise InputError(
         f'--workdir={workdir}: holds no training; give the one of a training, '
         'or the weights to evaluate with --config.init_from=...'
       )
-    experiment = program.set_up(config, workdir)
-    stack.enter_context(contextlib.closing(experiment.checkpoints))
-    program.evaluate_best(experiment)
+    program.evaluate(config, workdir)
 
 
 def run() -> None:

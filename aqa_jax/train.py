@@ -13,20 +13,18 @@ import tensorflow_datasets as tfds
 from absl import logging
 from clu import parameter_overview
 
-from aqa_jax import sharding
+from aqa_jax import sharding, split_evaluation
 from aqa_jax.data import dive_selection, dive_split
 from aqa_jax.data.dive_split import DiveSplit
 from aqa_jax.data.input_pipeline import VideoInput
 from aqa_jax.data.schema import schema_of
 from aqa_jax.dive_training import DiveTraining
-from aqa_jax.evaluation import evaluation_files, predict
 from aqa_jax.evaluation.conformal import ScoreIntervals
 from aqa_jax.evaluation.evaluator import (
   Evaluator,
   chosen_evaluators,
   evaluator_classes,
 )
-from aqa_jax.report import report
 from aqa_jax.training import provenance, training_loop
 from aqa_jax.training.setup import choose_devices, make_setup
 from aqa_jax.workdir import recorded_config
@@ -191,6 +189,23 @@ def train_and_evaluate(
     return evaluate_best(training)
 
 
+def evaluate(
+  config: ml_collections.ConfigDict, workdir: pathlib.Path
+) -> dict[str, dict[str, Any]]:
+  """Returns what `evaluate_best` measures of the training in a workdir.
+
+  Args:
+    config: one of `configs/`.
+    workdir: folder of the run.
+
+  Raises:
+    InputError: see `set_up` and `evaluate_best`.
+  """
+  training = set_up(config, workdir)
+  with contextlib.closing(training.checkpoints):
+    return evaluate_best(training)
+
+
 def evaluate_best(training: DiveTraining) -> dict[str, dict[str, Any]]:
   """Evaluates the best checkpoint on the test splits, and writes the files.
 
@@ -261,24 +276,10 @@ def _evaluate_split(
   }
   if jax.process_index():
     return evaluation
-  predict.add_figures(evaluation, predict.measure(tasks, predictions), 'a task')
-  if intervals is not None:
-    evaluation['score_interval'] = intervals.measure(
-      predictions.outputs['score'], predictions.label('final_score')
-    )
-  for evaluator in evaluators:
-    predict.add_figures(
-      evaluation, evaluator.evaluate(predictions), type(evaluator).__name__
-    )
-  rows = evaluation_files.prediction_rows(tasks, predictions)
-  evaluation_files.write_predictions(training.workdir, name, rows)
-  evaluation_files.write_evaluation(training.workdir, name, evaluation)
-  print(
-    f'\n{name}: {len(split)} dives, checkpoint of step {evaluation["step"]}\n'
+  split_evaluation.add_measures(
+    evaluation, tasks, predictions, evaluators, intervals
   )
-  print(evaluation_files.format_table(tasks, evaluation))
-  print('\n' + evaluation_files.format_samples(rows, n=4))
-  path = report.write_report(
+  split_evaluation.publish(
     training.workdir,
     tasks,
     evaluation,
@@ -286,7 +287,6 @@ def _evaluate_split(
     functools.partial(training.make_filmstrip, split),
     training.facts(),
   )
-  print(f'\nReport, for a browser: {path}')
   return evaluation
 
 

@@ -27,6 +27,8 @@ FREE_FIELDS = (
 )
 
 _CONFIG = 'config.json'
+# What a regression is stored in.
+REGRESSOR = 'regressor.safetensors'
 
 # A config as JSON holds it.
 Recorded = Mapping[str, Any]
@@ -119,7 +121,9 @@ def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
 
 
 def has_checkpoint(workdir: pathlib.Path) -> bool:
-  """Returns whether a workdir has a whole checkpoint."""
+  """Returns whether a workdir has a whole checkpoint, or a regressor."""
+  if (workdir / REGRESSOR).exists():
+    return True
   # Orbax names a complete checkpoint by its step.
   return any(
     path.name.isdecimal()

@@ -124,7 +124,7 @@ def test_configs_of_commands_have_their_fields(command):
 def test_fields_named_in_the_text_exist(path):
   known = {
     field
-    for config in ('c3davg', 'mscadc', 'pretrain_ucf101')
+    for config in ('c3davg', 'mscadc', 'pretrain_ucf101', 's3d')
     for field in command_line._fields(_parsed(config, []))
   }
   parts = {field.rsplit('.', n)[0] for field in known for n in (0, 1)}
@@ -164,6 +164,22 @@ def _check_links(text, folder):
 @pytest.mark.parametrize('path', OUTSIDE_DOCS, ids=_name)
 def test_links_lead_somewhere(path):
   _check_links(path.read_text(), path.parent)
+
+
+def test_the_notebook_agrees_with_the_types_of_the_package(tmp_path):
+  cells = json.loads(NOTEBOOK.read_text())['cells']
+  code = [''.join(c['source']) for c in cells if c['cell_type'] == 'code']
+  path = tmp_path / 'notebook.py'
+  path.write_text('\n'.join(code))
+  done = subprocess.run(
+    # What IPython shows a picture with has no types.
+    [sys.executable, '-m', 'mypy', '--allow-untyped-calls', str(path)],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode == 0, done.stdout
 
 
 def test_the_notebook_is_small_and_whole():

@@ -215,13 +215,15 @@ def _damage(name: str, record: int, error: RuntimeError) -> tuple[str, str]:
   return f'{name}, record {record}', f'is damaged ({reason}).'
 
 
-def open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+def open_builder(
+  name: str, data_dir: str | None, needs_video: bool = True
+) -> tfds.core.DatasetBuilder:
   """Opens a prepared dataset; see `find_builder`.
 
   Raises:
     InputError: there is no such dataset, or it is not prepared.
   """
-  builder = find_builder(name, data_dir)
+  builder = find_builder(name, data_dir, needs_video)
   if not builder.is_prepared():
     if builder.data_path.exists():
       raise InputError(
@@ -235,15 +237,18 @@ def open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
   return builder
 
 
-def find_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
-  """Finds a dataset of videos, prepared or not.
+def find_builder(
+  name: str, data_dir: str | None, needs_video: bool = True
+) -> tfds.core.DatasetBuilder:
+  """Finds a dataset, prepared or not.
 
   Args:
     name: such as 'mtl_aqa/clips_171x128'.
     data_dir: where datasets are kept; None for TFDS's default.
+    needs_video: whether it has to have videos.
 
   Raises:
-    InputError: there is no such dataset, it has no videos, or its files are
+    InputError: there is no such dataset, it lacks videos, or its files are
       damaged.
   """
   # The shell leaves ~ alone in --config.dataset.data_dir=~/dives.
@@ -257,7 +262,7 @@ def find_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
     ) from e
   if isinstance(builder, DiveDatasetBuilder):
     builder.check_complete()
-  if 'video' not in builder.info.features:
+  if needs_video and 'video' not in builder.info.features:
     raise InputError(
       f'config.dataset.name={name!r} holds labels only; training needs videos.'
     )

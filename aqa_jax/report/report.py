@@ -72,7 +72,7 @@ def write_report(
   tasks: Sequence[Task],
   evaluation: Mapping[str, Any],
   predictions: Predictions,
-  filmstrips: Filmstrips,
+  filmstrips: Filmstrips | None,
   facts: Mapping[str, str],
 ) -> pathlib.Path:
   """Writes report_<split>.html, all or nothing.
@@ -85,7 +85,8 @@ def write_report(
       is absent or NaN is left out or shown as a dash.
     predictions: the predictions that were evaluated, of at least one dive.
     filmstrips: given a dive's place in the predictions, returns its segments
-      (`filmstrip.make_filmstrip`); asked for the shown dives only.
+      (`filmstrip.make_filmstrip`); asked for the shown dives only. None for a
+      model that sees no pictures.
     facts: name -> text, to stand in the page's head: the dataset, the tasks.
 
   Returns:
@@ -104,6 +105,8 @@ def write_report(
       **facts,
     },
     warnings=_warnings(evaluation),
+    has_pictures=filmstrips is not None,
+    is_trained=step is not None,
     sections=_sections(tasks, predictions, evaluation, shown),
     dives=[
       _dive(kind, rank, tasks, rows[index], predictions, index, filmstrips)
@@ -156,7 +159,7 @@ def _dive(
   row: Mapping[str, Any],
   predictions: Predictions,
   index: int,
-  filmstrips: Filmstrips,
+  filmstrips: Filmstrips | None,
 ) -> dict[str, Any]:
   """Returns what the template shows of a dive."""
   classes = {
@@ -167,7 +170,9 @@ def _dive(
     facts.append(f'difficulty {row["difficulty"]:g}')
   found = [task.dive_section(predictions, index) for task in tasks]
   sections = sorted(filter(None, found), key=lambda section: section.place)
-  segments, largest = filmstrip.shown(filmstrips(index))
+  segments, largest = (
+    filmstrip.shown(filmstrips(index)) if filmstrips else ((), 0.0)
+  )
   return {
     'id': f'{kind}-{rank}',
     'kind': kind,

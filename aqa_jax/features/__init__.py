@@ -1,0 +1,1 @@
+"""Features of dives, for a regression of their scores."""

@@ -1,0 +1,71 @@
+"""Where the features of dives come from."""
+
+import abc
+from collections.abc import Mapping
+
+import ml_collections
+import numpy as np
+
+from aqa_jax import own_parts
+from aqa_jax.data.dive_split import DiveSplit
+from tfds_mtl_aqa.input_error import InputError
+
+_BUILT_IN = {
+  'file': 'aqa_jax.features.feature_file:FeatureFile',
+  'poses': 'aqa_jax.features.pose_features:PoseFeatures',
+}
+
+
+class FeatureSource(abc.ABC):
+  """Gives the features of every dive of a split."""
+
+  # Whether it reads the dataset's videos.
+  needs_video = False
+
+  def __init__(self, config: ml_collections.ConfigDict):
+    """Keeps the config.
+
+    Args:
+      config: `features` of a config such as `configs/s3d.py`.
+    """
+    self.config = config
+
+  @abc.abstractmethod
+  def features(self, split: str, dives: DiveSplit) -> np.ndarray:
+    """Returns float64 [dives, features].
+
+    Args:
+      split: name of the split.
+      dives: its dives.
+
+    Raises:
+      InputError: there are none for a dive, or they can't be read.
+    """
+
+  def facts(self) -> Mapping[str, str]:
+    """Returns what the report says of the features, texts by name."""
+    return {'features': str(self.config.source)}
+
+
+def chosen_source(config: ml_collections.ConfigDict) -> FeatureSource:
+  """Returns the source that `config.features.source` names.
+
+  Args:
+    config: a config such as `configs/s3d.py`.
+
+  Raises:
+    InputError: there is no such source.
+  """
+  name = config.features.source
+  field = f"config.features.source='{name}'"
+  if name not in _BUILT_IN and ':' not in name:
+    raise InputError(
+      f'{field}: give {", ".join(_BUILT_IN)}, or package.module:Class.'
+    )
+  source = own_parts.imported(_BUILT_IN.get(name, name), field)
+  if not (isinstance(source, type) and issubclass(source, FeatureSource)):
+    raise InputError(
+      f'{field}: is no subclass of '
+      'aqa_jax.features.feature_source.FeatureSource.'
+    )
+  return source(config.features)

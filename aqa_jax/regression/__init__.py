@@ -1,0 +1,1 @@
+"""Regression of scores on features, solved by scikit-learn."""

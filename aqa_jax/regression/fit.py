@@ -1,0 +1,176 @@
+"""Fits regressions of scores with scikit-learn."""
+
+import dataclasses
+from typing import Any
+
+import ml_collections
+import numpy as np
+from sklearn import linear_model, model_selection, pipeline, preprocessing, svm
+
+from aqa_jax.regression.regressor import KERNELS, SCALINGS, Regressor
+from tfds_mtl_aqa.input_error import InputError
+
+NAMES = ('linear', 'ridge', 'svr', 'nu_svr')
+# What cross-validation chooses from, if `strength` is 0.
+_STRENGTHS = {
+  'ridge': tuple(10.0**exponent for exponent in range(-2, 7)),
+  'svr': tuple(10.0**exponent for exponent in range(-4, 4)),
+  'nu_svr': tuple(10.0**exponent for exponent in range(-4, 4)),
+}
+# Field of scikit-learn's estimator.
+_STRENGTH_FIELDS = {'ridge': 'alpha', 'svr': 'C', 'nu_svr': 'C'}
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+  """A regression and what is known of how well it fits.
+
+  Attributes:
+    regressor: fitted on all dives.
+    out_of_fold: float64 [dives], the score of each dive by a regression, of the
+      same strength, that was fitted without it and the others of its fold.
+    strength: the strength used; 0 for 'linear', which has none.
+    errors_by_strength: mean squared error of dives left out, by strength;
+      empty where the strength is given.
+  """
+
+  regressor: Regressor
+  out_of_fold: np.ndarray
+  strength: float
+  errors_by_strength: dict[float, float]
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Checks the fields of a regressor's config.
+
+  Args:
+    config: `regressor` of a config such as `configs/s3d.py`: name, one of
+      NAMES; kernel and scaling (see `Regressor`); strength, alpha of a ridge
+      and C of the others, 0 for one that is chosen by cross-validation;
+      epsilon, points; nu; folds.
+
+  Raises:
+    InputError: naming the first field that is wrong.
+  """
+  for field, choices in (
+    ('name', NAMES),
+    ('kernel', KERNELS),
+    ('scaling', SCALINGS),
+  ):
+    if config[field] not in choices:
+      raise InputError(
+        f"config.regressor.{field}='{config[field]}': give one of "
+        f'{", ".join(choices)}.'
+      )
+  if config.kernel != 'linear' and config.name in ('linear', 'ridge'):
+    raise InputError(
+      f"config.regressor.kernel='{config.kernel}': {config.name} has none; "
+      "give 'linear', or name='svr'."
+    )
+  for field in ('strength', 'epsilon'):
+    if not config[field] >= 0 or not np.isfinite(config[field]):
+      raise InputError(
+        f'config.regressor.{field}={config[field]}: give 0 or more.'
+      )
+  if not 0 < config.nu <= 1:
+    raise InputError(
+      f'config.regressor.nu={config.nu}: give more than 0, at most 1.'
+    )
+  if config.folds < 2:
+    raise InputError(f'config.regressor.folds={config.folds}: give 2 or more.')
+
+
+def fit(
+  config: ml_collections.ConfigDict,
+  features: np.ndarray,
+  scores: np.ndarray,
+  seed: int,
+) -> Fit:
+  """Fits a regression.
+
+  Args:
+    config: see `check`.
+    features: float [dives, features].
+    scores: float [dives], points.
+    seed: seed of the folds.
+
+  Raises:
+    InputError: there are fewer dives than folds.
+  """
+  if len(features) < config.folds:
+    raise InputError(
+      f'config.regressor.folds={config.folds}: the training split has '
+      f'{len(features)} dives; give fewer folds, or another split.'
+    )
+  features = np.asarray(features, np.float64)
+  scores = np.asarray(scores, np.float64)
+  folds = model_selection.KFold(config.folds, shuffle=True, random_state=seed)
+  strength, errors = float(config.strength), {}
+  if config.name in _STRENGTHS and not strength:
+    for candidate in _STRENGTHS[config.name]:
+      predicted = model_selection.cross_val_predict(
+        _pipeline(config, candidate), features, scores, cv=folds
+      )
+      errors[candidate] = float(np.mean((predicted - scores) ** 2))
+    strength = min(errors, key=errors.__getitem__)
+  estimator = _pipeline(config, strength)
+  out_of_fold = model_selection.cross_val_predict(
+    estimator, features, scores, cv=folds
+  )
+  return Fit(
+    regressor=_as_regressor(config, estimator.fit(features, scores)),
+    out_of_fold=out_of_fold,
+    strength=strength if config.name in _STRENGTHS else 0.0,
+    errors_by_strength=errors,
+  )
+
+
+def _pipeline(
+  config: ml_collections.ConfigDict, strength: float
+) -> pipeline.Pipeline:
+  scaling = {
+    'none': 'passthrough',
+    'l2': preprocessing.Normalizer(),
+    'standard': preprocessing.StandardScaler(),
+  }[config.scaling]
+  options: dict[str, Any] = {}
+  if field := _STRENGTH_FIELDS.get(config.name):
+    options[field] = strength
+  if config.name == 'linear':
+    estimator = linear_model.LinearRegression()
+  elif config.name == 'ridge':
+    estimator = linear_model.Ridge(**options)
+  else:
+    options |= {'kernel': config.kernel, 'gamma': 'auto'}
+    if config.name == 'svr':
+      estimator = svm.SVR(epsilon=config.epsilon, **options)
+    else:
+      estimator = svm.NuSVR(nu=config.nu, **options)
+  return pipeline.Pipeline([('scaling', scaling), ('regressor', estimator)])
+
+
+def _as_regressor(
+  config: ml_collections.ConfigDict, fitted: pipeline.Pipeline
+) -> Regressor:
+  """Returns what scikit-learn has fitted, as arrays."""
+  scaling, estimator = fitted.named_steps.values()
+  num_features = estimator.n_features_in_
+  mean, deviation = np.zeros(num_features), np.ones(num_features)
+  if config.scaling == 'standard':
+    mean, deviation = scaling.mean_, scaling.scale_
+  vectors, weights = np.zeros((1, num_features)), np.ones(1)
+  if config.kernel == 'linear':
+    vectors[0] = estimator.coef_
+  else:
+    vectors, weights = estimator.support_vectors_, estimator.dual_coef_[0]
+  return Regressor(
+    scaling=config.scaling,
+    kernel=config.kernel,
+    vectors=np.ascontiguousarray(vectors, np.float64),
+    weights=np.ascontiguousarray(weights, np.float64),
+    offset=float(np.ravel(estimator.intercept_)[0]),
+    # scikit-learn's 'auto'.
+    gamma=1.0 / num_features,
+    mean=mean,
+    deviation=deviation,
+  )
