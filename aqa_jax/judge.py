@@ -4,7 +4,6 @@ python -m aqa_jax.judge clip.mp4 folder/ '*.mov' --model=model --json=out.json
 """
 
 import argparse
-import glob
 import json
 import os
 import pathlib
@@ -17,6 +16,7 @@ from aqa_jax.judging.window_end import parse_end
 from tfds_mtl_aqa.input_error import InputError
 
 if TYPE_CHECKING:
+  from aqa_jax.judging.annotated_files import AnnotatedFiles
   from aqa_jax.judging.clip import Clip
   from aqa_jax.judging.judge import Judge
   from aqa_jax.judging.judgement import Judgement
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
   )
   parser.add_argument(
     '--annotated',
-    type=lambda text: pathlib.Path(os.path.expanduser(text)),
+    type=_file_or_folder,
     help='MP4 file for the video with the judgement drawn in; for several '
     'videos a folder',
   )
@@ -87,8 +87,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _file(text: str) -> pathlib.Path:
   """Returns a file that can be written, as far as can be told."""
-  path = pathlib.Path(os.path.expanduser(text))
-  if text in ('', '-') or path.is_dir():
+  path = small_command.path(text)
+  if text == '-' or path.is_dir():
     raise argparse.ArgumentTypeError(f'{text!r}: give the name of a file')
   if not path.absolute().parent.is_dir():
     raise argparse.ArgumentTypeError(f'{text!r}: its folder is not there')
@@ -99,6 +99,11 @@ def _file(text: str) -> pathlib.Path:
 
 def _file_or_stdout(text: str) -> pathlib.Path:
   return _STDOUT if text == '-' else _file(text)
+
+
+def _file_or_folder(text: str) -> pathlib.Path:
+  path = small_command.path(text)
+  return path if path.is_dir() else _file(text)
 
 
 def _end(text: str) -> tuple[int | None, float | None]:
@@ -119,8 +124,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     InputError: an argument is wrong.
   """
   chosen = _parser().parse_args(arguments)
-  paths = _find(chosen.videos)
-  _check_outputs(chosen, paths)
+  from aqa_jax.judging.video_paths import find_videos
+
+  paths = find_videos(chosen.videos, _tell)
+  _check_rate(chosen.fps, paths)
+  annotated = _check_outputs(chosen, paths)
   # JAX and the rest take seconds to import: mistakes are told before.
   import aqa_jax
   from aqa_jax import compilation_cache
@@ -130,11 +138,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
   prints = _STDOUT not in (chosen.json, chosen.csv)
   judgements: list[Judgement] = []
   try:
-    failed = _judge(judge, paths, chosen, prints, judgements)
+    failed = _judge(judge, paths, chosen, annotated, prints, judgements)
   finally:
     # After Ctrl-C, too, what is judged is not lost.
     _write_files(chosen, judgements, judge.model)
   return 1 if failed else 0
+
+
+def _tell(text: str) -> None:
+  print(f'aqa_jax.judge: {text}', file=sys.stderr)
 
 
 def _write_files(
@@ -155,52 +167,29 @@ def _write_files(
     _write('html', chosen.html, judgement_page(judgements, model))
 
 
-def _find(names: Sequence[str]) -> list[pathlib.Path]:
-  """Returns the videos of files, folders and patterns, each once.
-
-  One that is not there is among them, if others are: it is told when its turn
-  comes.
-
-  Raises:
-    InputError: none is there, or a folder or pattern holds no video.
-  """
-  from aqa_jax.judging import video
-  from aqa_jax.judging.user_path import user_path
-
-  paths: dict[pathlib.Path, pathlib.Path] = {}
-  missing: list[InputError] = []
-  for name in names:
-    try:
-      found = [user_path(name)]
-    except InputError as e:
-      # A shell leaves a pattern in quotes alone.
-      found = [
-        pathlib.Path(p) for p in sorted(glob.glob(os.path.expanduser(name)))
-      ]
-      if not found:
-        missing.append(e)
-        found = [pathlib.Path(name)]
-    for path in found:
-      inside = [path]
-      if path.is_dir() and not video.is_image_folder(path):
-        inside = video.videos_in(path)
-        if not inside:
-          raise InputError(f'{path}: holds neither videos nor images.')
-      paths |= {file.absolute(): file for file in inside}
-  if missing and len(missing) == len(paths):
-    raise missing[0]
-  return list(paths.values())
+def _check_rate(fps: float | None, paths: Sequence[pathlib.Path]) -> None:
+  """Raises InputError where a rate is given, and no folder of images."""
+  if fps is not None and not any(path.is_dir() for path in paths):
+    raise InputError(
+      f'--fps={fps:g}: is for folders of images, a video file tells its own '
+      'rate; leave it out, or give --speed for slow motion.'
+    )
 
 
 def _check_outputs(
   chosen: argparse.Namespace, paths: Sequence[pathlib.Path]
-) -> None:
-  """Raises InputError where an output would take the place of something."""
+) -> 'AnnotatedFiles | None':
+  """Returns where annotated videos go.
+
+  Raises:
+    InputError: an output would take the place of something.
+  """
+  from aqa_jax.judging.annotated_files import AnnotatedFiles
+
   if chosen.json == chosen.csv == _STDOUT:
     raise InputError('--json=- and --csv=-: print one of them only.')
   taken = {_real(path): f'the video {path}' for path in paths}
-  if chosen.annotated:
-    _check_annotated(chosen.annotated, paths)
+  annotated = chosen.annotated and AnnotatedFiles(chosen.annotated, paths)
   for option in ('annotated', 'json', 'csv', 'html'):
     path = getattr(chosen, option)
     if path in (None, _STDOUT) or path.is_dir():
@@ -210,68 +199,29 @@ def _check_outputs(
         f'--{option}={path}: is {taken[_real(path)]}, too; give another file.'
       )
     taken[_real(path)] = f'--{option}'
+  return annotated
 
 
 def _real(path: pathlib.Path) -> str:
   return os.path.realpath(path)
 
 
-def _check_annotated(
-  annotated: pathlib.Path, paths: Sequence[pathlib.Path]
-) -> None:
-  """Raises InputError where --annotated is no place for so many videos."""
-  if len(paths) == 1 and not annotated.is_dir():
-    if annotated.suffix.lower() != '.mp4':
-      raise InputError(
-        f'--annotated={annotated}: give a name that ends in .mp4.'
-      )
-    if not annotated.absolute().parent.is_dir():
-      raise InputError(f'--annotated={annotated}: its folder is not there.')
-  elif not annotated.is_dir():
-    raise InputError(
-      f'--annotated={annotated}: there are several videos; make a folder of '
-      'that name first.'
-    )
-
-
-def _annotated_file(
-  annotated: pathlib.Path, path: pathlib.Path, written: set[pathlib.Path]
-) -> pathlib.Path:
-  """Returns the file for the next video of a judgement, a new one each time.
-
-  Videos of several folders may have one name, and a video several dives.
-
-  Args:
-    annotated: what --annotated gives.
-    path: video that is judged.
-    written: files that were returned before; the new one is added.
-  """
-  is_folder = annotated.is_dir()
-  if is_folder:
-    annotated /= f'{path.stem}_judged.mp4'
-  stem, number = annotated.stem, 1
-  while annotated in written or (
-    annotated.exists() and (is_folder or number > 1)
-  ):
-    number += 1
-    annotated = annotated.with_name(f'{stem}_{number}.mp4')
-  written.add(annotated)
-  return annotated
-
-
 def _judge(
   judge: 'Judge',
   paths: Sequence[pathlib.Path],
   chosen: argparse.Namespace,
+  annotated: 'AnnotatedFiles | None',
   prints: bool,
   judgements: list['Judgement'],
 ) -> int:
   """Adds to the judgements; returns how many videos could not be judged."""
   import tqdm
 
+  from aqa_jax.judging.annotated_files import mark
   from aqa_jax.judging.annotated_video import write_annotated
   from aqa_jax.judging.judgement_printer import JudgementPrinter
   from aqa_jax.judging.reading_bar import ReadingBar
+  from aqa_jax.judging.video_parts import VideoParts
 
   end_frame, end_seconds = chosen.end or (None, None)
   failed = 0
@@ -308,23 +258,24 @@ def _judge(
           tell(e)
       bar.update()
 
-  written: set[pathlib.Path] = set()
+  parts = VideoParts(lambda path: judge.reader.frames(path, chosen.fps)[1])
   with bar, JudgementPrinter(prints) as printer:
     for judgement in judge.judge_each(read()):
       path = read_from[len(judgements)]
       judgements.append(judgement)
       printer.add(judgement)
-      if chosen.annotated and judgement.is_dive:
-        annotated = _annotated_file(chosen.annotated, path, written)
-        _, frames = judge.reader.frames(path, chosen.fps)
+      if annotated and judgement.is_dive:
+        file = annotated.file_for(path)
+        numbers = judgement.frame_numbers
+        frames = parts.part(path, int(numbers[0]), int(numbers[-1]))
         try:
-          write_annotated(annotated, frames, judgement)
+          write_annotated(file, frames, judgement, mark(path))
         except InputError as e:
           tell(e)
         except OSError as e:
           tell(
             InputError(
-              f'--annotated={annotated}: {e.strerror or e}; give a file that '
+              f'--annotated={file}: {e.strerror or e}; give a file that '
               'can be written.'
             )
           )

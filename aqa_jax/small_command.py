@@ -4,6 +4,7 @@ import argparse
 import io
 import math
 import os
+import pathlib
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -37,6 +38,23 @@ def number(least: float, most: float) -> Callable[[str], float]:
     return value
 
   return read
+
+
+def path(text: str) -> pathlib.Path:
+  """Returns the path that an argument names; ~ is the home folder.
+
+  Not every shell puts the home folder into --out=~/model.
+  """
+  if not text:
+    raise argparse.ArgumentTypeError('give a name, not nothing')
+  found = pathlib.Path(os.path.expanduser(text))
+  try:
+    found.exists()
+  except OSError as e:  # Such as a name that is too long.
+    raise argparse.ArgumentTypeError(
+      f'{text[:100]!r}: {e.strerror}; give another name'
+    ) from e
+  return found
 
 
 def run(main: Callable[[], int | None], program: str) -> None:

@@ -14,6 +14,7 @@ from video_test import write_video
 
 from aqa_jax import judge as judge_command
 from aqa_jax.judging import judgement_page
+from aqa_jax.judging.annotated_files import AnnotatedFiles
 from aqa_jax.judging.clip_reader import ClipReader
 from tfds_mtl_aqa.input_error import InputError
 
@@ -108,6 +109,44 @@ def test_videos_of_one_name_have_their_own(model_dir, tmp_path):
   assert names == ['x_judged.mp4', 'x_judged_2.mp4']
 
 
+def test_again_with_the_same_annotated_videos(model_dir, tmp_path, capsys):
+  """They are replaced, what is not of this video stays, and none is judged."""
+  write_video(tmp_path / 'x.mp4', range(20, 220, 2), rate=5)
+  shutil.copy(tmp_path / 'x.mp4', tmp_path / 'x_judged.mp4')
+  flags = f'--model={model_dir}', '--end=90', f'--annotated={tmp_path}'
+  names = ['x.mp4', 'x_judged.mp4', 'x_judged_2.mp4']
+  contents = []
+  for _ in range(2):
+    assert _run(tmp_path / 'x.mp4', *flags) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    contents.append([(tmp_path / name).read_bytes() for name in names])
+  assert contents[0] == contents[1]
+  assert contents[0][0] == contents[0][1] != contents[0][2]
+  assert _run(tmp_path, f'--model={model_dir}', '--end=90') == 0
+  said = capsys.readouterr()
+  assert '1 of 3 videos were written by --annotated' in said.err
+  assert '_2.mp4' not in said.out
+  with pytest.raises(InputError, match='written by --annotated'):
+    _run(tmp_path / '*_2.mp4')
+
+
+def test_annotated_files_of_the_dives_of_a_video(tmp_path):
+  videos = [tmp_path / 'x.mp4', tmp_path / 'out_2.mp4']
+  for video in videos:
+    write_video(video, [1, 2, 3])
+  files = AnnotatedFiles(tmp_path / 'out.mp4', videos[:1])
+  chosen = [files.file_for(videos[0]) for _ in range(3)]
+  # out_2.mp4 is somebody's.
+  assert [file.name for file in chosen] == ['out.mp4', 'out_3.mp4', 'out_4.mp4']
+  files = AnnotatedFiles(tmp_path, videos)
+  chosen = [files.file_for(video) for video in (*videos, videos[0])]
+  assert [file.name for file in chosen] == [
+    'x_judged.mp4',
+    'out_2_judged.mp4',
+    'x_judged_2.mp4',
+  ]
+
+
 def test_what_is_judged_is_not_lost(model_dir, tmp_path, monkeypatch):
   """After Ctrl-C, before the ninth video."""
   write_video(tmp_path / 'a.mp4', range(20, 220, 2), rate=5)
@@ -145,6 +184,8 @@ def test_a_score_on_its_scale():
     (['a.mp4', '--annotated=out.avi'], 'ends in .mp4'),
     (['a.mp4', '--annotated=a.mp4'], 'is the video'),
     (['a.mp4', '--model=.'], 'holds no model'),
+    (['a.mp4', '--fps=25'], 'for folders of images'),
+    (['https://example.com/a.mp4'], 'download it'),
   ],
 )
 def test_calls_that_are_wrong(tmp_path, monkeypatch, arguments, message):
@@ -170,6 +211,9 @@ def test_calls_that_are_wrong(tmp_path, monkeypatch, arguments, message):
     ('--fps=x', '--fps'),
     ('--html=-', '--html'),
     ('--json=', '--json'),
+    ('--annotated=', '--annotated'),
+    (f'--json={"a" * 999}', 'too long'),
+    (f'--annotated={"a" * 999}.mp4', 'too long'),
     ('--no_such=1', '--no_such'),
   ],
 )

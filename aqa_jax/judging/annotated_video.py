@@ -23,7 +23,10 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def write_annotated(
-  path: pathlib.Path, frames: Iterable[VideoFrame], judgement: Judgement
+  path: pathlib.Path,
+  frames: Iterable[VideoFrame],
+  judgement: Judgement,
+  comment: str = '',
 ) -> None:
   """Writes an MP4 file (H.264) of the judged frames, as browsers play it.
 
@@ -32,8 +35,10 @@ def write_annotated(
 
   Args:
     path: file to write, whole or not at all.
-    frames: all frames of the video, in the order of time.
+    frames: of the video, in the order of time: those that were judged and those
+      between them, at least.
     judgement: judgement of that video.
+    comment: see `write_mp4`.
 
   Raises:
     OSError: the file can't be written.
@@ -48,6 +53,7 @@ def write_annotated(
         lambda frame: frame.number <= last, judged
       )
     ),
+    comment=comment,
   )
 
 

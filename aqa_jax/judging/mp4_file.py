@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import av
 import numpy as np
 
+from aqa_jax.judging.video import open_file
 from tfds_mtl_aqa.atomic_file import replaced
 
 # Of the times in the file: milliseconds.
@@ -18,6 +19,7 @@ def write_mp4(
   path: pathlib.Path,
   frames: Iterable[tuple[float, np.ndarray]],
   options: Mapping[str, str] = types.MappingProxyType({}),
+  comment: str = '',
 ) -> None:
   """Writes frames as H.264 with their times, the first at 0.
 
@@ -26,12 +28,14 @@ def write_mp4(
     frames: seconds, in ascending order; and uint8 [height, width, 3], BGR, all
       of one even size. Consumed one by one.
     options: of x264, such as crf.
+    comment: a text that the file holds; see `comment_of`.
 
   Raises:
     OSError: the file can't be written.
   """
   with replaced(path) as part, av.open(str(part), 'w', format='mp4') as output:
     output.options['movflags'] = 'faststart'
+    output.metadata['comment'] = comment
     stream = None
     begun, time = 0.0, -1
     for seconds, image in frames:
@@ -48,3 +52,12 @@ def write_mp4(
       output.mux(stream.encode(picture))
     if stream is not None:
       output.mux(stream.encode())
+
+
+def comment_of(path: pathlib.Path) -> str:
+  """Returns the comment of a video file; '' where it has none."""
+  try:
+    with open_file(path) as container:
+      return container.metadata.get('comment', '')
+  except (av.FFmpegError, OSError, UnicodeError):
+    return ''  # Reading it will tell what is wrong.

@@ -24,6 +24,11 @@ def user_path(name: str | os.PathLike[str]) -> pathlib.Path:
     # A name that is too long, or has a NUL in it.
     reason = getattr(e, 'strerror', None) or str(e)
     raise InputError(f'{str(name)[:100]}: {reason}; give a path.') from e
+  if '://' in str(name) and not is_there:
+    raise InputError(
+      f'{name}: is an address, and nothing is read from the network; download '
+      'it first.'
+    )
   if not is_there or not str(name):
     raise InputError(f'{str(name) or "(no name)"}: is not there.')
   return path
