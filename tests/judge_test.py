@@ -11,8 +11,11 @@ import pytest
 from aqa_jax import train
 from aqa_jax.data.dive_split import open_builder
 from aqa_jax.evaluation.conformal import ScoreIntervals
+from aqa_jax.judging import kinetics
 from aqa_jax.judging.clip import Clip
 from aqa_jax.judging.judge import Judge
+from aqa_jax.judging.judgement_page import judgement_page
+from aqa_jax.judging.judgement_table import csv_text
 from aqa_jax.judging.model_source import find_model
 from tfds_mtl_aqa.input_error import InputError
 
@@ -113,12 +116,50 @@ def test_a_score_that_no_such_dive_gets(judge):
   judgement = judge._judgement(clip, row, None)
   assert judgement.dive_number == '103B'
   assert judgement.difficulties == {'10m': 1.6, '3m': 1.6}
-  assert judgement.executions['10m'] == 37.5
+  # It can not have it, from whatever height.
+  assert judgement.executions == {}
+  words = 'difficulty 1.6, at most 48.0 points'
+  assert judgement.difficulty_words() == {'10m': words, '3m': words}
   assert '48.0 points at most' in judgement.warnings[0]
   row['score'] = np.float32(-2)
   assert judge._judgement(clip, row, None).score == 0
   row['score'] = np.float32(48)
   assert not judge._judgement(clip, row, None).warnings
+  # 105B: 2.3 from 10 m, 2.4 from 3 m.
+  row['score'] = np.float32(72)
+  row['classes']['somersaults'] = 5
+  judgement = judge._judgement(clip, row, None)
+  assert judgement.difficulties == {'10m': 2.3, '3m': 2.4}
+  assert judgement.executions == {'3m': pytest.approx(30)}
+  assert judgement.difficulty_words() == {
+    '10m': 'difficulty 2.3, at most 69.0 points',
+    '3m': 'difficulty 2.4, execution 30.0 of 30',
+  }
+  assert not judgement.warnings
+
+
+def test_of_what_is_no_dive_no_frame_is_judged(judge, monkeypatch):
+  monkeypatch.setattr(kinetics, 'is_installed', lambda: False)
+  (judgement,) = judge.dives(_video(), frames_per_second=5, with_pictures=True)
+  assert not judgement.is_dive and judgement.score is None
+  assert 'array: no dive\n' in str(judgement)
+  assert 'frames' not in str(judgement).replace('frames are', '')
+  found = judgement.to_dict()
+  assert found['frame_numbers'] == found['frame_seconds'] == []
+  assert judgement.pictures == ()
+  assert 'first_frame' not in csv_text([found])
+  page = judgement_page([judgement], judge.model)
+  assert 'no dive</small>' in page and '<img' not in page
+
+
+def test_frames_that_do_not_tell_their_rate(judge):
+  """What is taken for it is told."""
+  (judgement,) = judge([_video()], force=True)
+  assert 'its frames count as 5 a second' in judgement.warnings[0]
+  judgement = judge(_video(), force=True, frames_per_second=5)
+  assert 'No rate' not in ' '.join(judgement.warnings)
+  with pytest.raises(InputError, match='frames_per_second=True'):
+    judge(_video(), frames_per_second=True)
 
 
 def test_a_list_is_judged_as_its_videos_are(judge):

@@ -308,6 +308,7 @@ def test_a_video_of_several_dives(open_page, clips):
         dive | {'is_dive': False, 'score': None, 'score_interval': None,
                 'class_probabilities': {}, 'classes': {}, 'caption': None,
                 'importance': None, 'difficulties': {}, 'executions': {},
+                'frame_numbers': [], 'frame_seconds': [],
                 'dive_number': None, 'warnings': ['This is no dive.']},
       ]  # fmt: skip
     route.fulfill(response=response, json=job)
@@ -322,6 +323,7 @@ def test_a_video_of_several_dives(open_page, clips):
   entries.nth(1).locator('summary').click()
   expect(entries.nth(1)).to_contain_text('This is no dive.')
   expect(entries.nth(1).locator('.bars')).to_be_hidden()
+  expect(entries.nth(1).locator('.controls')).to_be_hidden()
   expect(entries.nth(1).get_by_role('button', name='Compare')).to_have_count(0)
   _check_widths(page)
   page.unroute_all()

@@ -146,24 +146,44 @@ class ClipReader:
     Raises:
       InputError: there is no such video; reading may raise more.
     """
-    rate = frames_per_second
-    if rate is None:
-      rate = self.model.frame_format.frames_per_second
-    if not isinstance(rate, numbers.Real) or not 0.1 <= rate <= 1e5:
-      raise InputError(f'frames_per_second={rate!r}: give 0.1 to 100000.')
-    if isinstance(item, np.ndarray):
-      return 'array', video.read_array(item, float(rate))
-    if not isinstance(item, (str, os.PathLike)):
+    warnings = [] if warnings is None else warnings
+    if not isinstance(item, (str, os.PathLike, np.ndarray)):
       raise TypeError(
         f'a {type(item).__name__} is no video; give a path, or a NumPy array '
         'uint8 [frames, height, width, 3]'
       )
+    if isinstance(item, np.ndarray):
+      rate = self._rate(frames_per_second, warnings)
+      return 'array', video.read_array(item, rate)
     path = user_path(item)
     # Of a name that is no UTF-8, what can be printed.
     name = os.fspath(path).encode('utf-8', 'backslashreplace').decode()
     if video.is_image_folder(path):
-      return name, video.read_folder(path, float(rate))
-    return name, video.read_file(path, warnings if warnings is not None else [])
+      rate = self._rate(frames_per_second, warnings)
+      return name, video.read_folder(path, rate)
+    self._rate(frames_per_second, [])
+    return name, video.read_file(path, warnings)
+
+  def _rate(self, given: float | None, warnings: list[str]) -> float:
+    """Returns the rate of frames that do not tell their own.
+
+    Raises:
+      InputError: the rate that is given can't be.
+    """
+    if given is None:
+      rate = self.model.frame_format.frames_per_second
+      warnings.append(
+        f'No rate was given: its frames count as {rate:g} a second, as in the '
+        'training.'
+      )
+      return rate
+    if (
+      isinstance(given, bool)
+      or not isinstance(given, numbers.Real)
+      or not 0.1 <= given <= 1e5
+    ):
+      raise InputError(f'frames_per_second={given!r}: give 0.1 to 100000.')
+    return float(given)
 
 
 def _seen_by_kinetics(clip: Clip, probability: float) -> Clip:

@@ -23,6 +23,8 @@ import re
 from collections.abc import Mapping
 
 HEIGHTS = ('10m', '3m')
+# Of a score / difficulty: three judges' awards of 10 count.
+MAX_EXECUTION = 30.0
 
 # Components are in tenths. Directions are as in a number: forward 1, backward
 # 2, reverse 3, inward 4; of armstand dives 61, 62, 63.

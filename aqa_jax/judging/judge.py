@@ -24,8 +24,6 @@ from aqa_jax.judging.prediction import predict
 from aqa_jax.predictions import Columns
 from tfds_mtl_aqa.input_error import InputError
 
-# Three judges' awards of 10 count.
-_MAX_EXECUTION = 30.0
 # Of the half-width of the interval: 98 % of the simulated dives that the small
 # model judges change by less where all frames are two earlier.
 _UNSTABLE = 0.85
@@ -224,7 +222,7 @@ class Judge:
       }
       difficulties = {h: value for h, value in found.items() if value}
     if score is not None and difficulties:
-      highest = _MAX_EXECUTION * max(difficulties.values())
+      highest = difficulty.MAX_EXECUTION * max(difficulties.values())
       if score > highest:
         warnings.append(
           f'Score and classes do not fit each other: a {number} gets '
@@ -247,7 +245,8 @@ class Judge:
   def _without_score(self, clip: Clip) -> Judgement:
     """Returns what is known of a clip before the network has seen it."""
     offsets = self.model.video_input.offsets()
-    offsets -= offsets[0]
+    # Of what is no dive the network sees nothing.
+    offsets = offsets - offsets[0] if clip.is_dive else offsets[:0]
     dive = clip.dive
     return Judgement(
       name=clip.name,

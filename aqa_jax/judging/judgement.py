@@ -9,6 +9,7 @@ import numpy as np
 
 from aqa_jax.evaluation.dive_words import class_words
 from aqa_jax.files import json_ready
+from aqa_jax.judging.difficulty import MAX_EXECUTION
 from aqa_jax.judging.model_card import SIMULATED
 
 _WIDTH = 80
@@ -33,7 +34,7 @@ class Judgement:
     difficulties: height ('10m', '3m') -> difficulty of that dive.
     caption: the commentary.
     frame_numbers: int [frames], numbers of the frames that the network saw,
-      from 1.
+      from 1; empty for what is no dive, and so the next.
     frame_seconds: float [frames], when they are shown, s from the start.
     importance: float [frames], points: what each of those frames adds to the
       score or takes from it; see `frame_importance`.
@@ -70,12 +71,37 @@ class Judgement:
 
   @property
   def executions(self) -> dict[str, float]:
-    """Score / difficulty by height, 0 to 30; empty without a difficulty."""
+    """Score / difficulty by height, 0 to 30.
+
+    A height from which the dive can not have that score has none.
+    """
     if self.score is None:
       return {}
     return {
-      height: self.score / value for height, value in self.difficulties.items()
+      height: self.score / value
+      for height, value in self.difficulties.items()
+      if self.score <= MAX_EXECUTION * value
     }
+
+  def difficulty_words(self) -> dict[str, str]:
+    """Returns height -> difficulty and execution, for people."""
+    words = {}
+    executions = self.executions
+    for height, value in self.difficulties.items():
+      words[height] = f'difficulty {value:.1f}'
+      if height in executions:
+        words[height] += f', execution {executions[height]:.1f} of 30'
+      elif self.score is not None:
+        words[height] += f', at most {MAX_EXECUTION * value:.1f} points'
+    return words
+
+  def frame_words(self) -> str:
+    """Returns which frames were judged, for people."""
+    if not len(self.frame_numbers):
+      return 'no dive'
+    first, last = self.frame_numbers[0], self.frame_numbers[-1]
+    begin, end = self.frame_seconds[0], self.frame_seconds[-1]
+    return f'frames {first} to {last}, {begin:.2f} to {end:.2f} s'
 
   def to_dict(self) -> dict[str, Any]:
     """Returns all of it as JSON can hold it; a note is first, if there is one.
@@ -96,11 +122,7 @@ class Judgement:
     lines = []
     if self.is_of_simulated_dives:
       lines += textwrap.wrap(SIMULATED, _WIDTH)
-    first, last = self.frame_numbers[0], self.frame_numbers[-1]
-    lines += [
-      f'{self.name}: frames {first} to {last}, '
-      f'{self.frame_seconds[0]:.2f} to {self.frame_seconds[-1]:.2f} s'
-    ]
+    lines.append(f'{self.name}: {self.frame_words()}')
     if self.take_off_seconds is not None and self.entry_seconds is not None:
       lines.append(
         f'  found    take-off at {self.take_off_seconds:.2f} s, entry at '
@@ -123,11 +145,10 @@ class Judgement:
       )
     if self.dive_number is not None:
       lines.append(f'  number   {self.dive_number}')
-      for height, value in self.difficulties.items():
-        line = f'           from {height}: difficulty {value:.1f}'
-        if height in self.executions:
-          line += f', execution {self.executions[height]:.1f} of 30'
-        lines.append(line)
+      lines += [
+        f'           from {height}: {words}'
+        for height, words in self.difficulty_words().items()
+      ]
     if self.caption is not None:
       lines += textwrap.wrap(
         f'"{self.caption}"',

@@ -39,14 +39,10 @@ def judgement_page(judgements: Sequence[Judgement], model: Model) -> str:
 
 def _shown(judgement: Judgement) -> dict[str, Any]:
   """Returns what the template shows of a judgement."""
-  seconds = judgement.frame_seconds
   shown: dict[str, Any] = {
     'name': pathlib.PurePath(judgement.name).name,
     'path': judgement.name,
-    'frames': (
-      f'frames {judgement.frame_numbers[0]} to {judgement.frame_numbers[-1]}, '
-      f'{seconds[0]:.2f} to {seconds[-1]:.2f} s'
-    ),
+    'frames': judgement.frame_words(),
     'take_off': clock(judgement.take_off_seconds),
     'entry': clock(judgement.entry_seconds),
     'score': None,
@@ -60,10 +56,7 @@ def _shown(judgement: Judgement) -> dict[str, Any]:
     ],
     'words': class_words(judgement.classes) if judgement.classes else '',
     'dive_number': judgement.dive_number,
-    'heights': [
-      (height, f'{value:.1f}', number(judgement.executions.get(height), 1))
-      for height, value in judgement.difficulties.items()
-    ],
+    'heights': judgement.difficulty_words(),
     'caption': judgement.caption,
     'warnings': judgement.warnings,
     'segments': [],

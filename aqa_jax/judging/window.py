@@ -113,11 +113,11 @@ def read_window(
   last = buffer.last
   if window.end_frame is not None and last.number < window.end_frame:
     raise InputError(
-      f'{name}: has {last.number} frames; give an end_frame up to that.'
+      f'{name}: has {last.number} frames; give an end up to that.'
     )
   slack = max(buffer.interval, 1 / rate) + _ROUNDING
   if not is_whole and (window.end_seconds or 0) > last.seconds + slack:
     raise InputError(
-      f'{name}: ends at {last.seconds:.2f} s; give end_seconds up to that.'
+      f'{name}: ends at {last.seconds:.2f} s; give an end up to that.'
     )
   return buffer.clip(name, warnings)

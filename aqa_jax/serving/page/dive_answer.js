@@ -34,12 +34,13 @@ export function measures(dive) {
   if (dive.dive_number) found.set('dive number', dive.dive_number);
   for (const [height, difficulty] of Object.entries(dive.difficulties)) {
     const execution = dive.executions[height];
-    found.set(
-      `from ${height}`,
-      `difficulty ${difficulty.toFixed(1)}`
-        + (execution === undefined ? ''
-          : `, execution ${execution.toFixed(1)} of 30`),
-    );
+    let text = `difficulty ${difficulty.toFixed(1)}`;
+    if (execution !== undefined) {
+      text += `, execution ${execution.toFixed(1)} of 30`;
+    } else if (dive.score !== null) {
+      text += `, at most ${(30 * difficulty).toFixed(1)} points`;
+    }
+    found.set(`from ${height}`, text);
   }
   for (const [name, field] of [
     ['take-off', 'take_off_seconds'], ['entry', 'entry_seconds'],

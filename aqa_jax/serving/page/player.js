@@ -34,6 +34,9 @@ export class Player {
     this._bars = [];
     this._drawBars(dive);
     this._wire();
+    // Of what is no dive no frame was judged.
+    const isJudged = this.seconds.length > 0;
+    this.element.querySelector('.controls').hidden = !isJudged;
     if (video) this._load(video);
     else this._lack(missing);
   }
