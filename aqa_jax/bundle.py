@@ -8,14 +8,14 @@ see `judging.finder_model`.
 """
 
 import math
+import os
 import pathlib
 from collections.abc import Sequence
 
 from aqa_jax import small_command
 from aqa_jax.judging.model_files import (
-  DESCRIPTION,
+  CARD,
   FILES,
-  FINDER,
   FINDER_FILES,
 )
 from tfds_mtl_aqa.input_error import InputError
@@ -34,12 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
   )
   parser.add_argument(
     '--workdir',
-    type=pathlib.Path,
+    type=small_command.path,
     required=True,
     help='of a training; or a folder of official files or of a model',
   )
   parser.add_argument(
-    '--out', type=pathlib.Path, required=True, help='folder of the model'
+    '--out', type=small_command.path, required=True, help='folder of the model'
   )
   parser.add_argument(
     '--dtype',
@@ -48,13 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     help='of the weights in the file; float16 takes half the room',
   )
   chosen = parser.parse_args(arguments)
-  _check_out(chosen.out)
+  _check_out(chosen.out, FILES, FINDER_FILES)
   # JAX takes seconds to import: errors in the arguments come before.
   from aqa_jax.judging.finder_model import find_finder, is_finder, write_finder
 
   if is_finder(chosen.workdir):
+    _check_out(chosen.out, FINDER_FILES)
     write_finder(find_finder(chosen.workdir), chosen.out, chosen.dtype)
   else:
+    _check_out(chosen.out, FILES)
     _write_model(chosen.workdir, chosen.out, chosen.dtype)
   size = sum(file.stat().st_size for file in chosen.out.iterdir())
   print(f'Written: {chosen.out}, {size / 1e6:.2f} MB.')
@@ -83,18 +85,28 @@ def _write_model(workdir: pathlib.Path, out: pathlib.Path, dtype: str) -> None:
     )
 
 
-def _check_out(out: pathlib.Path) -> None:
-  """Raises InputError where a folder holds what is not a model's."""
+def _check_out(out: pathlib.Path, *kinds: Sequence[str]) -> None:
+  """Raises InputError where a folder holds what is to be kept.
+
+  Args:
+    out: folder, which need not be there.
+    kinds: names of the files of each kind of folder that it may be.
+  """
   if not out.exists():
     return
   if not out.is_dir():
     raise InputError(f'--out={out}: is no folder; give another name.')
-  names = {file.name for file in out.iterdir()}
-  others = min((names - set(FILES), names - set(FINDER_FILES)), key=len)
-  if others or (names and not names & {DESCRIPTION, FINDER}):
+  try:
+    names = set(os.listdir(out))
+  except OSError as e:
+    raise InputError(f'--out={out}: {e.strerror}; give another folder.') from e
+  others = min((names - set(kind) for kind in kinds), key=len)
+  if names == {CARD}:  # As many other folders hold.
+    others = names
+  if others:
     raise InputError(
       f'--out={out}: holds other files ({", ".join(sorted(others)[:3])}); give '
-      'a new folder, or that of a model.'
+      'a new folder, or one of the same kind.'
     )
 
 

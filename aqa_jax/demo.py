@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
   )
   parser.add_argument(
     '--out',
-    type=pathlib.Path,
+    type=small_command.path,
     default=pathlib.Path('workdir/demo'),
     help='folder for the videos and the pages; default: workdir/demo',
   )

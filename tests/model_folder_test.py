@@ -12,7 +12,7 @@ import yaml
 import aqa_jax
 from aqa_jax import bundle
 from aqa_jax.evaluation.conformal import read_intervals
-from aqa_jax.judging import model_folder, weights_file
+from aqa_jax.judging import finder_model, model_folder, weights_file
 from aqa_jax.judging.model_source import find_model
 from tfds_mtl_aqa.input_error import InputError
 
@@ -143,6 +143,27 @@ def test_a_folder_for_the_model_that_holds_others(model_dir, tmp_path):
   # A model may be written anew.
   model_folder.write_model(find_model(model_dir), tmp_path / 'model')
   bundle.main([f'--workdir={model_dir}', f'--out={tmp_path}/model'])
+  # After one that was killed, too.
+  (tmp_path / 'model/model.json').unlink()
+  bundle.main([f'--workdir={model_dir}', f'--out={tmp_path}/model'])
+
+
+def test_a_finder_is_no_model(model_dir, tmp_path, monkeypatch):
+  monkeypatch.setenv('HOME', str(tmp_path))
+  bundle.main([f'--workdir={finder_model.INSIDE}', '--out=~/finder'])
+  finder = tmp_path / 'finder'
+  with pytest.raises(InputError, match='is a finder'):
+    find_model(finder)
+  with pytest.raises(InputError, match='is a model'):
+    finder_model.find_finder(model_dir)
+  # One folder never holds both.
+  for workdir, out in ((model_dir, finder), (finder, model_dir)):
+    before = sorted(out.iterdir())
+    with pytest.raises(InputError, match='of the same kind'):
+      bundle.main([f'--workdir={workdir}', f'--out={out}'])
+    assert sorted(out.iterdir()) == before
+  with pytest.raises(InputError, match='--workdir: give a name'):
+    bundle.main(['--workdir=', f'--out={tmp_path}/new'])
 
 
 _DAMAGES = {

@@ -20,7 +20,12 @@ import yaml
 from aqa_jax.data.schema import Schema
 from aqa_jax.files import json_ready
 from aqa_jax.judging import network_folder, weights_file
-from aqa_jax.judging.model_files import CARD, FINDER, FINDER_WEIGHTS
+from aqa_jax.judging.model_files import (
+  CARD,
+  DESCRIPTION,
+  FINDER,
+  FINDER_WEIGHTS,
+)
 from aqa_jax.judging.user_path import user_path
 from aqa_jax.systems.chosen_system import chosen_system
 from aqa_jax.train_state import Variables
@@ -109,6 +114,11 @@ def find_finder(source: str | os.PathLike[str] | None = None) -> FinderModel:
     return _from_workdir(folder)
   if (folder / FINDER).exists():
     return read_finder(folder)
+  if (folder / DESCRIPTION).exists():
+    raise InputError(
+      f'{folder}: is a model, which finds no dives; give it as the model, and '
+      'another folder as the finder.'
+    )
   raise InputError(
     f'{folder}: holds no finder; give a folder that aqa_jax.bundle has written '
     'of a training with configs/find_dives.py, or the workdir of one.'

@@ -17,6 +17,7 @@ from aqa_jax.data.schema import schema_of
 from aqa_jax.data.vocabulary import EOS, SOS
 from aqa_jax.evaluation.conformal import read_intervals
 from aqa_jax.judging.model import FrameFormat, Model
+from aqa_jax.judging.model_files import FINDER
 from aqa_jax.judging.model_folder import is_model_folder, read_model
 from aqa_jax.judging.user_path import user_path
 from aqa_jax.systems.chosen_system import chosen_system
@@ -53,6 +54,11 @@ def find_model(source: str | os.PathLike[str] | None = None) -> Model:
     return _from_workdir(folder)
   if is_model_folder(folder):
     return read_model(folder)
+  if (folder / FINDER).exists():
+    raise InputError(
+      f'{folder}: is a finder, which judges nothing; give it as the finder, '
+      'and another folder as the model.'
+    )
   if any(folder.glob('*.pth')):
     return _from_official_files(folder)
   raise InputError(

@@ -27,10 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
   )
   commands = parser.add_subparsers(dest='command', required=True)
   show = commands.add_parser('show', help='list what a PyTorch file holds')
-  show.add_argument('file', type=pathlib.Path)
+  show.add_argument('file', type=small_command.path)
   give = commands.add_parser('export', help='write official PyTorch files')
-  give.add_argument('--workdir', type=pathlib.Path, required=True)
-  give.add_argument('--to', type=pathlib.Path, required=True)
+  give.add_argument('--workdir', type=small_command.path, required=True)
+  give.add_argument('--to', type=small_command.path, required=True)
   chosen = parser.parse_args(arguments)
   if chosen.command == 'show':
     print('\n'.join(_described(chosen.file)))
