@@ -153,6 +153,9 @@ _FILE = b'Content-Disposition: form-data; name="f"; filename="a.mp4"\r\n\r\nabc'
     (_multipart(b'Content-Disposition: form-data; name="f"\r\n\r\n'
                 + b'a' * 99_000), (400, 'bad_request')),
     (_multipart(b'a' * 9_000), (400, 'bad_request')),
+    # An option that is not in the address would not count.
+    (_multipart(_FILE, b'Content-Disposition: form-data; name="end"\r\n\r\n2s'),
+     (400, 'bad_option')),
   ],
 )  # fmt: skip
 def test_bodies_that_are_wrong(server, request_, problem):

@@ -30,6 +30,7 @@ _REPORT_POLICY = (
   "frame-ancestors 'none'"
 )
 _POLL_S = 0.05
+_HTTP_CODES = {404: 'not_found', 405: 'wrong_method'}
 
 
 def create_app(
@@ -237,8 +238,9 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
   assert isinstance(error, HTTPException)
   await drain(request)
+  code = _HTTP_CODES.get(error.status_code, 'bad_request')
   problem = Problem(
-    error.status_code, 'bad_request', f'{error.detail}: see docs/serve.md.'
+    error.status_code, code, f'{error.detail}: see docs/serve.md.'
   )
   response = problem.response()
   response.headers.update(error.headers or {})

@@ -190,6 +190,8 @@ class _Multipart:
     self._found: list[bytes] = []
     self._header, self._value = b'', b''
     self._is_file = self._has_file = self._is_over = False
+    # Names of fields that are no file.
+    self._others: list[str] = []
     self._around = 0
     try:
       self._parser = MultipartParser(
@@ -229,6 +231,14 @@ class _Multipart:
       raise _broken('ends too early')
     if not self._has_file:
       raise _broken('holds no file')
+    if self._others:
+      # Nobody is to think that it counts.
+      raise Problem(
+        400,
+        'bad_option',
+        f'{self._others[0][:100]}: give options in the address, as in '
+        '/api/judge?end=2.4s.',
+      )
 
   def _begin(self) -> None:
     self._is_file = False
@@ -248,6 +258,8 @@ class _Multipart:
           raise _broken('holds several files')
         self._is_file = self._has_file = True
         self.name = options[b'filename'].decode('utf-8', 'replace')
+      elif name := options.get(b'name', b'').decode('utf-8', 'replace'):
+        self._others.append(name)
     self._header, self._value = b'', b''
 
   def _on_data(self, data: bytes, start: int, end: int) -> None:
