@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 # Executions are sums of half points, and many are equal. Rounding to so many
 # decimals makes them equal again, which float32 scores do not.
@@ -195,6 +194,9 @@ def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
   Returns:
     float [...], -1 to 1; NaN where one side is constant.
   """
+  # Half a second, for which who only judges videos need not wait.
+  from scipy import stats
+
   ranks = [stats.rankdata(side, axis=-1) for side in (first, second)]
   first, second = (r - r.mean(axis=-1, keepdims=True) for r in ranks)
   products = (first * second).sum(axis=-1)
@@ -207,4 +209,6 @@ def _kendall_tau(first: np.ndarray, second: np.ndarray) -> float:
   """Returns Kendall's tau-b, NaN where one side is constant."""
   if not np.ptp(first) or not np.ptp(second):
     return float('nan')
+  from scipy import stats
+
   return float(stats.kendalltau(first, second).statistic)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from scipy import ndimage
 
 from tfds_mtl_aqa.simulated_dives.events import Event
 
@@ -63,6 +62,9 @@ class Camera:
       height: of a frame, pixels.
       frames_per_second: rate of the n frames.
     """
+    # A quarter of a second, for which who does not render need not wait.
+    from scipy import ndimage
+
     scale = min(width, height) / event.view_height
     sigma = _PAN_SECONDS * frames_per_second
     lowest = _WATER_LINE * event.view_height
