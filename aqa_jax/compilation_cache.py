@@ -33,11 +33,11 @@ def use_for_user() -> None:
   """
   if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
     return
-  home = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
-  folder = _cache_folder(pathlib.Path(home) / 'aqa_jax')
   try:
+    home = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
+    folder = _cache_folder(pathlib.Path(home) / 'aqa_jax')
     folder.mkdir(parents=True, exist_ok=True)
-  except OSError:
+  except (OSError, RuntimeError):  # A user of a container may have no home.
     return
   jax.config.update('jax_compilation_cache_dir', str(folder))
   # A second at least is the default: many short ones are long, too.

@@ -107,6 +107,9 @@ def test_a_config_of_the_users_own_comes_first(tmp_path):
     (['-m', 'aqa_jax.main', '--config=c3davg'], 2),
     (['-m', 'aqa_jax.export', '--help'], 0),
     (['-m', 'aqa_jax.export', '--format=onnx', '--out=/no/such.onnx'], 2),
+    (['-m', 'aqa_jax.bundle', '--workdir=x', '--out='], 2),
+    (['-m', 'aqa_jax.judge', '--help'], 0),
+    (['-m', 'aqa_jax.judge', 'a.mp4', '--annotated=/no/such.mp4'], 2),
     (['-m', 'aqa_jax.paper', '--help'], 0),
     (['-m', 'aqa_jax.paper', '--table=4', '--seed=5', '--workdir=x'], 2),
     (['-m', 'aqa_jax.serve', '--help'], 0),
@@ -129,6 +132,16 @@ def test_nothing_heavy_is_imported_to_say_no(tmp_path, command, code):
   }
   assert imported & {'aqa_jax', 'tfds_mtl_aqa'}
   assert not imported & set(_HEAVY)
+
+
+def test_who_judges_does_not_wait_for_scipy(tmp_path):
+  """Half a second, and 500 files."""
+  code = (
+    'import sys, aqa_jax; aqa_jax.load(); assert "jax" in sys.modules; '
+    'assert "scipy" not in sys.modules'
+  )
+  done = _run(tmp_path, ROOT, '-c', code)
+  assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

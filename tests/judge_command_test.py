@@ -7,11 +7,13 @@ import pathlib
 import shutil
 
 import av
+import jax
 import numpy as np
 import pytest
 from html_page import Page, check_self_contained
 from video_test import write_video
 
+from aqa_jax import compilation_cache
 from aqa_jax import judge as judge_command
 from aqa_jax.judging import judgement_page
 from aqa_jax.judging.annotated_files import AnnotatedFiles
@@ -261,3 +263,20 @@ def test_one_that_is_missing_among_others(model_dir, tmp_path, capsys):
   names = [j['name'] for j in json.loads((tmp_path / 'out.json').read_text())]
   names = [pathlib.PurePath(name).name for name in names]
   assert names == ['a.mp4', r'b\udcff.mp4']
+
+
+def test_who_has_no_home_needs_none(monkeypatch):
+  """As in a container, with a number for a user."""
+  monkeypatch.delenv('XDG_CACHE_HOME', raising=False)
+
+  def home():
+    raise RuntimeError('Could not determine home directory.')
+
+  monkeypatch.setattr(pathlib.Path, 'home', home)
+  before = jax.config.jax_compilation_cache_dir
+  jax.config.update('jax_compilation_cache_dir', None)
+  try:
+    compilation_cache.use_for_user()
+    assert jax.config.jax_compilation_cache_dir is None
+  finally:
+    jax.config.update('jax_compilation_cache_dir', before)

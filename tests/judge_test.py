@@ -150,6 +150,7 @@ def test_of_what_is_no_dive_no_frame_is_judged(judge, monkeypatch):
   assert 'first_frame' not in csv_text([found])
   page = judgement_page([judgement], judge.model)
   assert 'no dive</small>' in page and '<img' not in page
+  assert '<title>0 dives judged' in page
 
 
 def test_frames_that_do_not_tell_their_rate(judge):

@@ -28,6 +28,7 @@ def judgement_page(judgements: Sequence[Judgement], model: Model) -> str:
   return page.render(
     'judgements.html',
     judgements=[_shown(judgement) for judgement in judgements],
+    num_dives=sum(judgement.is_dive for judgement in judgements),
     caution=SIMULATED if model.is_of_simulated_dives else '',
     facts={
       'network': model.config.network,
