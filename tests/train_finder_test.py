@@ -179,6 +179,9 @@ def test_it_is_trained_and_written(data_dir, tmp_path, capsys):
   )
   theirs = jax.nn.sigmoid(outputs['phases'][0])[:50]
   np.testing.assert_allclose(ours, theirs, atol=1e-4)
+  (workdir / 'finder.json').unlink()
+  with pytest.raises(InputError, match='give the training command again'):
+    finder_model.find_finder(workdir)
   # A second start has nothing to do but to evaluate again.
   assert train_finder.train_and_evaluate(_config(data_dir), workdir) == figures
 
@@ -232,7 +235,7 @@ def test_the_choice_tells_apart_what_finds_all():
 def test_what_is_no_finder(tmp_path, model_dir):
   with pytest.raises(InputError, match='holds no finder'):
     finder_model.find_finder(tmp_path)
-  with pytest.raises(InputError, match='holds no finder'):
+  with pytest.raises(InputError, match='is a model'):
     finder_model.find_finder(model_dir)
   path = tmp_path / 'finder.json'
   for text, message in (

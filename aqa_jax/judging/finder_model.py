@@ -131,8 +131,13 @@ def _from_workdir(workdir: pathlib.Path) -> FinderModel:
     raise InputError(
       f'{workdir}: is no training with configs/find_dives.py; give one.'
     )
-  found = network_folder.read_json(workdir / FINDER)
   variables, step = read_best(workdir)
+  if not (workdir / FINDER).exists():
+    raise InputError(
+      f'{workdir}: has no {FINDER}, which its training writes at the end; give '
+      'the training command again.'
+    )
+  found = network_folder.read_json(workdir / FINDER)
   if found.get('step') != step:
     raise InputError(
       f'{workdir / FINDER}: is not of the best checkpoint; give the training '
