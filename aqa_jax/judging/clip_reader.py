@@ -208,7 +208,8 @@ def _without_dive(clip: Clip, search: DiveSearch, force: bool) -> Clip:
   warning += (
     'It is judged all the same: its last frames.'
     if force
-    else 'So it has no score, unless you force it or give the end of the dive.'
+    else 'So it has no score, unless you force it, give the end of the dive, '
+    'or the speed of slow motion.'
   )
   return dataclasses.replace(
     clip,

@@ -62,7 +62,10 @@ def _videos_of(path: pathlib.Path) -> list[pathlib.Path]:
     return [path]
   found = video.videos_in(path)
   if not found:
-    raise InputError(f'{path}: holds neither videos nor images.')
+    raise InputError(
+      f'{path}: holds neither videos nor images; give a folder that does, such '
+      'as one in it.'
+    )
   return found
 
 
