@@ -40,6 +40,8 @@ def test_a_new_workdir_has_no_checkpoint(tmp_path):
     with pytest.raises(InputError, match='holds no checkpoint; train first'):
       restore(_state(0))
   checkpoints.close()
+  with pytest.raises(InputError, match='let the training go on'):
+    read_best(tmp_path)
 
 
 def test_what_is_saved_comes_back_after_a_restart(tmp_path):

@@ -328,7 +328,8 @@ def read_best(workdir: pathlib.Path) -> tuple[dict[str, Variables], int]:
   steps = ocp.utils.checkpoint_steps(workdir / 'best')
   if not steps:
     raise InputError(
-      f'{workdir}: holds no best checkpoint; give the workdir of a training.'
+      f'{workdir}: holds no best checkpoint, which comes with the first '
+      'validation; let the training go on, or give the workdir of another.'
     )
   step = max(steps)
   folder = workdir / 'best' / str(step)
