@@ -65,6 +65,8 @@ _WHOLE_CONFIGS = {
   'action_classifier': 'pretrain_ucf101',
   'dive_finder': 'find_dives',
 }
+# Source of features -> the config that has all fields of a regression on them.
+_WHOLE_REGRESSIONS = {'file': 's3d', 'network': 'c3d_svr'}
 
 
 def _check_fields(config: object, path: str) -> None:
@@ -78,7 +80,11 @@ def _check_fields(config: object, path: str) -> None:
       f'{path}: get_config() returns a {type(config).__name__}; it has to be '
       'an ml_collections.ConfigDict: begin with one of configs/.'
     )
-  name = _WHOLE_CONFIGS.get(config.get('network'), 'c3davg')
+  if 'regressor' in config:
+    source = config.get('features', {}).get('source')
+    name = _WHOLE_REGRESSIONS.get(source, 's3d')
+  else:
+    name = _WHOLE_CONFIGS.get(config.get('network'), 'c3davg')
   whole = runpy.run_path(str(find_config(name)))['get_config']()
   missing = [
     field

@@ -19,7 +19,7 @@ from aqa_jax.data.schema import schema_of
 from aqa_jax.evaluation import predict
 from aqa_jax.evaluation.conformal import ScoreIntervals, read_intervals
 from aqa_jax.evaluation.evaluator import chosen_evaluators, evaluator_classes
-from aqa_jax.features.feature_source import FeatureSource, chosen_source
+from aqa_jax.features.feature_source import FeatureSource, source_class
 from aqa_jax.predictions import Predictions
 from aqa_jax.regression import fit
 from aqa_jax.regression.regressor import read_regressor
@@ -67,7 +67,7 @@ def set_up(
   """
   fit.check(config.regressor)
   evaluator_classes(config)
-  source = chosen_source(config)
+  source = source_class(config)
   builder = dive_split.open_builder(
     config.dataset.name, config.dataset.data_dir, source.needs_video
   )
@@ -78,7 +78,14 @@ def set_up(
     name: dive_selection.select(builder, name) for name in config.test_splits
   }
   check_workdir(workdir, config.to_dict())
-  return Regression(config, workdir, source, train, tests, builder.info)
+  return Regression(
+    config,
+    workdir,
+    source(config.features, workdir, builder.info.full_name),
+    train,
+    tests,
+    builder.info,
+  )
 
 
 def train_and_evaluate(

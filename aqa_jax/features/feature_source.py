@@ -1,6 +1,7 @@
 """Where the features of dives come from."""
 
 import abc
+import pathlib
 from collections.abc import Mapping
 
 import ml_collections
@@ -12,7 +13,7 @@ from tfds_mtl_aqa.input_error import InputError
 
 _BUILT_IN = {
   'file': 'aqa_jax.features.feature_file:FeatureFile',
-  'poses': 'aqa_jax.features.pose_features:PoseFeatures',
+  'network': 'aqa_jax.features.network_features:NetworkFeatures',
 }
 
 
@@ -22,13 +23,22 @@ class FeatureSource(abc.ABC):
   # Whether it reads the dataset's videos.
   needs_video = False
 
-  def __init__(self, config: ml_collections.ConfigDict):
-    """Keeps the config.
+  def __init__(
+    self,
+    config: ml_collections.ConfigDict,
+    workdir: pathlib.Path,
+    dataset: str,
+  ):
+    """Keeps what it may need.
 
     Args:
       config: `features` of a config such as `configs/s3d.py`.
+      workdir: folder of the run.
+      dataset: name, config and version of the dataset.
     """
     self.config = config
+    self.workdir = workdir
+    self.dataset = dataset
 
   @abc.abstractmethod
   def features(self, split: str, dives: DiveSplit) -> np.ndarray:
@@ -47,8 +57,8 @@ class FeatureSource(abc.ABC):
     return {'features': str(self.config.source)}
 
 
-def chosen_source(config: ml_collections.ConfigDict) -> FeatureSource:
-  """Returns the source that `config.features.source` names.
+def source_class(config: ml_collections.ConfigDict) -> type[FeatureSource]:
+  """Returns the class that `config.features.source` names.
 
   Args:
     config: a config such as `configs/s3d.py`.
@@ -68,4 +78,4 @@ def chosen_source(config: ml_collections.ConfigDict) -> FeatureSource:
       f'{field}: is no subclass of '
       'aqa_jax.features.feature_source.FeatureSource.'
     )
-  return source(config.features)
+  return source

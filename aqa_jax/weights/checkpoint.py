@@ -21,16 +21,22 @@ from tfds_mtl_aqa.input_error import InputError
 _UNFINISHED = '.orbax-checkpoint-tmp'
 
 
-class _WithoutTracebacks(logging.Filter):
-  """Drops Orbax's own traceback of each thread: the error is raised."""
+class _OfUse(logging.Filter):
+  """Drops what Orbax logs and no user can do anything about.
+
+  That is its own traceback of each thread, since the error is raised; and that
+  a part of a checkpoint has no metadata of its own, which is no fault.
+  """
 
   def filter(self, record: logging.LogRecord) -> bool:
     """Returns whether a record is to be written."""
-    is_of_orbax = 'orbax' in pathlib.PurePath(record.pathname).parts
-    return not (is_of_orbax and record.exc_info)
+    if 'orbax' not in pathlib.PurePath(record.pathname).parts:
+      return True
+    is_of_metadata = record.getMessage().startswith('Metadata file does not')
+    return not (record.exc_info or is_of_metadata)
 
 
-_FILTER = _WithoutTracebacks()
+_FILTER = _OfUse()
 
 
 class Checkpoints:
@@ -49,7 +55,6 @@ class Checkpoints:
       workdir: folder of the run.
       origin: stored with every checkpoint; see `provenance.describe`.
     """
-    absl_logging.get_absl_logger().addFilter(_FILTER)
     self._origin = dict(origin or {})
     self._latest = _manager(workdir / 'checkpoints', max_to_keep=2)
     self._best = _manager(workdir / 'best', max_to_keep=1)
@@ -242,6 +247,7 @@ def _tells_full_disk(
 
 
 def _manager(folder: pathlib.Path, max_to_keep: int) -> ocp.CheckpointManager:
+  absl_logging.get_absl_logger().addFilter(_FILTER)
   return ocp.CheckpointManager(
     folder.absolute(),
     options=ocp.CheckpointManagerOptions(

