@@ -10,8 +10,8 @@ import pytest
 from aqa_jax.judging.model import FrameFormat
 from aqa_jax.judging.video import VideoFrame
 from aqa_jax.judging.window import Window, read_window
+from tfds_mtl_aqa.clips.clip import encode
 from tfds_mtl_aqa.input_error import InputError
-from tfds_mtl_aqa.mtl_aqa.clip import encode
 
 _FORMAT = FrameFormat(frames_per_second=25.0, width=32, height=24)
 

@@ -7,7 +7,7 @@ import fake_mtl_aqa
 import pytest
 
 from aqa_jax.judging.difficulty import difficulty
-from tfds_mtl_aqa.mtl_aqa import restricted_pickle
+from tfds_mtl_aqa import restricted_pickle
 from tfds_mtl_aqa.simulated_dives.dive_numbers import MTL_AQA_DIVES
 
 # Of World Championships, World Cup, European Championships and Olympic Games of

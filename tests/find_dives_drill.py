@@ -19,7 +19,7 @@ from scipy import stats
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from mtl_aqa_frame_numbers_test import _turn  # noqa: E402
+from frame_numbers_test import _turn  # noqa: E402
 
 import aqa_jax  # noqa: E402
 from aqa_jax.evaluation.found_dives import FoundDive, match  # noqa: E402

@@ -9,8 +9,8 @@ from aqa_jax.trunks.i3d import I3D
 from aqa_jax.trunks.i3d_logits import I3DLogits
 from aqa_jax.weights import i3d_weights
 from aqa_jax.weights.torch_file import write_torch_file
+from tfds_mtl_aqa import restricted_pickle
 from tfds_mtl_aqa.input_error import InputError
-from tfds_mtl_aqa.mtl_aqa import restricted_pickle
 
 # Frames, height, width: the smallest with logits, and odd.
 _VIDEO = (1, 9, 33, 47, 3)

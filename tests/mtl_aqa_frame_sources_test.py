@@ -8,15 +8,21 @@ import numpy as np
 import pytest
 
 from tfds_mtl_aqa import input_error
-from tfds_mtl_aqa.mtl_aqa import clip, frame_sources
+from tfds_mtl_aqa.clips import clip, frame_sources
+from tfds_mtl_aqa.mtl_aqa.frame_layouts import sought_dive
 
 EVENT = list(range(1, fake_mtl_aqa.EVENT_FRAMES + 1))
 # What is stored of a dive that ends at frame 150: 103 frames and 3 each side.
 AT_150 = list(range(45, 154))
 
 
+def _sought(key=(3, 2), end_frame=150):
+  return sought_dive(key, end_frame - 90, end_frame)
+
+
 def _stored(folder, key=(3, 2), end_frame=150):
-  found = frame_sources.FrameSources(folder).find(key, end_frame)
+  sought = _sought(key, end_frame)
+  found = frame_sources.FrameSources(folder).find(sought)
   assert isinstance(found, clip.Clip), found
   encoder = clip.ClipEncoder({'a': found}, (171, 128))
   padding, jpegs = clip.split_record(encoder('a'))
@@ -130,7 +136,7 @@ def test_the_remedy_for_a_variable_rate_works(tmp_path, name):
   times = [k + k // 5 for k in range(202)]
   fake_mtl_aqa.write_video(tmp_path / name, EVENT, times=times)
   with pytest.raises(input_error.InputError) as caught:
-    frame_sources.FrameSources(tmp_path).find((3, 2), 150)
+    frame_sources.FrameSources(tmp_path).find(_sought())
   folder = re.search('mkdir -p ([^ ]+) ', str(caught.value))[1]
   assert f'ffmpeg -i {tmp_path / name} ' in str(caught.value)
   fake_mtl_aqa.write_frames(pathlib.Path(folder), EVENT, '%06d.jpg')
@@ -140,7 +146,7 @@ def test_the_remedy_for_a_variable_rate_works(tmp_path, name):
 def test_the_remedy_for_a_damaged_dive_is_looked_at(tmp_path):
   path = tmp_path / '03_02.mp4'
   fake_mtl_aqa.write_video(path, EVENT[:103])
-  video = frame_sources.FrameSources(tmp_path).find((3, 2), 150).frames.video
+  video = frame_sources.FrameSources(tmp_path).find(_sought()).frames.video
   fake_mtl_aqa.write_frames(pathlib.Path(video.folder), [7] * 109, '%d.jpg')
   assert _stored(tmp_path) == ((0, 0), [7] * 109)
 
@@ -149,9 +155,9 @@ def test_the_remedy_for_a_damaged_dive_is_looked_at(tmp_path):
 def test_a_pipe_is_no_video(tmp_path, name):
   os.mkfifo(tmp_path / name)
   with pytest.raises(input_error.InputError, match=f'{name}: is a pipe'):
-    frame_sources.FrameSources(tmp_path).find((3, 2), 150)
+    frame_sources.FrameSources(tmp_path).find(_sought())
   sources = frame_sources.FrameSources(tmp_path, allow_unreadable=True)
-  assert f'{name}: is a pipe' in sources.find((3, 2), 150)
+  assert f'{name}: is a pipe' in sources.find(_sought())
 
 
 def test_a_pipe_is_no_frame(tmp_path):
@@ -165,10 +171,12 @@ def test_a_pipe_is_no_frame(tmp_path):
 def test_a_dive_that_an_unreadable_event_lacks(tmp_path):
   (tmp_path / '03.mp4').write_bytes(b'')
   sources = frame_sources.FrameSources(tmp_path, allow_unreadable=True)
-  assert '03.mp4: cannot be read as a video' in sources.find((3, 2), 150)
+  assert '03.mp4: cannot be read as a video' in sources.find(_sought())
   fake_mtl_aqa.write_frames(tmp_path / '03_02', [7] * 109, '%d.jpg')
-  assert isinstance(sources.find((3, 2), 150), str)  # Read once.
-  found = frame_sources.FrameSources(tmp_path, True).find((3, 2), 150)
+  assert isinstance(sources.find(_sought()), str)  # Read once.
+  found = frame_sources.FrameSources(tmp_path, allow_unreadable=True).find(
+    _sought()
+  )
   assert isinstance(found, clip.Clip)
 
 
@@ -186,7 +194,7 @@ def test_aqa7_frames_go_to_the_right_dive(tmp_path):
   folder = tmp_path / 'diving-out' / '009'
   fake_mtl_aqa.write_frames(folder, list(range(1, 104)), 'img_%05d.jpg')
   assert _stored(tmp_path, key=(3, 10))[0] == (3, 3)
-  assert frame_sources.FrameSources(tmp_path).find((3, 9), 150) == ''
+  assert frame_sources.FrameSources(tmp_path).find(_sought((3, 9))) == ''
 
 
 def test_sample_numbers_above_99(tmp_path):
@@ -211,7 +219,7 @@ def test_says_why_sources_do_not_do(tmp_path):
   fake_mtl_aqa.write_video(tmp_path / '03.mp4', EVENT[:149])
   fake_mtl_aqa.write_frames(tmp_path / '03_02', EVENT[:102], '%06d.jpg')
   fake_mtl_aqa.write_video(tmp_path / '03_02.avi', EVENT[:60], 'mjpeg')
-  reasons = frame_sources.FrameSources(tmp_path).find((3, 2), 150).split('; ')
+  reasons = frame_sources.FrameSources(tmp_path).find(_sought()).split('; ')
   assert 'holds 140 frames, 1 to 140; frame 141 is not there' in (
     '; '.join(reasons[:2])
   )
@@ -223,7 +231,7 @@ def test_says_why_sources_do_not_do(tmp_path):
 def test_a_gap_in_a_dive(tmp_path):
   fake_mtl_aqa.write_frames(tmp_path / '03_02', EVENT[:120], '%d.jpg')
   (tmp_path / '03_02' / '60.jpg').unlink()
-  reason = frame_sources.FrameSources(tmp_path).find((3, 2), 150)
+  reason = frame_sources.FrameSources(tmp_path).find(_sought())
   assert reason.endswith('03_02: frame 60 is not there')
 
 
@@ -231,18 +239,18 @@ def test_refuses_ambiguous_files(tmp_path):
   fake_mtl_aqa.write_video(tmp_path / '03.mp4', EVENT)
   (tmp_path / '03.mkv').write_bytes((tmp_path / '03.mp4').read_bytes())
   with pytest.raises(input_error.InputError, match='03.mkv and 03.mp4: both'):
-    frame_sources.FrameSources(tmp_path).find((3, 2), 150)
+    frame_sources.FrameSources(tmp_path).find(_sought())
 
 
 def test_refuses_a_frame_number_twice(tmp_path):
   fake_mtl_aqa.write_frames(tmp_path / '03', EVENT, '%06d.jpg')
   fake_mtl_aqa.write_frames(tmp_path / '03', [1], '%d.jpg', first=77)
   with pytest.raises(input_error.InputError, match='both frame 77'):
-    frame_sources.FrameSources(tmp_path).find((3, 2), 150)
+    frame_sources.FrameSources(tmp_path).find(_sought())
 
 
 def test_nothing_there(tmp_path):
-  assert frame_sources.FrameSources(tmp_path).find((3, 2), 150) == ''
+  assert frame_sources.FrameSources(tmp_path).find(_sought()) == ''
 
 
 def _damage_half(data):
@@ -296,7 +304,7 @@ def test_what_others_write_meanwhile_is_not_lost(tmp_path, capfd, monkeypatch):
     return decode(*arguments)
 
   monkeypatch.setattr(cv2, 'imdecode', decode_and_tell)
-  found = frame_sources.FrameSources(tmp_path).find((3, 2), 150)
+  found = frame_sources.FrameSources(tmp_path).find(_sought())
   assert len(found.frames.read()) == 109
   assert capfd.readouterr().err == 'x' * 109
 
@@ -306,7 +314,7 @@ def test_names_a_frame_of_another_size(tmp_path, size):
   fake_mtl_aqa.write_frames(tmp_path / '03_02', EVENT[:109], '%d.jpg')
   path = tmp_path / '03_02' / '7.jpg'
   assert cv2.imwrite(str(path), fake_mtl_aqa.frame(7, (32, 24)))
-  found = frame_sources.FrameSources(tmp_path).find((3, 2), 150)
+  found = frame_sources.FrameSources(tmp_path).find(_sought())
   with pytest.raises(
     input_error.InputError,
     match=f'{path}: is 32x24, the other frames of the dive are 64x48',
@@ -322,7 +330,7 @@ def test_stored_frames_have_the_size_and_the_quality(tmp_path):
   for k in range(1, 110):
     assert cv2.imwrite(str(tmp_path / '03' / f'{k}.png'), image)
   for size in [(171, 128), (640, 360), (1280, 720)]:
-    found = frame_sources.FrameSources(tmp_path).find((3, 1), 106)
+    found = frame_sources.FrameSources(tmp_path).find(_sought((3, 1), 106))
     encoder = clip.ClipEncoder({'a': found}, size)
     _, jpegs = clip.split_record(encoder('a'))
     stored = cv2.imdecode(np.frombuffer(jpegs[50], np.uint8), 1).astype(float)
@@ -338,7 +346,7 @@ def test_the_fingerprint_follows_the_files(tmp_path):
   fake_mtl_aqa.write_frames(tmp_path / '03', EVENT, '%06d.jpg')
 
   def fingerprint(size=(171, 128)):
-    found = frame_sources.FrameSources(tmp_path).find((3, 2), 150)
+    found = frame_sources.FrameSources(tmp_path).find(_sought())
     return clip.ClipEncoder({'a': found}, size).fingerprint('a')
 
   before = fingerprint()

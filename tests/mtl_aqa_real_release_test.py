@@ -17,8 +17,8 @@ import tensorflow_datasets as tfds
 import tfds_mtl_aqa
 from aqa_jax.data import dive_selection
 from aqa_jax.evaluation import caption_metrics, ceilings
-from tfds_mtl_aqa import labels
-from tfds_mtl_aqa.mtl_aqa import annotations, restricted_pickle, unlv_dive
+from tfds_mtl_aqa import labels, restricted_pickle
+from tfds_mtl_aqa.mtl_aqa import annotations, unlv_dive
 
 ROOT = pathlib.Path(__file__).parents[1]
 SHARED = fake_mtl_aqa.SHARED

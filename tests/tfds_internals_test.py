@@ -164,7 +164,7 @@ def test_one_module_alone_uses_private_names_of_builders():
   [
     'dive_dataset_builder',
     'label_file',
-    'mtl_aqa.clip',
+    'clips.clip',
     'mtl_aqa.mtl_aqa_dataset_builder',
   ],
 )

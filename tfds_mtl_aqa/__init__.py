@@ -1,4 +1,4 @@
-"""MTL-AQA and simulated dives as TensorFlow Datasets builders.
+"""Datasets of judged dives as TensorFlow Datasets builders.
 
 Importing this package makes `tfds.load('mtl_aqa')` and
 `tfds.data_source('mtl_aqa')` find the datasets. It does not import TFDS: code
@@ -39,6 +39,7 @@ _USE_TFDS = (
   'label_file',
   'mtl_aqa.mtl_aqa_dataset_builder',
   'mtl_aqa.release',
+  'recorded_dataset_builder',
   'simulated_dataset_builder',
   'simulated_dives.simulated_dives_dataset_builder',
   'simulated_footage.simulated_footage_dataset_builder',

@@ -15,6 +15,10 @@ WINDOW_FRAMES = 103
 MARGIN_FRAMES = 3
 
 
+# The part of MTL-AQA that a dive of another dataset is in.
+MTL_AQA_SPLITS = ('none', 'train', 'test')
+
+
 # (width, height) in pixels; (None, None) where it differs from dive to dive.
 FrameSize = tuple[int, int] | tuple[None, None]
 # What `FeaturesDict` takes for one feature.
@@ -85,15 +89,7 @@ def dive_features(
       caption_ids: int32 [tokens], with <sos> = 1 first and <eos> = 0 last; the
         vocabulary is in the dataset's metadata, under 'vocabulary'.
   """
-  features: dict[str, Feature] = {}
-  if frame_size is not None:
-    width, height = frame_size
-    features['video'] = tfds.features.Sequence(
-      tfds.features.Image(shape=(height, width, 3), encoding_format='jpeg'),
-      length=num_frames,
-    )
-    features['padded_frames'] = tfds.features.Tensor(shape=(2,), dtype=np.int32)
-  features |= {
+  features = video_features(frame_size, num_frames) | {
     'event': np.int32,
     'sample': np.int32,
     'start_frame': np.int32,
@@ -108,6 +104,29 @@ def dive_features(
   for name, class_names in labels.CLASS_NAMES.items():
     features[name] = tfds.features.ClassLabel(names=class_names)
   return tfds.features.FeaturesDict(features | dict(extra or {}))
+
+
+def video_features(
+  frame_size: FrameSize | None, num_frames: int
+) -> dict[str, Feature]:
+  """Returns the features that are the frames of an example.
+
+  Args:
+    frame_size: (width, height) of the stored frames in pixels; (None, None)
+      where it differs from example to example; None for no frames.
+    num_frames: number of stored frames of each example.
+
+  Returns:
+    `video` and `padded_frames`, see `dive_features`; nothing without frames.
+  """
+  if frame_size is None:
+    return {}
+  width, height = frame_size
+  image = tfds.features.Image(shape=(height, width, 3), encoding_format='jpeg')
+  return {
+    'video': tfds.features.Sequence(image, length=num_frames),
+    'padded_frames': tfds.features.Tensor(shape=(2,), dtype=np.int32),
+  }
 
 
 def footage_features(

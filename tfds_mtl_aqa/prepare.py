@@ -122,7 +122,7 @@ def summary(builder: 'DiveDatasetBuilder') -> str:
     )
   if unusable := builder.metadata.get('unusable'):
     # Imports packages that only this dataset needs.
-    from tfds_mtl_aqa.mtl_aqa import missing_dives
+    from tfds_mtl_aqa.clips import missing_dives
 
     lines += missing_dives.unusable(unusable)
   name = f'{builder.name}/{info.config_name}'

@@ -13,8 +13,8 @@ from aqa_jax.data import batches
 from aqa_jax.data.batches import HostBatch, Row
 from aqa_jax.data.corrupt_records import CorruptRecords
 from aqa_jax.data.dive_split import decode_frame, encoded_video
+from tfds_mtl_aqa.clips import video_file
 from tfds_mtl_aqa.input_error import InputError
-from tfds_mtl_aqa.mtl_aqa import video_file
 
 # Given the first frame and how many, returns frames, uint8 RGB.
 _ReadFrames = Callable[[int, int], Sequence[np.ndarray]]

@@ -16,7 +16,7 @@ from aqa_jax.exporting.exported_function import (
 )
 from aqa_jax.judging.model import Model
 from aqa_jax.judging.model_card import SIMULATED
-from tfds_mtl_aqa.mtl_aqa.clip import JPEG_QUALITY
+from tfds_mtl_aqa.clips.clip import JPEG_QUALITY
 
 _MEANINGS = {
   'score': 'points; the judge takes 0 for less than 0',

@@ -10,7 +10,7 @@ from aqa_jax.judging.clip import Clip
 from aqa_jax.judging.model import FrameFormat
 from aqa_jax.judging.video import VideoFrame
 from tfds_mtl_aqa import jpeg
-from tfds_mtl_aqa.mtl_aqa.clip import encode
+from tfds_mtl_aqa.clips.clip import encode
 
 # A rate so near that of the training is taken frame by frame, as there: MTL-AQA
 # has videos of 25 and of 30 frames a second. A fifth less, a quarter more; with

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from av.container import InputContainer
 
+from tfds_mtl_aqa.clips import orientation
 from tfds_mtl_aqa.input_error import InputError
-from tfds_mtl_aqa.mtl_aqa import orientation
 
 _IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 _VIDEOS = (

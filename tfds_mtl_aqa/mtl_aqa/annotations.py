@@ -6,8 +6,8 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tfds_mtl_aqa import features, input_error, labels
-from tfds_mtl_aqa.mtl_aqa import restricted_pickle, unlv_dive
+from tfds_mtl_aqa import features, input_error, labels, restricted_pickle
+from tfds_mtl_aqa.mtl_aqa import unlv_dive
 
 Key = tuple[int, int]  # event, sample
 
@@ -58,10 +58,6 @@ class MtlAqaExample(features.DiveExample):
   unlv_dive: str
 
 
-class MtlAqaVideoExample(MtlAqaExample, features.VideoExample):
-  """A dive with video as the builder yields it."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Release:
   """The whole annotation release.
@@ -92,15 +88,8 @@ def read_release(paths: Mapping[str, pathlib.Path]) -> Release:
   captions = _read_by_key(paths['captions'])
   judges = _read_by_key(paths['judges'])
   vocabulary = _read_vocabulary(paths['vocabulary'])
-  splits = {
-    split: _read_split(paths[split], annotations) for split in ('train', 'test')
-  }
+  splits = _read_splits(paths, annotations)
   train = set(splits['train'])
-  if train & set(splits['test']):
-    raise input_error.InputError(
-      f'{paths["test"]}: shares dives with {paths["train"]}; get the released '
-      'files again.'
-    )
   subsets = {
     name: set(_read_split(paths[f'subset_{name}'], annotations))
     for name in SUBSETS
@@ -142,6 +131,30 @@ def read_release(paths: Mapping[str, pathlib.Path]) -> Release:
   return Release(dives, splits, vocabulary)
 
 
+def read_main(
+  paths: Mapping[str, pathlib.Path],
+) -> tuple[dict[Key, features.DiveLabels], dict[Key, str]]:
+  """Reads what other datasets need of this one.
+
+  Args:
+    paths: the files of the roles in `release.MAIN_ROLES`.
+
+  Returns:
+    By key, of every dive of the two splits: its labels, and its split.
+
+  Raises:
+    InputError: a file is damaged, or two files contradict each other.
+  """
+  annotations = _read_by_key(paths['annotations'])
+  splits = _read_splits(paths, annotations)
+  split_of = {key: split for split, keys in splits.items() for key in keys}
+  labels_of = {
+    key: _read_labels(annotations, key, paths['annotations'])
+    for key in split_of
+  }
+  return labels_of, split_of
+
+
 def example(dive: Dive) -> MtlAqaExample:
   """Returns a dive as the builder yields it, without its video."""
   event, sample = dive.key
@@ -178,6 +191,20 @@ def _plain_keys(keys: Iterable[Any], path: pathlib.Path) -> list[Key]:
     return [(int(event), int(sample)) for event, sample in keys]
   except (TypeError, ValueError) as e:
     raise _malformed(path, 'its keys are not pairs of numbers') from e
+
+
+def _read_splits(
+  paths: Mapping[str, pathlib.Path], annotations: Mapping[Key, Any]
+) -> dict[str, tuple[Key, ...]]:
+  splits = {
+    split: _read_split(paths[split], annotations) for split in ('train', 'test')
+  }
+  if set(splits['train']) & set(splits['test']):
+    raise input_error.InputError(
+      f'{paths["test"]}: shares dives with {paths["train"]}; get the released '
+      'files again.'
+    )
+  return splits
 
 
 def _read_split(

@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import requests
 import tensorflow_datasets as tfds
@@ -43,6 +43,9 @@ URLS = {
   role: f'{_RELEASE_URL}/{path}' for role, path in _RELEASE_PATHS.items()
 } | {role: f'{_JUDGES_URL}/{path}' for role, path in _JUDGES_PATHS.items()}
 
+# Of which dives there are, and the official split.
+MAIN_ROLES = ('annotations', 'train', 'test')
+
 # Folders of `manual_dir` that may hold a copy of either release.
 _RELEASE_FOLDERS = (
   '',
@@ -65,13 +68,15 @@ def locate(
   dl_manager: tfds.download.DownloadManager,
   manual_dir: pathlib.Path | None,
   checksums: Mapping[str, tfds_internals.UrlInfo],
+  roles: Collection[str] = tuple(URLS),
 ) -> dict[str, pathlib.Path]:
-  """Returns the path of every file by role; downloads those that are missing.
+  """Returns the path of files by role; downloads those that are missing.
 
   Args:
     dl_manager: downloads, and checks the downloaded files.
     manual_dir: the user's folder, or None.
     checksums: SHA-256 of the file at every address in `URLS`.
+    roles: of the files that are needed.
 
   Raises:
     InputError: a file in `manual_dir` is not the released one, or a download
@@ -79,13 +84,16 @@ def locate(
     OSError: the disk is full or cannot be written.
   """
   paths = {}
-  for role, url in URLS.items():
+  for role in roles:
     path = _find(role, manual_dir)
     if path is not None:
-      _check(path, checksums[url].checksum, url)
       paths[role] = path
-  absent = {role: url for role, url in URLS.items() if role not in paths}
-  return paths | _download(dl_manager, absent, manual_dir)
+  absent = {role: URLS[role] for role in roles if role not in paths}
+  paths |= _download(dl_manager, absent, manual_dir)
+  # Downloads too: TFDS checks only what the dataset itself lists.
+  for role, path in paths.items():
+    _check(path, checksums[URLS[role]].checksum, URLS[role])
+  return paths
 
 
 def _find(role: str, manual_dir: pathlib.Path | None) -> pathlib.Path | None:

@@ -7,8 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from tfds_mtl_aqa import input_error
-from tfds_mtl_aqa.mtl_aqa import restricted_pickle
+from tfds_mtl_aqa import input_error, restricted_pickle
 
 
 def _write(path, content, protocol=3):

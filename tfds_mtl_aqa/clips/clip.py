@@ -11,10 +11,9 @@ import cv2
 import numpy as np
 
 from tfds_mtl_aqa import features, input_error, jpeg
-from tfds_mtl_aqa.mtl_aqa import image_file, video_file
+from tfds_mtl_aqa.clips import image_file, video_file
 
 JPEG_QUALITY = 95
-NUM_FRAMES = features.WINDOW_FRAMES + 2 * features.MARGIN_FRAMES
 _PADDING = struct.Struct('<ii')
 # To increase when the same files come to give other frames: frames that an
 # earlier version has left behind are then made again.
@@ -56,13 +55,11 @@ class VideoFrames:
 
   Attributes:
     video: the file.
-    first: number of the first frame, counted from 0.
-    count: how many frames.
+    places: numbers of the frames, counted from 0, in order, at least one.
   """
 
   video: video_file.VideoFile
-  first: int
-  count: int
+  places: tuple[int, ...]
 
   def read(self) -> list[np.ndarray]:
     """Returns the decoded frames: each uint8 [height, width, 3], BGR.
@@ -70,19 +67,21 @@ class VideoFrames:
     Raises:
       InputError: the video is damaged.
     """
-    return self.video.read(self.first, self.count)
+    first = self.places[0]
+    frames = self.video.read(first, self.places[-1] - first + 1)
+    return [frames[place - first] for place in self.places]
 
   def describe(self, index: int) -> tuple[str, str]:
     """Returns the name of a frame, and what to do if it is wrong."""
     path = self.video.path
     return (
-      f'{path}, frame {self.first + index + 1}',
+      f'{path}, frame {self.places[index] + 1}',
       video_file.extract_advice(path, self.video.folder),
     )
 
   def fingerprint(self) -> str:
     """Returns text that changes when the file does."""
-    return repr((_stamp(self.video.path), self.first, self.count))
+    return repr((_stamp(self.video.path), self.places))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,8 +90,8 @@ class Clip:
 
   Attributes:
     frames: the frames of the source.
-    padding: how often the first and the last of them are repeated, which makes
-      `NUM_FRAMES` in all.
+    padding: how often the first and the last of them are repeated, so that all
+      dives of a dataset have equally many.
   """
 
   frames: FrameFiles | VideoFrames

@@ -2,7 +2,7 @@ import fake_mtl_aqa
 import pytest
 
 from tfds_mtl_aqa import input_error
-from tfds_mtl_aqa.mtl_aqa import video_file
+from tfds_mtl_aqa.clips import video_file
 
 SHOWN = [k % 251 for k in range(400)]
 

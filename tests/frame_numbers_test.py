@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tfds_mtl_aqa import input_error
-from tfds_mtl_aqa.mtl_aqa import video_file
+from tfds_mtl_aqa.clips import video_file
 
 CASES = fake_mtl_aqa.SHARED / 'cases'
 needs_ffmpeg = pytest.mark.skipif(

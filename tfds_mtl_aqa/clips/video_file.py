@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from tfds_mtl_aqa import input_error
-from tfds_mtl_aqa.mtl_aqa import frame_clock, orientation
+from tfds_mtl_aqa.clips import frame_clock, orientation
 
 # How many frames before a frame to start decoding. The next is tried where the
 # container jumps to a later frame. The last starts any file from its start.

@@ -1,0 +1,1 @@
+"""Finds, reads and stores the frames of recorded clips."""
