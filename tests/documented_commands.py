@@ -137,6 +137,12 @@ INSTEAD = (
     (r'python tests/fake_mtl_aqa.py videos \1\2',),
   ),
   Instead(
+    r'python -m tfds_mtl_aqa\.prepare \w+/annotations '
+    '--manual_dir=/path/to/files .*',
+    'needs files of their authors; checked: that it asks for them',
+    (r'\g<0>; test $? = 2',),
+  ),
+  Instead(
     r'python -m tfds_mtl_aqa\.prepare simulated_dives/(longer|clips_171x128) '
     '(.*)',
     'renders for ten minutes or more; checked: the same with simulated_dives/'

@@ -21,9 +21,7 @@ COMMANDS = document_text.all_commands()
 OUTSIDE_DOCS = [
   *(path for path in document_text.DOCUMENTS if path.parent != ROOT / 'docs'),
   ROOT / 'CHANGELOG.md',
-  ROOT / 'tfds_mtl_aqa/mtl_aqa/README.md',
-  ROOT / 'tfds_mtl_aqa/simulated_dives/README.md',
-  ROOT / 'tfds_mtl_aqa/simulated_footage/README.md',
+  *sorted((ROOT / 'tfds_mtl_aqa').glob('*/README.md')),
 ]
 NOTEBOOK = ROOT / 'docs/first_dive.ipynb'
 _FOLDERS = 'aqa_jax|benchmarks|configs|docs|launch|tests|tfds_mtl_aqa'

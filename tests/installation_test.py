@@ -71,7 +71,9 @@ def test_a_wheel_runs_from_another_folder(installed, tmp_path):
     'aqa_jax/configs/official/c3davg.py',
     'aqa_jax/judging/kinetics_400.txt',
     'aqa_jax/serving/page/index.html',
+    'tfds_mtl_aqa/mit_dive/CITATIONS.bib',
     'tfds_mtl_aqa/mtl_aqa/checksums.tsv',
+    'tfds_mtl_aqa/unlv_dive/README.md',
   ):
     assert (installed / name).is_file()
   assert not (installed / 'benchmarks').exists()

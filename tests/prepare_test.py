@@ -388,4 +388,6 @@ def test_every_builder_can_be_prepared_by_name():
     'mtl_aqa',
     'simulated_dives',
     'simulated_footage',
+    'unlv_dive',
+    'mit_dive',
   ]

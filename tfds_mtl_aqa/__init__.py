@@ -15,12 +15,16 @@ import wrapt
 # What `__getattr__` gives.
 if TYPE_CHECKING:
   from tfds_mtl_aqa.dive_dataset_builder import DiveDatasetBuilder
+  from tfds_mtl_aqa.mit_dive.mit_dive_dataset_builder import Builder as MitDive
   from tfds_mtl_aqa.mtl_aqa.mtl_aqa_dataset_builder import Builder as MtlAqa
   from tfds_mtl_aqa.simulated_dives.simulated_dives_dataset_builder import (
     Builder as SimulatedDives,
   )
   from tfds_mtl_aqa.simulated_footage.simulated_footage_dataset_builder import (
     Builder as SimulatedFootage,
+  )
+  from tfds_mtl_aqa.unlv_dive.unlv_dive_dataset_builder import (
+    Builder as UnlvDive,
   )
 
   BUILDERS: tuple[type[DiveDatasetBuilder], ...]
@@ -30,6 +34,8 @@ _BUILDERS = {
   'mtl_aqa': 'MtlAqa',
   'simulated_dives': 'SimulatedDives',
   'simulated_footage': 'SimulatedFootage',
+  'unlv_dive': 'UnlvDive',
+  'mit_dive': 'MitDive',
 }
 DATASETS = tuple(_BUILDERS)
 # Modules that import TFDS as they are imported.
@@ -37,6 +43,7 @@ _USE_TFDS = (
   'dive_dataset_builder',
   'features',
   'label_file',
+  'mit_dive.mit_dive_dataset_builder',
   'mtl_aqa.mtl_aqa_dataset_builder',
   'mtl_aqa.release',
   'recorded_dataset_builder',
@@ -46,14 +53,17 @@ _USE_TFDS = (
   'split_writer',
   'tensorflow_reader',
   'tfds_internals',
+  'unlv_dive.unlv_dive_dataset_builder',
 )
 
 __all__ = [
   'BUILDERS',
   'DATASETS',
+  'MitDive',
   'MtlAqa',
   'SimulatedDives',
   'SimulatedFootage',
+  'UnlvDive',
 ]
 
 
