@@ -390,4 +390,5 @@ def test_every_builder_can_be_prepared_by_name():
     'simulated_footage',
     'unlv_dive',
     'mit_dive',
+    'aqa7',
   ]

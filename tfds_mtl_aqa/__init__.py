@@ -14,6 +14,7 @@ import wrapt
 
 # What `__getattr__` gives.
 if TYPE_CHECKING:
+  from tfds_mtl_aqa.aqa7.aqa7_dataset_builder import Builder as Aqa7
   from tfds_mtl_aqa.dive_dataset_builder import DiveDatasetBuilder
   from tfds_mtl_aqa.mit_dive.mit_dive_dataset_builder import Builder as MitDive
   from tfds_mtl_aqa.mtl_aqa.mtl_aqa_dataset_builder import Builder as MtlAqa
@@ -36,10 +37,12 @@ _BUILDERS = {
   'simulated_footage': 'SimulatedFootage',
   'unlv_dive': 'UnlvDive',
   'mit_dive': 'MitDive',
+  'aqa7': 'Aqa7',
 }
 DATASETS = tuple(_BUILDERS)
 # Modules that import TFDS as they are imported.
 _USE_TFDS = (
+  'aqa7.aqa7_dataset_builder',
   'dive_dataset_builder',
   'features',
   'label_file',
@@ -58,6 +61,7 @@ _USE_TFDS = (
 
 __all__ = [
   'BUILDERS',
+  'Aqa7',
   'DATASETS',
   'MitDive',
   'MtlAqa',

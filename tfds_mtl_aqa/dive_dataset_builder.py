@@ -53,6 +53,8 @@ class DiveDatasetBuilder(tfds_internals.BuilderHooks, skip_registration=True):
       whose main module can be imported again (`if __name__ == '__main__'`).
   """
 
+  # What examples are called where they are counted.
+  EXAMPLES = 'dives'
   # A file of records ends with the first record that brings it to this size.
   SHARD_BYTES = 256 << 20
 

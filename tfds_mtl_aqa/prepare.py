@@ -113,12 +113,13 @@ def summary(builder: 'DiveDatasetBuilder') -> str:
   sizes = ', '.join(
     f'{name} {split.num_examples}' for name, split in info.splits.items()
   )
-  lines = [f'{info.full_name}: {sizes} dives, {info.dataset_size}']
+  lines = [f'{info.full_name}: {sizes} {builder.EXAMPLES}, {info.dataset_size}']
   held, total = builder.coverage
   if held < total:
     lines.append(
-      f"{held} of {total} dives; info.metadata['missing'] lists the others. To "
-      'add dives, remove the folder and prepare again.'
+      f"{held} of {total} {builder.EXAMPLES}; info.metadata['missing'] lists "
+      f'the others. To add {builder.EXAMPLES}, remove the folder and prepare '
+      'again.'
     )
   if unusable := builder.metadata.get('unusable'):
     # Imports packages that only this dataset needs.
