@@ -4,7 +4,7 @@ The built-in ones are in `aqa_jax/systems`, a folder each.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -75,6 +75,9 @@ class System:
       )
     platform = sharding.platform(mesh) if mesh else jax.default_backend()
     options |= trunk_options(config, platform)
+    devices = list(mesh.devices.flat) if mesh else jax.devices()
+    if options['dtype'] == jnp.bfloat16 and _are_one_hopper_gpu(devices):
+      options['conv_impl'] = 'hopper'
     if mesh is not None and 'example_shards' in fields:
       options['example_shards'] = sharding.num_example_shards(mesh)
       options['clip_shards'] = mesh.shape['clip']
@@ -112,14 +115,28 @@ def _compute_dtype(config: ml_collections.ConfigDict, platform: str) -> str:
   return 'bfloat16' if platform in ('gpu', 'tpu') else 'float32'
 
 
+def _are_one_hopper_gpu(devices: Sequence[jax.Device]) -> bool:
+  """Returns whether convolutions can be Pallas kernels for Hopper GPUs.
+
+  XLA does not spread a Pallas kernel over several devices.
+  """
+  return (
+    len(devices) == 1
+    and getattr(devices[0], 'compute_capability', None) == '9.0'
+  )
+
+
 def trunk_options(
   config: ml_collections.ConfigDict, platform: str
 ) -> dict[str, Any]:
-  """Returns how a trunk is computed: conv_impl, dtype and remat.
+  """Returns how a trunk is computed on any device of a kind.
 
   Args:
     config: has compute_dtype and remat.
     platform: 'cpu', 'gpu' or 'tpu'.
+
+  Returns:
+    conv_impl, dtype and remat.
   """
   return {
     # Only for TPU XLA has fast 3D convolutions.

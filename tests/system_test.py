@@ -1,5 +1,9 @@
 """How a system makes its network, and in which dtype."""
 
+import types
+
+import jax
+import numpy as np
 import pytest
 from dive_tasks import dive_tasks
 
@@ -26,3 +30,45 @@ def test_frames_that_can_not_be_cut_into_clips(tiny_config):
   tiny_config.input.frames = 17
   with pytest.raises(InputError, match='config.input.frames=17 can not be cut'):
     chosen_system('c3davg').create_network(tiny_config, dive_tasks())
+
+
+@pytest.mark.parametrize(
+  'capabilities, dtype, conv_impl',
+  [
+    (('9.0',), 'bfloat16', 'hopper'),
+    (('9.0',), 'auto', 'hopper'),
+    (('9.0',), 'float32', 'stacked_2d'),
+    (('8.0',), 'bfloat16', 'stacked_2d'),
+    (('10.0',), 'bfloat16', 'stacked_2d'),
+    # Kernels are not spread over several.
+    (('9.0', '9.0'), 'bfloat16', 'stacked_2d'),
+  ],
+)
+@pytest.mark.parametrize('has_mesh', [True, False])
+def test_convolutions_of_a_gpu(
+  tiny_config, monkeypatch, capabilities, dtype, conv_impl, has_mesh
+):
+  devices = [
+    types.SimpleNamespace(platform='gpu', compute_capability=capability)
+    for capability in capabilities
+  ]
+  mesh = None
+  if has_mesh:
+    mesh = types.SimpleNamespace(
+      devices=np.array(devices).reshape(-1, 1, 1),
+      shape={'data': len(devices), 'clip': 1, 'fsdp': 1},
+    )
+  else:
+    monkeypatch.setattr(jax, 'devices', lambda: devices)
+    monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
+  tiny_config.compute_dtype = dtype
+  network = chosen_system('c3davg').create_network(
+    tiny_config, dive_tasks(), mesh
+  )
+  assert network.conv_impl == conv_impl
+
+
+def test_convolutions_of_other_devices(tiny_config):
+  tiny_config.compute_dtype = 'bfloat16'
+  network = chosen_system('c3davg').create_network(tiny_config, dive_tasks())
+  assert network.conv_impl == 'stacked_2d'

@@ -178,8 +178,55 @@ def _convolve_backward(
 _convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
+def convolve_hopper(
+  inputs: jax.Array,
+  kernel: jax.Array,
+  window_strides: tuple[int, ...],
+  padding: Sequence[tuple[int, int]],
+  lhs_dilation: tuple[int, ...] | None = None,
+  rhs_dilation: tuple[int, ...] | None = None,
+  dimension_numbers: lax.ConvDimensionNumbers | None = None,
+  feature_group_count: int = 1,
+  precision: lax.Precision | None = None,
+) -> jax.Array:
+  """Computes a 3 x 3 x 3 convolution by `hopper_convolve` where that fits.
+
+  It needs a Hopper GPU. Elsewhere, as in float32 or for the three channels of a
+  video, by `convolve_stacked_2d`, whose arguments and errors it has.
+  """
+  ones = (1, 1, 1)
+  dilation = tuple(rhs_dilation or ones)
+  if (
+    inputs.dtype == kernel.dtype == jnp.bfloat16
+    and kernel.shape[:3] == (3, 3, 3)
+    and tuple(window_strides) == ones
+    and tuple(lhs_dilation or ones) == ones
+    and feature_group_count == 1
+    and [tuple(sides) for sides in padding] == [(s, s) for s in dilation]
+  ):
+    from aqa_jax.layers import hopper_convolution
+
+    if hopper_convolution.fits(inputs.shape, kernel.shape[-1], dilation):
+      return hopper_convolution.hopper_convolve(inputs, kernel, dilation)
+  return convolve_stacked_2d(
+    inputs,
+    kernel,
+    window_strides,
+    padding,
+    lhs_dilation,
+    rhs_dilation,
+    dimension_numbers,
+    feature_group_count,
+    precision,
+  )
+
+
 # None: XLA's own 3D convolution.
-_IMPLEMENTATIONS = {'direct': None, 'stacked_2d': convolve_stacked_2d}
+_IMPLEMENTATIONS = {
+  'direct': None,
+  'stacked_2d': convolve_stacked_2d,
+  'hopper': convolve_hopper,
+}
 CONV_IMPLS = tuple(_IMPLEMENTATIONS)
 
 
@@ -198,9 +245,9 @@ def convolution(
 
   Args:
     features: output channels.
-    conv_impl: one of CONV_IMPLS: 'direct', XLA's 3D convolution; or
-      'stacked_2d', see `convolve_stacked_2d`. Same parameters, same result to
-      rounding.
+    conv_impl: one of CONV_IMPLS: 'direct', XLA's 3D convolution;
+      'stacked_2d', see `convolve_stacked_2d`; or 'hopper', see
+      `convolve_hopper`. Same parameters, same result to rounding.
     dtype: dtype of the computation; parameters are float32.
     padding: on every side.
     dilation: dilation of the kernel.

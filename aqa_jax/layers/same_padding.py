@@ -41,7 +41,8 @@ def same_convolution(
     conv_impl: one of `convolution.CONV_IMPLS`: 'direct', XLA's 3D convolution;
       or 'stacked_2d', which runs it as a 2D one of stacked frames, and a kernel
       of one value as a matrix product. Same parameters, same result to
-      rounding.
+      rounding. 'hopper' is the same as 'stacked_2d' here: its kernels were not
+      tried on I3D's layers.
     dtype: dtype of the computation; parameters are float32.
     name: name of the module; None where it is set by Flax.
 
@@ -115,7 +116,11 @@ def _convolve_stacked(
   return outputs.reshape(batch, time, *outputs.shape[1:])
 
 
-_IMPLEMENTATIONS = {'direct': None, 'stacked_2d': _convolve_stacked}
+_IMPLEMENTATIONS = {
+  'direct': None,
+  'stacked_2d': _convolve_stacked,
+  'hopper': _convolve_stacked,
+}
 
 
 def same_max_pool(
