@@ -233,7 +233,7 @@ INSTEAD = (
     (r'\1 --size=toy\2' + _BRIEF,),
   ),
   Instead(
-    r'(python -m benchmarks\.breakdown)(?: --size=full.*)?',
+    r'(python -m benchmarks\.breakdown)(?: --(?:device=gpu --)?size=full.*)?',
     _LONG,
     (r'\1 --size=toy --steps=1',),
   ),
