@@ -125,7 +125,8 @@ def train_and_evaluate(
       'mse_of_dives_left_out': list(fitted.errors_by_strength.values()),
     }
   fitted.regressor.write(workdir, facts)
-  ScoreIntervals.of(fitted.out_of_fold, scores).write(workdir, _STEP)
+  if not regression.source.have_seen_training_dives():
+    ScoreIntervals.of(fitted.out_of_fold, scores).write(workdir, _STEP)
   evaluations = evaluate_best(regression)
   print(f'Done {time.monotonic() - started:.1f} s after the start.')
   return evaluations

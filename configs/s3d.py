@@ -29,7 +29,9 @@ def get_config() -> ml_collections.ConfigDict:
   config.features.path = ''
   config.features.name = 'features'
   # The label of the dataset by which the file numbers the dives.
-  config.features.id = 'sample'
+  config.features.id = 'dive_id'
+  # Then the regression's errors on training dives give no interval.
+  config.features.seen_training_dives = True
 
   config.regressor = ml_collections.ConfigDict()
   config.regressor.name = 'ridge'

@@ -110,6 +110,8 @@ def test_a_probe_ends_in_an_evaluation(tiny_training, tiny_dives, tmp_path):
   config = _config(tiny_training[0], tiny_dives)
   found = regress.train_and_evaluate(config, tmp_path / 'run')['test']
   assert found['num_dives'] == 8
+  # The network was trained on these dives.
+  assert 'score_interval' not in found
   folders = sorted(
     p.name.split('_')[0] for p in (tmp_path / 'features').iterdir()
   )
@@ -134,8 +136,9 @@ def test_are_computed_once(
   with pytest.raises(ZeroDivisionError):
     source.features('test', dives.select([0, 1]))
   config.features.weights = ''
+  other = NetworkFeatures(config.features, tmp_path / 'run', 'tiny')
   with pytest.raises(ZeroDivisionError):
-    source.features('test', dives)
+    other.features('test', dives)
 
 
 def test_go_on_where_they_were_interrupted(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 import csv
 import json
+import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from aqa_jax.configs import s3d
 from aqa_jax.data import dive_split
 from aqa_jax.regression import fit
 from aqa_jax.regression.regressor import read_regressor
+from tfds_mtl_aqa import prepare
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -43,6 +46,7 @@ def _config(tiny_dives, path, **overrides):
       'dataset.name': 'simulated_dives/tiny',
       'dataset.data_dir': str(tiny_dives),
       'features.path': str(path),
+      'features.seen_training_dives': False,
       'regressor.strength': 1.0,
       'regressor.folds': 3,
       **overrides,
@@ -75,6 +79,16 @@ def test_evaluates_again_what_was_fitted(tiny_dives, feature_file, tmp_path):
   first = regress.train_and_evaluate(config, tmp_path)
   again = regress.evaluate(config, tmp_path)
   assert json.dumps(again) == json.dumps(first)
+
+
+def test_no_interval_where_the_features_have_seen_the_dives(
+  tiny_dives, feature_file, tmp_path
+):
+  config = _config(
+    tiny_dives, feature_file, **{'features.seen_training_dives': True}
+  )
+  found = regress.train_and_evaluate(config, tmp_path)['test']
+  assert 'score_interval' not in found
 
 
 def test_another_config_is_refused(tiny_dives, feature_file, tmp_path):
@@ -256,3 +270,43 @@ def test_a_damaged_regressor_is_named(tiny_dives, feature_file, tmp_path):
   (tmp_path / 'regressor.safetensors').write_bytes(b'{}')
   with pytest.raises(InputError, match='is damaged'):
     regress.evaluate(config, tmp_path)
+
+
+_SHARED = pathlib.Path(__file__).parents[2] / 'shared'
+
+
+@pytest.fixture(name='unlv_dive', scope='module')
+def fixture_unlv_dive(tmp_path_factory):
+  """A data_dir with the real annotations of UNLV-Dive."""
+  if not _SHARED.exists():
+    pytest.skip('the real annotations and features are not here')
+  manual_dir = tmp_path_factory.mktemp('manual')
+  for name in ('mtl_aqa/release', 'mtl_aqa/judges'):
+    shutil.copytree(_SHARED / name, manual_dir, dirs_exist_ok=True)
+  data_dir = tmp_path_factory.mktemp('unlv_dive')
+  prepare.prepare(
+    'unlv_dive/annotations',
+    data_dir=str(data_dir),
+    manual_dir=str(manual_dir),
+  )
+  return data_dir
+
+
+@pytest.mark.parametrize(
+  ('overrides', 'spearman'),
+  [
+    ({'name': 'linear'}, 0.8089),
+    ({'name': 'ridge', 'strength': 1000.0}, 0.8485),
+    ({'name': 'svr', 'strength': 60.0, 'epsilon': 13.0}, 0.8536),
+  ],
+)
+def test_real_features_of_s3d(overrides, spearman, unlv_dive, tmp_path):
+  config = s3d.get_config()
+  config.dataset.data_dir = str(unlv_dive)
+  config.features.path = str(_SHARED / 'unlv_dive/s3d_p3d_features.npz')
+  config.regressor.update(overrides)
+  # What comes out does not depend on it.
+  config.regressor.folds = 2
+  found = regress.train_and_evaluate(config, tmp_path)['test']
+  assert found['num_dives'] == 70
+  assert found['spearman'] == pytest.approx(spearman, abs=1e-4)

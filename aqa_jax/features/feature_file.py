@@ -19,7 +19,8 @@ class FeatureFile(FeatureSource):
   and sample. Without the name of the split it has them for all splits. Dives of
   the file that the split lacks don't count.
 
-  Fields of its config: path; name, that of the array; and id, the label.
+  Fields of its config: path; name, that of the array; id, the label; and
+  seen_training_dives, see `have_seen_training_dives`.
   """
 
   def features(self, split: str, dives: DiveSplit) -> np.ndarray:
@@ -51,6 +52,10 @@ class FeatureFile(FeatureSource):
         'with all, or another split.'
       )
     return rows[[places[dive] for dive in wanted]].astype(np.float64)
+
+  def have_seen_training_dives(self) -> bool:
+    """Returns what the config says."""
+    return bool(self.config.seen_training_dives)
 
   def _ids(self, dives: DiveSplit, ndim: int) -> list[tuple[int, ...]]:
     """Returns by what the file names the dives."""

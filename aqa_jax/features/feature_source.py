@@ -52,6 +52,14 @@ class FeatureSource(abc.ABC):
       InputError: there are none for a dive, or they can't be read.
     """
 
+  def have_seen_training_dives(self) -> bool:
+    """Returns whether what makes the features was trained on such dives.
+
+    Then the errors of a regression on training dives that it has not seen are
+    too small, and no interval of a score can be made from them.
+    """
+    return False
+
   def facts(self) -> Mapping[str, str]:
     """Returns what the report says of the features, texts by name."""
     return {'features': str(self.config.source)}

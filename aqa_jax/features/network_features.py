@@ -1,5 +1,6 @@
 """Features of dives from a trained network that is not trained further."""
 
+import functools
 import hashlib
 import pathlib
 from collections.abc import Mapping
@@ -33,7 +34,7 @@ class NetworkFeatures(FeatureSource):
   def features(self, split: str, dives: DiveSplit) -> np.ndarray:
     """Returns float64 [dives, features]; see `FeatureSource`."""
     config = self.config
-    layer = find_layer(config.weights, config.layer)
+    layer = self._layer
     video_input = layer.video_input or VideoInput(
       **config.input.to_dict() | {'resize': tuple(config.input.resize)}
     )
@@ -62,6 +63,14 @@ class NetworkFeatures(FeatureSource):
 
     rows = feature_cache.cached(folder, len(dives), compute)
     return rows.astype(np.float64)
+
+  def have_seen_training_dives(self) -> bool:
+    """Returns whether the network was trained on this dataset."""
+    return self._layer.dataset == self.dataset
+
+  @functools.cached_property
+  def _layer(self) -> TrunkLayer:
+    return find_layer(self.config.weights, self.config.layer)
 
   def _folder(
     self,

@@ -62,6 +62,8 @@ class TrunkLayer:
     fc6: kernel and bias of the layer behind C3D; None where there is none.
     video_input: which pixels of a dive it has learned from; None for a network
       that has learned from other videos.
+    dataset: name, config and version of the dataset that it was trained on; ''
+      where it is not known.
   """
 
   trunk: nn.Module
@@ -69,6 +71,7 @@ class TrunkLayer:
   layer: str
   fc6: Mapping[str, Any] | None = None
   video_input: VideoInput | None = None
+  dataset: str = ''
 
   def features(self, clips: jax.Array) -> jax.Array:
     """Returns float32 [clips, features].
@@ -166,7 +169,7 @@ def find_layer(weights: str, layer: str) -> TrunkLayer:
     )
   if weights == 'i3d':
     return _of_i3d(layer)
-  recorded, video_input = None, None
+  recorded, video_input, dataset = None, None, ''
   if weights:
     recorded = recorded_config(user_path(weights))
   if recorded and recorded.get('tasks') == 'actions':
@@ -176,7 +179,7 @@ def find_layer(weights: str, layer: str) -> TrunkLayer:
   else:
     model = find_model(weights or None)
     config, variables = model.config, model.variables
-    video_input = model.video_input
+    video_input, dataset = model.video_input, model.dataset
     name = {'c3davg': 'c3d', 'mscadc': 'dilated_c3d'}.get(config.network, '')
     width = config.model.width
     batch_norm = config.model.get('batch_norm', False)
@@ -197,7 +200,7 @@ def find_layer(weights: str, layer: str) -> TrunkLayer:
   }
   fc6 = variables['params'].get('fc6') if name == 'c3d' else None
   _check_fc6(weights, layer, fc6)
-  return TrunkLayer(trunk, of_trunk, layer, fc6, video_input)
+  return TrunkLayer(trunk, of_trunk, layer, fc6, video_input, dataset)
 
 
 def _check_fc6(weights: str, layer: str, fc6: Any) -> None:
