@@ -66,7 +66,7 @@ _WHOLE_CONFIGS = {
   'dive_finder': 'find_dives',
 }
 # Source of features -> the config that has all fields of a regression on them.
-_WHOLE_REGRESSIONS = {'file': 's3d', 'network': 'c3d_svr'}
+_WHOLE_REGRESSIONS = {'file': 's3d', 'network': 'c3d_svr', 'poses': 'pose_dct'}
 
 
 def _check_fields(config: object, path: str) -> None:

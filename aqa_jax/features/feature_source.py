@@ -14,6 +14,7 @@ from tfds_mtl_aqa.input_error import InputError
 _BUILT_IN = {
   'file': 'aqa_jax.features.feature_file:FeatureFile',
   'network': 'aqa_jax.features.network_features:NetworkFeatures',
+  'poses': 'aqa_jax.features.pose_features:PoseFeatures',
 }
 
 
