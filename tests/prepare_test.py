@@ -391,4 +391,5 @@ def test_every_builder_can_be_prepared_by_name():
     'unlv_dive',
     'mit_dive',
     'aqa7',
+    'finediving',
   ]

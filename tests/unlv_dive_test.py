@@ -1,5 +1,7 @@
 """UNLV-Dive as a dataset: made-up files, and the real ones where they are."""
 
+import collections
+
 import fake_mtl_aqa
 import numpy as np
 import pytest
@@ -152,8 +154,13 @@ def test_the_real_dives(tmp_path):
   }  # fmt: skip
   # Of those to test on, most are in MTL-AQA's training split.
   names = builder.info.features['mtl_aqa_split'].names
-  parts = [names[dive['mtl_aqa_split']] for dive in splits['test']]
-  assert (parts.count('train'), parts.count('test')) == (51, 19)
+  parts = {
+    split: collections.Counter(names[d['mtl_aqa_split']] for d in source)
+    for split, source in splits.items()
+  }
+  assert parts == {
+    'train': {'train': 220, 'test': 80}, 'test': {'train': 51, 'test': 19},
+  }  # fmt: skip
   ends = np.array([dive['stage_ends'] for dive in dives])
   assert ends.shape == (370, 4) and ends.min() == 1 and ends.max() == 119
   falling = (np.diff(ends) <= 0).any(axis=1)

@@ -16,6 +16,9 @@ import wrapt
 if TYPE_CHECKING:
   from tfds_mtl_aqa.aqa7.aqa7_dataset_builder import Builder as Aqa7
   from tfds_mtl_aqa.dive_dataset_builder import DiveDatasetBuilder
+  from tfds_mtl_aqa.finediving.finediving_dataset_builder import (
+    Builder as FineDiving,
+  )
   from tfds_mtl_aqa.mit_dive.mit_dive_dataset_builder import Builder as MitDive
   from tfds_mtl_aqa.mtl_aqa.mtl_aqa_dataset_builder import Builder as MtlAqa
   from tfds_mtl_aqa.simulated_dives.simulated_dives_dataset_builder import (
@@ -38,6 +41,7 @@ _BUILDERS = {
   'unlv_dive': 'UnlvDive',
   'mit_dive': 'MitDive',
   'aqa7': 'Aqa7',
+  'finediving': 'FineDiving',
 }
 DATASETS = tuple(_BUILDERS)
 # Modules that import TFDS as they are imported.
@@ -45,6 +49,7 @@ _USE_TFDS = (
   'aqa7.aqa7_dataset_builder',
   'dive_dataset_builder',
   'features',
+  'finediving.finediving_dataset_builder',
   'label_file',
   'mit_dive.mit_dive_dataset_builder',
   'mtl_aqa.mtl_aqa_dataset_builder',
@@ -63,6 +68,7 @@ __all__ = [
   'BUILDERS',
   'Aqa7',
   'DATASETS',
+  'FineDiving',
   'MitDive',
   'MtlAqa',
   'SimulatedDives',
