@@ -1,5 +1,10 @@
 """AQA-7 as a dataset: made-up lists, and the real ones where they are."""
 
+import os
+import pathlib
+import subprocess
+import sys
+
 import fake_mtl_aqa
 import numpy as np
 import pytest
@@ -10,6 +15,7 @@ from tfds_mtl_aqa import input_error, prepare
 from tfds_mtl_aqa.aqa7 import annotations
 from tfds_mtl_aqa.mtl_aqa import unlv_dive
 
+ROOT = pathlib.Path(__file__).parents[1]
 SHARED = fake_mtl_aqa.SHARED
 
 
@@ -89,9 +95,9 @@ def test_clips(manual_dir):
   with pytest.raises(input_error.InputError) as caught:
     _open(manual_dir, config)
   lines = str(caught.value).split('\n')
-  assert lines[0] == f'{manual_dir}: 174 of 176 dives have no frames:'
+  assert lines[0] == f'{manual_dir}: 174 of 176 clips have no frames:'
   assert lines[1] == (
-    '  dive gym_vault_002 of gym_vault: no gym_vault-out/002/, no '
+    '  clip gym_vault_002 of gym_vault: no gym_vault-out/002/, no '
     'gym_vault/002.avi, nor any other layout'
   )
   builder, splits = _open(manual_dir, config, allow_missing=True)
@@ -103,6 +109,30 @@ def test_clips(manual_dir):
       [1] * 3 + shown + [103] * 3
     )
     assert clip['padded_frames'].tolist() == [3, 3]
+
+
+def test_the_command(manual_dir):
+  command = [
+    sys.executable, '-m', 'tfds_mtl_aqa.prepare', 'aqa7/annotations',
+    f'--data_dir={manual_dir.parent / "data"}', f'--manual_dir={manual_dir}',
+  ]  # fmt: skip
+  path = manual_dir / 'Split_4/split_4_test_list.mat'
+  rows = path.read_bytes()
+  path.write_bytes(rows[:300])
+  for code in (2, 0):
+    done = subprocess.run(
+      command,
+      capture_output=True,
+      text=True,
+      env=os.environ | {'PYTHONPATH': str(ROOT)},
+      check=False,
+    )
+    assert done.returncode == code, done.stderr
+    if code == 2:
+      (line,) = done.stderr.strip().split('\n')
+      assert line.startswith(f'prepare: {path}: holds no consolidated_test')
+    path.write_bytes(rows)
+  assert 'aqa7/annotations/1.0.0: train 803, test 303 clips, ' in done.stdout
 
 
 def _spoil(kind, path):

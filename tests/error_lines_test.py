@@ -22,7 +22,10 @@ from aqa_jax.tasks.chosen_tasks import chosen_tasks
 from aqa_jax.train import set_up
 from aqa_jax.training import optimizer
 from aqa_jax.workdir import check_workdir, local_folder
+from tfds_mtl_aqa.aqa7 import annotations as aqa7
+from tfds_mtl_aqa.finediving import annotations as finediving
 from tfds_mtl_aqa.input_error import InputError
+from tfds_mtl_aqa.mit_dive import annotations as mit_dive
 
 _SNAPSHOT = pathlib.Path(__file__).with_name('error_lines.txt')
 _SCORES = Schema()
@@ -114,6 +117,9 @@ def _causes():
   yield lambda: set_up_pretraining(
     _config(pretrain_ucf101, batch_size=8), _NOWHERE
   )
+  yield lambda: mit_dive.FILE.locate(None)
+  yield lambda: aqa7.FILES['test'].locate(_NOWHERE)
+  yield lambda: finediving.FILES['coarse'].locate(_NOWHERE)
   yield lambda: export(['--format=onnx', '--out=dives.pt'])
   yield lambda: export(['--format=onnx', '--out=/nowhere/dives.onnx'])
   yield lambda: Vocabulary(['a', 'dive'])

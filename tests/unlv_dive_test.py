@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tfds_mtl_aqa import input_error, prepare
+from tfds_mtl_aqa.clips import clip
 from tfds_mtl_aqa.mtl_aqa import unlv_dive
 
 SHARED = fake_mtl_aqa.SHARED
@@ -120,6 +121,36 @@ def test_windows_are_those_of_mtl_aqa(manual_dir):
     3: [*range(95, 203), 202],
     74: [1] * 3 + list(range(1, 104)) + [103] * 3,
   }
+
+
+def test_goes_on_after_an_error(manual_dir, monkeypatch):
+  for number in (1, 3, 74):
+    folder = manual_dir / f'diving-out/{number:03d}'
+    fake_mtl_aqa.write_frames(folder, list(range(1, 104)), 'img_%05d.jpg')
+  wrong = manual_dir / 'diving-out/003/img_00050.jpg'
+  whole = wrong.read_bytes()
+  wrong.write_bytes(whole[:100])
+  made = []
+  encode = clip.ClipEncoder.__call__
+
+  def encode_and_tell(encoder, name):
+    made.append(name)
+    return encode(encoder, name)
+
+  monkeypatch.setattr(clip.ClipEncoder, '__call__', encode_and_tell)
+  with pytest.raises(input_error.InputError, match=f'{wrong}: is not a whole'):
+    _open(manual_dir, 'clips_171x128')
+  assert made == ['001', '074', '003']
+  folder = manual_dir.parent / 'data/unlv_dive/clips_171x128'
+  assert not (folder / '1.0.0').exists()
+  wrong.write_bytes(whole)
+  _, splits = _open(manual_dir, 'clips_171x128')
+  # The other two are kept.
+  assert made == ['001', '074', '003', '003']
+  assert {split: len(source) for split, source in splits.items()} == {
+    'train': 2, 'test': 1,
+  }  # fmt: skip
+  assert [path.name for path in folder.iterdir()] == ['1.0.0']
 
 
 @pytest.mark.skipif(

@@ -146,7 +146,7 @@ class RecordedDatasetBuilder(DiveDatasetBuilder, skip_registration=True):
       sought_dives = {name: dive.sought for name, dive in dives.items()}
       raise input_error.InputError(
         missing_dives.report(
-          manual_dir, missing, sought_dives, self.config.window
+          manual_dir, missing, sought_dives, self.config.window, self.EXAMPLES
         )
       )
     for line in missing_dives.unusable(missing):

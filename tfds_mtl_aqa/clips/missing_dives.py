@@ -16,6 +16,7 @@ def report(
   missing: Mapping[str, str],
   dives: Mapping[str, Sequence[SoughtDive]],
   window: Window,
+  noun: str = 'dives',
 ) -> str:
   """Returns lines of text: the missing dives, and where they were looked for.
 
@@ -27,9 +28,11 @@ def report(
       no files.
     dives: by name of every dive, what was looked for; the first is named.
     window: which frames of a dive are needed.
+    noun: what the dives are called, a plural in s.
   """
+  one = noun.removesuffix('s')
   lines = [
-    f'{manual_dir or "no manual_dir"}: {len(missing)} of {len(dives)} dives '
+    f'{manual_dir or "no manual_dir"}: {len(missing)} of {len(dives)} {noun} '
     'have no frames:'
   ]
   by_event: dict[str, list[str]] = {}
@@ -40,7 +43,7 @@ def report(
     if len(absent) == len(names) and not any(missing[name] for name in names):
       of_event = [dives[name][0] for name in absent]
       lines.append(
-        f'  {event}: all {len(absent)} dives{_frames(of_event, window)}: '
+        f'  {event}: all {len(absent)} {noun}{_frames(of_event, window)}: '
         f'{_not_there(of_event[0], of_event=True)}'
       )
       continue
@@ -49,14 +52,16 @@ def report(
       where = _frames([dive], window)
       reason = missing[name] or _not_there(dive, of_event=False)
       lines.append(
-        f'  dive {name}:{where[1:]} of {event}: {reason}'
+        f'  {one} {name}:{where[1:]} of {event}: {reason}'
         if where
-        else f'  dive {name} of {event}: {reason}'
+        else f'  {one} {name} of {event}: {reason}'
       )
   layouts = dict.fromkeys(
     dive.layouts for sought in dives.values() for dive in sought
   )
-  lines += [f'Looked for, in this order: {one.describe()}.' for one in layouts]
+  lines += [
+    f'Looked for, in this order: {place.describe()}.' for place in layouts
+  ]
   held = len(dives) - len(missing)
   lines.append(
     f'Put them there, or give --allow_missing to build the dataset from {held}.'
