@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 from aqa_jax.data.dive_split import DiveSplit, load_split
 from tfds_mtl_aqa.simulated_dives import simulated_dives_dataset_builder
-from tfds_mtl_aqa.simulated_dives.simulation_config import SimulationConfig
+from tfds_mtl_aqa.simulation.simulation_config import SimulationConfig
 
 # Width and height of the stored frames, by the name of a config's dataset.
 _SIZES = {

@@ -18,8 +18,9 @@ from aqa_jax.task import Task
 from aqa_jax.tasks.score import SCORE_UNIT
 from tfds_mtl_aqa.labels import CLASS_NAMES
 from tfds_mtl_aqa.simulated_dives.dive import simulate_dive
-from tfds_mtl_aqa.simulated_dives.renderer import encode_frames, render_dive
+from tfds_mtl_aqa.simulated_dives.renderer import render_dive
 from tfds_mtl_aqa.simulated_dives.simulation_config import CONFIGS
+from tfds_mtl_aqa.simulation.frames import encode_frames
 
 _CONFIG = CONFIGS['quickstart']
 # Of 48 frames, so that both anchors see the splash, at other places; in clips

@@ -7,16 +7,18 @@ import sys
 import numpy as np
 import pytest
 
-from tfds_mtl_aqa.simulated_dives.body import INDEX
 from tfds_mtl_aqa.simulated_dives.dive import simulate_dive
 from tfds_mtl_aqa.simulated_dives.events import draw_event
-from tfds_mtl_aqa.simulated_dives.renderer import encode_frames, render_dive
+from tfds_mtl_aqa.simulated_dives.renderer import render_dive
 from tfds_mtl_aqa.simulated_dives.simulation_config import CONFIGS
+from tfds_mtl_aqa.simulation.body import INDEX
+from tfds_mtl_aqa.simulation.frames import encode_frames
 
 _DIGEST = """
 import hashlib, sys
 from tfds_mtl_aqa.simulated_dives.dive import simulate_dive
-from tfds_mtl_aqa.simulated_dives.renderer import encode_frames, render_dive
+from tfds_mtl_aqa.simulated_dives.renderer import render_dive
+from tfds_mtl_aqa.simulation.frames import encode_frames
 from tfds_mtl_aqa.simulated_dives.simulation_config import CONFIGS
 digest = hashlib.sha256()
 for split, index in (('train', 3), ('test', 1), ('test_shared_events', 2)):
@@ -79,7 +81,7 @@ def test_the_number_of_dives_changes_no_dive():
 def test_test_events_are_unseen_and_shared_events_are_seen(name):
   config = CONFIGS[name]
   keys = {}
-  for split, count in config.num_dives.items():
+  for split, count in config.num_examples.items():
     dives = [simulate_dive(config, split, i) for i in range(min(count, 1200))]
     keys[split] = {(dive.event.event_id, dive.sample) for dive in dives}
     assert len(keys[split]) == len(dives)

@@ -12,10 +12,8 @@ from tfds_mtl_aqa.simulated_dives.simulated_dives_dataset_builder import (
   Builder,
   SimulatedDivesConfig,
 )
-from tfds_mtl_aqa.simulated_dives.simulation_config import (
-  CONFIGS,
-  SimulationConfig,
-)
+from tfds_mtl_aqa.simulated_dives.simulation_config import CONFIGS
+from tfds_mtl_aqa.simulation.simulation_config import SimulationConfig
 
 _FEATURES = {
   'armstand', 'caption', 'caption_ids', 'difficulty', 'dive_number',
@@ -42,7 +40,7 @@ def test_splits_have_their_sizes(builder):
 
 def test_examples_are_the_simulated_dives(builder):
   config = CONFIGS['tiny']
-  for split in config.num_dives:
+  for split in config.num_examples:
     source = builder.as_data_source(split)
     for index in range(len(source)):
       example = source[index]

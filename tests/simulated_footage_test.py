@@ -74,8 +74,10 @@ def test_the_times_are_those_of_the_frames():
       joints = joint_positions(dive.flight, times)
       # The camera of the event, which is mostly the one that films it.
       camera = dive_shots.motion.filmed_centre(dive.flight, times, joints)
-      follow = dive_shots.Camera.follow(footage.event, *camera, 128, 96, rate)
-      drawn = render_motion(dive, times, joints, follow, (64, 48))
+      follow = dive_shots.follow_diver(footage.event, *camera, 128, 96, rate)
+      drawn = render_motion(
+        dive, footage.event, times, joints, follow, (64, 48)
+      )
       differences = np.abs(drawn.astype(int) - footage.frames[frames]).mean(
         axis=(1, 2, 3)
       )

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from tfds_mtl_aqa.simulated_dives import motion
-from tfds_mtl_aqa.simulated_dives.body import INDEX
 from tfds_mtl_aqa.simulated_dives.dive_numbers import dive_table
 from tfds_mtl_aqa.simulated_dives.faults import Faults
+from tfds_mtl_aqa.simulation.body import INDEX
 
 _ALL = [
   (dive, springboard)

@@ -5,8 +5,9 @@ import pytest
 from tfds_mtl_aqa.simulated_dives.dive import simulate_dive
 from tfds_mtl_aqa.simulated_dives.dive_numbers import dive_table
 from tfds_mtl_aqa.simulated_dives.faults import Faults
-from tfds_mtl_aqa.simulated_dives.renderer import encode_frames, render_dive
+from tfds_mtl_aqa.simulated_dives.renderer import render_dive
 from tfds_mtl_aqa.simulated_dives.simulation_config import CONFIGS
+from tfds_mtl_aqa.simulation.frames import encode_frames
 
 _CONFIG = CONFIGS['quickstart']
 

@@ -26,9 +26,7 @@ from aqa_jax.weights.checkpoint import read_best, read_origin
 from aqa_jax.weights.torch_file import read_torch_file
 from aqa_jax.workdir import recorded_config
 from tfds_mtl_aqa.input_error import InputError
-from tfds_mtl_aqa.simulated_dives.simulation_config import (
-  MTL_AQA_FRAMES_PER_SECOND,
-)
+from tfds_mtl_aqa.simulation.simulation_config import MTL_AQA_FRAMES_PER_SECOND
 
 # The model that comes with the installation.
 INSIDE = pathlib.Path(__file__).parent / 'longer'

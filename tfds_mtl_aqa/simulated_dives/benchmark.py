@@ -9,8 +9,9 @@ import time
 import cv2
 
 from tfds_mtl_aqa.simulated_dives.dive import simulate_dive
-from tfds_mtl_aqa.simulated_dives.renderer import encode_frames, render_dive
+from tfds_mtl_aqa.simulated_dives.renderer import render_dive
 from tfds_mtl_aqa.simulated_dives.simulation_config import CONFIGS
+from tfds_mtl_aqa.simulation.frames import encode_frames
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ import numpy as np
 from tfds_mtl_aqa.simulated_dives.commentary import happened
 from tfds_mtl_aqa.simulated_dives.dive import SimulatedDive, simulate_dive
 from tfds_mtl_aqa.simulated_dives.renderer import render_dive
-from tfds_mtl_aqa.simulated_dives.simulation_config import CONFIGS, SPLITS
+from tfds_mtl_aqa.simulated_dives.simulation_config import CONFIGS
+from tfds_mtl_aqa.simulation.simulation_config import SPLITS
 
 _BEFORE_TAKE_OFF_SECONDS = 0.3
 _TEXT_HEIGHT = 14

@@ -6,15 +6,19 @@ import functools
 import numpy as np
 
 from tfds_mtl_aqa.simulated_dives import judging, motion
-from tfds_mtl_aqa.simulated_dives.camera import Camera
 from tfds_mtl_aqa.simulated_dives.commentary import comment
+from tfds_mtl_aqa.simulated_dives.dive_camera import follow_diver
 from tfds_mtl_aqa.simulated_dives.dive_numbers import DiveNumber, dive_table
-from tfds_mtl_aqa.simulated_dives.events import Colour, Event, draw_event
+from tfds_mtl_aqa.simulated_dives.events import Event, draw_event
 from tfds_mtl_aqa.simulated_dives.faults import Faults, draw_faults
-from tfds_mtl_aqa.simulated_dives.simulation_config import (
+from tfds_mtl_aqa.simulation.athlete import SKINS
+from tfds_mtl_aqa.simulation.camera import Camera
+from tfds_mtl_aqa.simulation.drawing import Colour
+from tfds_mtl_aqa.simulation.simulation_config import (
   MTL_AQA_FRAMES_PER_SECOND,
-  SPLITS,
   SimulationConfig,
+  event_and_sample,
+  random_stream,
 )
 
 # In a few dives everything goes wrong, which gives the scores the skewed
@@ -23,13 +27,6 @@ _FAILURE_RATE = 0.02
 # The better divers choose the harder dives.
 _MEAN_DIFFICULTY, _STD_DIFFICULTY = 3.13, 0.42
 _QUALITY_FROM_DIFFICULTY = 0.35
-_SKINS: tuple[Colour, ...] = (
-  (236, 198, 170),
-  (224, 178, 144),
-  (206, 156, 118),
-  (190, 138, 100),
-  (164, 114, 80),
-)
 # Each dive has a source of random numbers for each of these purposes.
 _LABELS, _COMMENTARY, SPLASH_STREAM = range(3)
 
@@ -106,7 +103,7 @@ class SimulatedDive:
   def camera(self, width: int, height: int) -> Camera:
     """Returns the camera that films the dive in frames of a size in pixels."""
     centre = motion.filmed_centre(self.flight, self.frame_times, self.joints)
-    return Camera.follow(
+    return follow_diver(
       self.event, *centre, width, height, self.config.frames_per_second
     )
 
@@ -117,34 +114,7 @@ class SimulatedDive:
 
   def rng(self, purpose: int) -> np.random.Generator:
     """Returns the source of random numbers for one purpose of this dive."""
-    return _stream(self.config, self.split, self.index, purpose)
-
-
-def _stream(
-  config: SimulationConfig, split: str, index: int, purpose: int
-) -> np.random.Generator:
-  # Stream 0 belongs to the events.
-  stream = 1 + SPLITS.index(split)
-  return np.random.default_rng((config.seed, stream, index, purpose))
-
-
-def event_and_sample(
-  config: SimulationConfig, split: str, index: int
-) -> tuple[int, int]:
-  """Returns a dive's event id and its number in the event, both from 1.
-
-  Args:
-    config: of the set of dives.
-    split: one of SPLITS.
-    index: in the split, counted from 0.
-  """
-  if split == 'test':
-    rank, place = divmod(index, config.num_test_events)
-    return config.num_train_events + place + 1, rank + 1
-  rank, place = divmod(index, config.num_train_events)
-  if split == 'test_shared_events':
-    rank += -(-config.num_train // config.num_train_events)
-  return place + 1, rank + 1
+    return random_stream(self.config, self.split, self.index, purpose)
 
 
 def simulate_dive(
@@ -171,7 +141,7 @@ def simulate_dive(
   event = dataclasses.replace(
     event, view_height=event.view_height / config.zoom
   )
-  rng = _stream(config, split, index, _LABELS)
+  rng = random_stream(config, split, index, _LABELS)
   dives, shares = dive_table(event.springboard)
   drawn = dives[rng.choice(len(dives), p=shares)]
   number = number or drawn
@@ -192,7 +162,7 @@ def simulate_dive(
     jump_speed=_jump_speed(number, event.springboard, rng),
   )
   start_frame, end_frame = _frames(config, number, sample, rng)
-  skin = _SKINS[rng.integers(len(_SKINS))]
+  skin = SKINS[rng.integers(len(SKINS))]
   suit = np.clip(np.array(event.suit) + rng.integers(-30, 31, 3), 20, 235)
   return SimulatedDive(
     config=config,
@@ -209,7 +179,7 @@ def simulate_dive(
       faults,
       judging.deserved_award(faults),
       event.springboard,
-      _stream(config, split, index, _COMMENTARY),
+      random_stream(config, split, index, _COMMENTARY),
     ),
     skin=skin,
     suit=(int(suit[0]), int(suit[1]), int(suit[2])),

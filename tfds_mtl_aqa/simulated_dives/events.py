@@ -5,17 +5,14 @@ import dataclasses
 import numpy as np
 
 from tfds_mtl_aqa.simulated_dives.dive_numbers import springboard_share
+from tfds_mtl_aqa.simulation.backdrop import PATTERNS
+from tfds_mtl_aqa.simulation.drawing import Colour, random_colour
 
 PLATFORM_HEIGHT = 10.0
 SPRINGBOARD_HEIGHT = 3.0
-PATTERNS = ('tiles', 'crowd', 'banners', 'beams', 'plain')
-# Bands of all kinds, in any colours; no event of `draw_event` has it.
-MOSAIC = 'mosaic'
 
 # Random numbers of events do not depend on those of dives.
 _EVENT_STREAM = 0
-
-Colour = tuple[int, int, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,25 +73,18 @@ def draw_event(seed: int, event_id: int) -> Event:
     camera_x=float(rng.uniform(0.95, 1.35)),
     yaw=float(np.deg2rad(rng.uniform(-18, 18))),
     pattern=str(PATTERNS[rng.integers(len(PATTERNS))]),
-    wall=_colour(rng, hue=(0.45, 0.8), saturation=(0.25, 0.7), value=(60, 105)),
+    wall=random_colour(
+      rng, hue=(0.45, 0.8), saturation=(0.25, 0.7), value=(60, 105)
+    ),
     pattern_contrast=float(rng.uniform(0.1, 0.3)),
-    water=_colour(
+    water=random_colour(
       rng, hue=(0.48, 0.6), saturation=(0.6, 0.85), value=(95, 150)
     ),
-    board=_colour(rng, hue=(0.0, 1.0), saturation=(0.0, 0.2), value=(120, 190)),
-    suit=_colour(rng, hue=(0.0, 1.0), saturation=(0.7, 0.95), value=(130, 215)),
+    board=random_colour(
+      rng, hue=(0.0, 1.0), saturation=(0.0, 0.2), value=(120, 190)
+    ),
+    suit=random_colour(
+      rng, hue=(0.0, 1.0), saturation=(0.7, 0.95), value=(130, 215)
+    ),
     seed=int(rng.integers(2**31)),
   )
-
-
-def _colour(
-  rng: np.random.Generator,
-  hue: tuple[float, float],
-  saturation: tuple[float, float],
-  value: tuple[float, float],
-) -> Colour:
-  """Returns a random RGB colour; hue and saturation 0 to 1, value 0 to 255."""
-  h, s, v = (rng.uniform(*bounds) for bounds in (hue, saturation, value))
-  weights = np.clip(np.abs((h * 6 + np.array([0, 4, 2])) % 6 - 3) - 1, 0, 1)
-  red, green, blue = np.round(v * (1 - s + s * weights)).astype(int)
-  return int(red), int(green), int(blue)

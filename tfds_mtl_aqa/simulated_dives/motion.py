@@ -9,9 +9,10 @@ import dataclasses
 
 import numpy as np
 
-from tfds_mtl_aqa.simulated_dives.body import BodyAngles, place_body
 from tfds_mtl_aqa.simulated_dives.dive_numbers import DiveNumber
 from tfds_mtl_aqa.simulated_dives.faults import Faults
+from tfds_mtl_aqa.simulation.body import BodyAngles, place_body
+from tfds_mtl_aqa.simulation.ramp import ramp, ramp_linear
 
 GRAVITY = 9.81
 # Height of the centre of mass above the water when hands or feet touch it.
@@ -86,12 +87,6 @@ class Flight:
     return self.dive.half_turns * np.pi + self.entry_tilt
 
 
-def ramp(t: np.ndarray, start: float, end: float) -> np.ndarray:
-  """Returns a smooth step at the instants t: 0 at `start`, 1 at `end`."""
-  s = np.clip((t - start) / max(end - start, 1e-6), 0.0, 1.0)
-  return s * s * (3 - 2 * s)
-
-
 def plan_flight(
   dive: DiveNumber,
   faults: Faults,
@@ -151,12 +146,6 @@ def twist(flight: Flight, t: np.ndarray) -> np.ndarray:
   else:
     start, end = 0.15, 0.62 * flight.seconds
   return total * ramp_linear(t, start, end)
-
-
-def ramp_linear(t: np.ndarray, start: float, end: float) -> np.ndarray:
-  """Returns a step from 0 to 1 that is almost linear, with smooth ends."""
-  s = np.clip((t - start) / (end - start), 0.0, 1.0)
-  return 0.6 * s + 0.4 * s * s * (3 - 2 * s)
 
 
 def centre_of_mass(flight: Flight, t: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -8,14 +8,13 @@ import tensorflow_datasets as tfds
 from tfds_mtl_aqa.features import VideoExample, dive_features
 from tfds_mtl_aqa.simulated_dataset_builder import SimulatedDatasetBuilder
 from tfds_mtl_aqa.simulated_dives import faults as faults_lib
-from tfds_mtl_aqa.simulated_dives.body import JOINTS
 from tfds_mtl_aqa.simulated_dives.commentary import caption_ids, vocabulary
 from tfds_mtl_aqa.simulated_dives.dive import SimulatedDive, simulate_dive
-from tfds_mtl_aqa.simulated_dives.renderer import encode_frames, render_dive
-from tfds_mtl_aqa.simulated_dives.simulation_config import (
-  CONFIGS,
-  SimulationConfig,
-)
+from tfds_mtl_aqa.simulated_dives.renderer import render_dive
+from tfds_mtl_aqa.simulated_dives.simulation_config import CONFIGS
+from tfds_mtl_aqa.simulation.body import JOINTS
+from tfds_mtl_aqa.simulation.frames import encode_frames
+from tfds_mtl_aqa.simulation.simulation_config import SimulationConfig
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
@@ -62,7 +61,7 @@ class Builder(SimulatedDatasetBuilder):
   @property
   def num_examples(self) -> dict[str, int]:
     """See the base class."""
-    return self.simulation.num_dives
+    return self.simulation.num_examples
 
   def _info(self) -> tfds.core.DatasetInfo:
     config = self.simulation

@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 
-from tfds_mtl_aqa.simulated_dives.camera import Camera
 from tfds_mtl_aqa.simulated_dives.dive import SPLASH_STREAM, SimulatedDive
-from tfds_mtl_aqa.simulated_dives.drawing import ONE, SHIFT
 from tfds_mtl_aqa.simulated_dives.motion import GRAVITY
+from tfds_mtl_aqa.simulation.camera import Camera
+from tfds_mtl_aqa.simulation.drawing import ONE, SHIFT
 
 _FOAM = (228, 238, 242)
 _SPRAY = (246, 250, 252)

@@ -5,14 +5,18 @@ import dataclasses
 import numpy as np
 
 from tfds_mtl_aqa.simulated_dives import motion
-from tfds_mtl_aqa.simulated_dives.camera import Camera
 from tfds_mtl_aqa.simulated_dives.dive import SimulatedDive
-from tfds_mtl_aqa.simulated_dives.events import MOSAIC, Colour, Event
-from tfds_mtl_aqa.simulated_dives.renderer import oversampling, render_motion
+from tfds_mtl_aqa.simulated_dives.dive_camera import follow_diver
+from tfds_mtl_aqa.simulated_dives.events import Event
+from tfds_mtl_aqa.simulated_dives.renderer import render_motion
 from tfds_mtl_aqa.simulated_dives.venue import Venue
 from tfds_mtl_aqa.simulated_footage import diver_motion
 from tfds_mtl_aqa.simulated_footage.diver_motion import Conduct
 from tfds_mtl_aqa.simulated_footage.picture import Picture, reduced
+from tfds_mtl_aqa.simulation.backdrop import MOSAIC
+from tfds_mtl_aqa.simulation.drawing import Colour
+from tfds_mtl_aqa.simulation.frames import oversampling
+from tfds_mtl_aqa.simulation.ramp import ramp
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,10 +146,8 @@ def empty_shot(
   top = event.board_height + 1.0
   ends = rng.uniform(0.5, top, 2)
   begin = rng.uniform(0, 0.7)
-  way = motion.ramp(
-    np.linspace(0, 1, count), begin, begin + rng.uniform(0.1, 0.6)
-  )
-  camera = Camera.follow(
+  way = ramp(np.linspace(0, 1, count), begin, begin + rng.uniform(0.1, 0.6))
+  camera = follow_diver(
     event,
     rng.uniform(-1, 1.5) + rng.uniform(-1, 1) * way,
     ends[0] + (ends[1] - ends[0]) * way,
@@ -169,7 +171,7 @@ def _filmed(
   picture: Picture,
 ) -> np.ndarray:
   finer = oversampling(picture.height)
-  camera = Camera.follow(
+  camera = follow_diver(
     event,
     *centre,
     picture.width * finer,
@@ -177,4 +179,4 @@ def _filmed(
     frames_per_second,
   )
   size = (picture.width, picture.height)
-  return render_motion(dive, times, joints, camera, size)
+  return render_motion(dive, event, times, joints, camera, size)

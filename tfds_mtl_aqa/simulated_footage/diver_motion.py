@@ -8,8 +8,9 @@ import dataclasses
 import numpy as np
 
 from tfds_mtl_aqa.simulated_dives import motion
-from tfds_mtl_aqa.simulated_dives.body import BodyAngles, place_body
-from tfds_mtl_aqa.simulated_dives.motion import Flight, ramp
+from tfds_mtl_aqa.simulated_dives.motion import Flight
+from tfds_mtl_aqa.simulation.body import BodyAngles, place_body
+from tfds_mtl_aqa.simulation.ramp import ramp
 
 _WALKING_SPEED = 1.25  # m/s, as in `motion`.
 _STEPS_PER_SECOND = 1.7

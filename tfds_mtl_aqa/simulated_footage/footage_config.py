@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tfds_mtl_aqa.simulated_dives.simulation_config import SimulationConfig
+from tfds_mtl_aqa.simulation.simulation_config import SimulationConfig
 
 SPLITS = ('train', 'validation', 'test')
 

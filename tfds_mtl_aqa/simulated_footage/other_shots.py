@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from tfds_mtl_aqa.simulated_dives.body import INDEX
-from tfds_mtl_aqa.simulated_dives.motion import ramp
 from tfds_mtl_aqa.simulated_footage.diver_motion import exercise
 from tfds_mtl_aqa.simulated_footage.picture import Picture, reduced
+from tfds_mtl_aqa.simulation.body import INDEX
+from tfds_mtl_aqa.simulation.ramp import ramp
 
 # Shots are drawn in this size, and then reduced.
 _WIDTH, _HEIGHT = 256, 192

@@ -9,9 +9,9 @@ import tensorflow_datasets as tfds
 
 from tfds_mtl_aqa.features import footage_features
 from tfds_mtl_aqa.simulated_dataset_builder import SimulatedDatasetBuilder
-from tfds_mtl_aqa.simulated_dives.renderer import encode_frames
 from tfds_mtl_aqa.simulated_footage.footage import simulate_footage
 from tfds_mtl_aqa.simulated_footage.footage_config import CONFIGS, FootageConfig
+from tfds_mtl_aqa.simulation.frames import encode_frames
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)

@@ -1,4 +1,4 @@
-"""The diver's body: its joints, their distances, and where angles put them."""
+"""The body of an athlete: its joints, and where angles put them."""
 
 import dataclasses
 
@@ -81,13 +81,13 @@ def place_body(
   Args:
     angles: of the joints.
     tilt: float64 [n], radians between upright and the body's long axis;
-      positive where the head leans away from the board.
-    facing: +1 if the untwisted, upright body faces away from the board, else
+      positive where the head leans towards positive x.
+    facing: +1 if the untwisted, upright body faces towards positive x, else
       -1.
     twist: float64 [n], radians about the long axis.
 
   Returns:
-    float64 [n, 17, 3], metres, in the axes of `motion`.
+    float64 [n, 17, 3], metres, in the axes of `Camera`.
   """
   n = len(tilt)
   # In the body's own frame: (along the long axis, to the front, to the left).

@@ -1,36 +1,46 @@
-"""The camera of an event, which follows the diver."""
+"""The camera of an event, which follows the athlete."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Protocol
 
 import numpy as np
 
-from tfds_mtl_aqa.simulated_dives.events import Event
-
-# The camera moves sideways by this share of the diver's way.
-_FOLLOW_X = 0.5
 # Time over which the motion of the camera is smoothed.
 _PAN_SECONDS = 0.1
-# The camera stops where the water line is this share of the frame's height
-# below the middle.
-_WATER_LINE = 0.2
+
+
+class Viewpoint(Protocol):
+  """An event, as far as its camera is concerned."""
+
+  @property
+  def away_to_right(self) -> bool:
+    """Whether the athletes move to the right in the image."""
+
+  @property
+  def view_height(self) -> float:
+    """Height of the part of the scene in a frame, metres."""
+
+  @property
+  def yaw(self) -> float:
+    """Rotation of the camera about the vertical, radians; 0: along z."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Camera:
   """Where the camera looks in each of n frames; turns metres into pixels.
 
+  Axes are in metres: x the way that the athletes move, y up, z across.
+
   Attributes:
-    x: float64 [n], metres from the board's edge to the middle of the frame.
-    y: float64 [n], metres from the water up to the middle of the frame.
-    right: +1 if the direction away from the board is to the right in the image,
-      else -1.
+    x: float64 [n], metres to the middle of the frame.
+    y: float64 [n], metres up to the middle of the frame.
+    right: +1 if positive x is to the right in the image, else -1.
     yaw: rotation about the vertical, radians.
     width: of a frame, pixels.
     height: of a frame, pixels.
     pixels_per_metre: the scale.
-    event: that it films.
   """
 
   x: np.ndarray
@@ -40,24 +50,23 @@ class Camera:
   width: int
   height: int
   pixels_per_metre: float
-  event: Event
 
   @classmethod
   def follow(
     cls,
-    event: Event,
+    view: Viewpoint,
     x: np.ndarray,
     y: np.ndarray,
     width: int,
     height: int,
     frames_per_second: float,
   ) -> Camera:
-    """Returns the camera of an event that follows a diver.
+    """Returns the camera of an event that follows a point.
 
     Args:
-      event: that it films.
-      x: float64 [n], metres from the board's edge to the diver.
-      y: float64 [n], metres from the water up to the diver.
+      view: the event that it films.
+      x: float64 [n], metres, of the point.
+      y: float64 [n], metres, of the point.
       width: of a frame, pixels.
       height: of a frame, pixels.
       frames_per_second: rate of the n frames.
@@ -65,19 +74,15 @@ class Camera:
     # A quarter of a second, for which who does not render need not wait.
     from scipy import ndimage
 
-    scale = min(width, height) / event.view_height
     sigma = _PAN_SECONDS * frames_per_second
-    lowest = _WATER_LINE * event.view_height
-    middle_x = event.camera_x + _FOLLOW_X * (x - event.camera_x)
     return cls(
-      x=ndimage.gaussian_filter1d(middle_x, sigma, mode='nearest'),
-      y=ndimage.gaussian_filter1d(np.maximum(y, lowest), sigma, mode='nearest'),
-      right=1 if event.away_to_right else -1,
-      yaw=event.yaw,
+      x=ndimage.gaussian_filter1d(x, sigma, mode='nearest'),
+      y=ndimage.gaussian_filter1d(y, sigma, mode='nearest'),
+      right=1 if view.away_to_right else -1,
+      yaw=view.yaw,
       width=width,
       height=height,
-      pixels_per_metre=scale,
-      event=event,
+      pixels_per_metre=min(width, height) / view.view_height,
     )
 
   def project(self, points: np.ndarray) -> np.ndarray:

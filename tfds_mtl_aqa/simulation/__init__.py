@@ -1,0 +1,1 @@
+"""What the simulated datasets share: body, camera, painters, sizes."""
