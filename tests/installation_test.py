@@ -159,7 +159,7 @@ def test_importing_the_package_registers_its_datasets(first, then):
     f'import {first}, {then}, tensorflow_datasets as tfds; '
     # Those of the community would be looked for in the network.
     'names = tfds.list_builders(with_community_datasets=False); '
-    "assert {'mtl_aqa', 'simulated_dives'} <= set(names)"
+    "assert {'mtl_aqa', 'simulated_dives', 'simulated_vaults'} <= set(names)"
   )
   done = _run(ROOT, ROOT, '-c', code)
   assert done.returncode == 0, done.stderr

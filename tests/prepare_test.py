@@ -388,6 +388,7 @@ def test_every_builder_can_be_prepared_by_name():
     'mtl_aqa',
     'simulated_dives',
     'simulated_footage',
+    'simulated_vaults',
     'unlv_dive',
     'mit_dive',
     'aqa7',

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
   from tfds_mtl_aqa.simulated_footage.simulated_footage_dataset_builder import (
     Builder as SimulatedFootage,
   )
+  from tfds_mtl_aqa.simulated_vaults.simulated_vaults_dataset_builder import (
+    Builder as SimulatedVaults,
+  )
   from tfds_mtl_aqa.unlv_dive.unlv_dive_dataset_builder import (
     Builder as UnlvDive,
   )
@@ -38,6 +41,7 @@ _BUILDERS = {
   'mtl_aqa': 'MtlAqa',
   'simulated_dives': 'SimulatedDives',
   'simulated_footage': 'SimulatedFootage',
+  'simulated_vaults': 'SimulatedVaults',
   'unlv_dive': 'UnlvDive',
   'mit_dive': 'MitDive',
   'aqa7': 'Aqa7',
@@ -58,6 +62,7 @@ _USE_TFDS = (
   'simulated_dataset_builder',
   'simulated_dives.simulated_dives_dataset_builder',
   'simulated_footage.simulated_footage_dataset_builder',
+  'simulated_vaults.simulated_vaults_dataset_builder',
   'split_writer',
   'tensorflow_reader',
   'tfds_internals',
@@ -73,6 +78,7 @@ __all__ = [
   'MtlAqa',
   'SimulatedDives',
   'SimulatedFootage',
+  'SimulatedVaults',
   'UnlvDive',
 ]
 

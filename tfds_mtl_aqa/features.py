@@ -129,6 +129,48 @@ def video_features(
   }
 
 
+def vault_features(
+  frame_size: tuple[int, int],
+  num_frames: int,
+  classes: Mapping[str, Sequence[str]],
+  extra: Mapping[str, Feature],
+) -> tfds.features.FeaturesDict:
+  """Returns the features of one vault.
+
+  Args:
+    frame_size: (width, height) of the stored frames in pixels.
+    num_frames: number of stored frames of each vault.
+    classes: names of the classes of each classification.
+    extra: further features, by name.
+
+  Returns:
+    A FeaturesDict with:
+      video, padded_frames, event, sample, start_frame, end_frame: as in
+        `dive_features`.
+      final_score: float32, points: difficulty plus execution.
+      difficulty: float32, points (4 to 7).
+      execution: float32, points, 0 to 10.
+      judge_scores: float32 [7], marks for the execution, 0 to 10.
+      vault: text such as 'yurchenko straight double twist'.
+      a class label for each of `classes`.
+  """
+  features = video_features(frame_size, num_frames)
+  features |= {
+    'event': np.int32,
+    'sample': np.int32,
+    'start_frame': np.int32,
+    'end_frame': np.int32,
+    'final_score': np.float32,
+    'difficulty': np.float32,
+    'execution': np.float32,
+    'judge_scores': tfds.features.Tensor(shape=(NUM_JUDGES,), dtype=np.float32),
+    'vault': tfds.features.Text(),
+  }
+  for name, class_names in classes.items():
+    features[name] = tfds.features.ClassLabel(names=class_names)
+  return tfds.features.FeaturesDict(features | dict(extra))
+
+
 def footage_features(
   frame_size: FrameSize,
 ) -> tfds.features.FeaturesDict:
