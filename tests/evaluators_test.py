@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from aqa_jax.data.score_rule import ScoreRule
 from aqa_jax.evaluation import caption_metrics, ceilings, intervals, predict
 from aqa_jax.tasks.score import ScoreTask
 from tfds_mtl_aqa.labels import CLASS_NAMES
@@ -169,6 +170,13 @@ def test_judges_by_hand():
   # One judge of seven: 3 x 5 x 2 = 30 and 3 x 1 x 3 = 9, and so on.
   judges = [(30, 9), (30, 18), (36, 27), (42, 36), (45, 45), (48, 54), (54, 63)]
   errors = [abs(a - 41) + abs(b - 36) for a, b in judges]
+  assert found['one judge']['mae'] == pytest.approx(np.mean(errors) / 2)
+  # The same marks where a score is the difficulty plus a mean.
+  vaults = labels | {'final_score': np.array([2 + 20.5 / 3, 3 + 4.0, 50.0])}
+  found = ceilings.judge_ceilings(vaults, ScoreRule.SUM)
+  assert found['panel'] == pytest.approx(expected)
+  judges = zip([5, 5, 6, 7, 7.5, 8, 9], range(1, 8), strict=True)
+  errors = [abs(a - 20.5 / 3) + abs(b - 4) for a, b in judges]
   assert found['one judge']['mae'] == pytest.approx(np.mean(errors) / 2)
   nothing = labels | {'judge_scores': np.full((3, 7), np.nan)}
   assert ceilings.judge_ceilings(nothing) == {}

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
+from aqa_jax.data.score_rule import ScoreRule
 from aqa_jax.evaluation import metrics
 
 
@@ -71,6 +72,18 @@ def test_execution_spearman_takes_the_difficulty_out():
   true = np.array([40.0, 40.0, 90.0])
   predicted = np.array([20.0, 80.0, 45.0])
   found = metrics.execution_spearman(predicted, true, difficulty)
+  assert found == pytest.approx(1 - 6 * (1 + 4 + 1) / (3 * 8))
+
+
+def test_execution_spearman_of_sums_subtracts_the_difficulty():
+  # Executions 8, 7, 9 against predicted 7, 8, 7.5: ranks 2 1 3, 1 3 2.
+  difficulty = np.array([5.0, 6.5, 4.0])
+  found = metrics.execution_spearman(
+    difficulty + [7.0, 8.0, 7.5],
+    difficulty + [8.0, 7.0, 9.0],
+    difficulty,
+    ScoreRule.SUM,
+  )
   assert found == pytest.approx(1 - 6 * (1 + 4 + 1) / (3 * 8))
 
 

@@ -1,4 +1,5 @@
 import dataclasses
+import types
 
 import cv2
 import numpy as np
@@ -6,6 +7,14 @@ import pytest
 import tensorflow_datasets as tfds
 
 import tfds_mtl_aqa
+from aqa_jax.data.dive_split import load_split, open_builder
+from aqa_jax.data.input_pipeline import VideoInput, evaluation_batches
+from aqa_jax.data.schema import schema_of
+from aqa_jax.data.score_rule import ScoreRule
+from aqa_jax.evaluation import ceilings
+from aqa_jax.tasks.classes import ClassesTask
+from aqa_jax.tasks.score import ScoreTask
+from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.simulated_vaults import contact_sheet
 from tfds_mtl_aqa.simulated_vaults import faults as faults_lib
 from tfds_mtl_aqa.simulated_vaults.faults import Faults
@@ -70,6 +79,37 @@ def test_names_and_metadata_are_those_of_the_dives(builder, tmp_path):
   for name in same - {'faults', 'position'}:
     first, second = builder.info.features[name], dives.features[name]
     assert (first.shape, first.dtype) == (second.shape, second.dtype)
+
+
+def test_the_input_pipeline_reads_them(builder):
+  opened = open_builder('simulated_vaults/tiny', builder.data_dir_root)
+  split = load_split(opened, 'test')
+  schema = schema_of(opened.info)
+  assert schema.score_rule is ScoreRule.SUM
+  assert list(schema.class_names) == [
+    'entry', 'position', 'somersaults', 'twists'
+  ]  # fmt: skip
+  video_input = VideoInput(20, 18, 1.0, 'end', 2, 16, True)
+  classes = tuple((name, len(found)) for name, found in schema.classes)
+  tasks = (ScoreTask(), ClassesTask(classes))
+  (batch,) = evaluation_batches(split, video_input, tasks, 8, (0, 1))
+  assert batch['video'].shape == (8, 18, 16, 16, 3)
+  for row, example in enumerate(builder.as_data_source('test')):
+    assert batch['score'][row] == np.float32(example['final_score'])
+    assert batch['entry'][row] == example['entry']
+  # The panel's marks give the score, as sums.
+  found = ceilings.judge_ceilings(split.labels, schema.score_rule)
+  assert found['panel']['mae'] < 1e-3
+
+
+def test_a_rule_that_there_is_not_is_refused(builder):
+  info = types.SimpleNamespace(
+    full_name='mine/1.0.0',
+    features=builder.info.features,
+    metadata={'score_rule': 'difficulty - execution'},
+  )
+  with pytest.raises(InputError, match="mine/1.0.0: .* 'difficulty - exec"):
+    schema_of(info)
 
 
 def test_a_second_build_has_the_same_bytes(builder, tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from aqa_jax.data.score_rule import ScoreRule
 from aqa_jax.data.vocabulary import Vocabulary
 from tfds_mtl_aqa.input_error import InputError
 
@@ -31,11 +32,13 @@ class Schema:
       dataset without classes.
     words: the vocabulary of the captions; empty for a dataset without.
     features: names of all features.
+    score_rule: how a score follows from difficulty and execution.
   """
 
   classes: tuple[tuple[str, tuple[str, ...]], ...] = ()
   words: tuple[str, ...] = ()
   features: tuple[str, ...] = ()
+  score_rule: ScoreRule = ScoreRule.PRODUCT
 
   @functools.cached_property
   def class_names(self) -> dict[str, tuple[str, ...]]:
@@ -52,7 +55,8 @@ def schema_of(info: tfds.core.DatasetInfo, words: Sequence[str] = ()) -> Schema:
   """Returns the labels of a dataset from its features and its metadata.
 
   Every scalar `ClassLabel` is a classification, unless the metadata's
-  `classes` names those that are. The metadata's `vocabulary` are the words.
+  `classes` names those that are. The metadata's `vocabulary` are the words,
+  and its `score_rule` the value of a `ScoreRule`.
 
   Args:
     info: TFDS's description of the dataset.
@@ -60,7 +64,7 @@ def schema_of(info: tfds.core.DatasetInfo, words: Sequence[str] = ()) -> Schema:
 
   Raises:
     InputError: the dataset lacks `final_score` or `sample`, or the vocabulary
-      does not begin with <eos> and <sos>.
+      does not begin with <eos> and <sos>, or there is no such `score_rule`.
   """
   metadata: Mapping[str, Any] = info.metadata or {}
   if missing := {'final_score', 'sample'} - set(info.features):
@@ -84,11 +88,19 @@ def schema_of(info: tfds.core.DatasetInfo, words: Sequence[str] = ()) -> Schema:
       f'{info.full_name}: a ClassLabel cannot have the name {taken[0]}; choose '
       "another, or leave it out of the metadata's 'classes'."
     )
+  rule = metadata.get('score_rule', ScoreRule.PRODUCT.value)
+  rules = {known.value: known for known in ScoreRule}
+  if rule not in rules:
+    raise InputError(
+      f"{info.full_name}: its metadata's 'score_rule' is {rule!r}; it has to "
+      f'be {" or ".join(map(repr, rules))}.'
+    )
   words = words or metadata.get('vocabulary', ())
   schema = Schema(
     classes=tuple((name, labels[name]) for name in names),
     words=tuple(words if has_captions(info) else ()),
     features=tuple(info.features),
+    score_rule=rules[rule],
   )
   # Raises here if the vocabulary is wrong.
   _ = schema.vocabulary

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from aqa_jax.data.score_rule import ScoreRule
+
 # Executions are sums of half points, and many are equal. Rounding to so many
 # decimals makes them equal again, which float32 scores do not.
 _EXECUTION_DECIMALS = 3
@@ -49,21 +51,25 @@ def score_metrics(predicted: ArrayLike, true: ArrayLike) -> dict[str, float]:
 
 
 def execution_spearman(
-  predicted: ArrayLike, true: ArrayLike, difficulty: ArrayLike
+  predicted: ArrayLike,
+  true: ArrayLike,
+  difficulty: ArrayLike,
+  rule: ScoreRule = ScoreRule.PRODUCT,
 ) -> float:
   """Returns the rank correlation of the execution alone.
 
-  A score is execution times difficulty. The difficulty is known before the
-  dive; the score divided by it is what the judges saw.
+  A score is execution times difficulty, or plus it. The difficulty is known
+  before the dive; the rest is what the judges saw.
 
   Args:
     predicted: float [dives], predicted scores in points.
     true: float [dives], true scores in points.
     difficulty: float [dives], degree of difficulty (1.5 to 4.1).
+    rule: how scores follow from difficulty and execution.
 
   Returns:
-    Spearman's correlation of predicted / difficulty with true / difficulty,
-    -1 to 1; NaN where either side is constant.
+    Spearman's correlation of the executions of predicted and true scores, -1 to
+    1; NaN where either side is constant.
 
   Raises:
     ValueError: see `score_metrics`; or a difficulty is not positive.
@@ -77,7 +83,8 @@ def execution_spearman(
     )
   return float(
     spearman(
-      predicted / difficulty, np.round(true / difficulty, _EXECUTION_DECIMALS)
+      rule.execution(predicted, difficulty),
+      np.round(rule.execution(true, difficulty), _EXECUTION_DECIMALS),
     )
   )
 

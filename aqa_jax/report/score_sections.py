@@ -86,11 +86,15 @@ def _scatters(
   ]
   if 'difficulty' in predictions.labels:
     difficulty = np.asarray(predictions.labels['difficulty'], np.float64)
+    rule = predictions.schema.score_rule
     charts.append(
       named_chart(
-        'Execution: score / difficulty',
+        f'Execution: {rule.formula}',
         report_charts.scatter_chart(
-          true / difficulty, predicted / difficulty, 'execution', marked
+          rule.execution(true, difficulty),
+          rule.execution(predicted, difficulty),
+          'execution',
+          marked,
         ),
       )
     )

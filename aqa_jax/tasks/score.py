@@ -114,7 +114,10 @@ class ScoreTask(Task):
     measured = metrics.score_metrics(scores, true)
     if 'difficulty' in predictions.labels:
       measured['execution_spearman'] = metrics.execution_spearman(
-        scores, true, predictions.label('difficulty')[dives]
+        scores,
+        true,
+        predictions.label('difficulty')[dives],
+        predictions.schema.score_rule,
       )
     return measured
 

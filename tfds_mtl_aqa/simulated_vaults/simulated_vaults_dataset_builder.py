@@ -92,6 +92,7 @@ class Builder(SimulatedDatasetBuilder):
     return self.dive_info(
       features,
       metadata={
+        'score_rule': 'difficulty + execution',
         'joints': list(JOINTS),
         'frames_per_second': config.frames_per_second,
         'window_frames': config.window_frames,

@@ -1,0 +1,40 @@
+"""How a score follows from the difficulty and the judges' marks."""
+
+import enum
+
+import numpy as np
+
+
+class ScoreRule(enum.Enum):
+  """What the judges' part of a score, the execution, is joined with.
+
+  The values are what a dataset's metadata have under `score_rule`.
+  """
+
+  # Dives: the sum of the middle three marks times the difficulty.
+  PRODUCT = 'difficulty * execution'
+  # Vaults: the mean of the middle three marks, and the difficulty.
+  SUM = 'difficulty + execution'
+
+  def execution(self, score: np.ndarray, difficulty: np.ndarray) -> np.ndarray:
+    """Returns the execution, [dives], of scores and difficulties [dives]."""
+    if self is ScoreRule.SUM:
+      return score - difficulty
+    return score / difficulty
+
+  def score(self, marks: np.ndarray, difficulty: np.ndarray) -> np.ndarray:
+    """Returns the scores, [dives].
+
+    Args:
+      marks: float [dives], sum of the middle three marks.
+      difficulty: float [dives].
+    """
+    if self is ScoreRule.SUM:
+      return difficulty + marks / 3
+    return marks * difficulty
+
+  @property
+  def formula(self) -> str:
+    """How the execution is computed, such as 'score / difficulty'."""
+    sign = '-' if self is ScoreRule.SUM else '/'
+    return f'score {sign} difficulty'
