@@ -46,8 +46,8 @@ _FRACTIONS = (
 _DTYPES = ('auto', 'float32', 'bfloat16')
 
 
-def check_config(config: ml_collections.ConfigDict) -> None:
-  """Checks the numbers and names that can be checked without the dataset.
+def check_values(config: ml_collections.ConfigDict) -> None:
+  """Checks the numbers and splits of a config, also of a regression's.
 
   Args:
     config: one of `configs/`.
@@ -68,12 +68,25 @@ def check_config(config: ml_collections.ConfigDict) -> None:
   for name, least in _LEAST.items():
     if name in flat and flat[name] < least:
       raise InputError(f'config.{name}={flat[name]}: give {least} or more.')
-  for name, value in flat.items():
-    if name.startswith('loss_weights.') and value < 0:
-      raise InputError(f'config.{name}={value}: give 0 or more.')
   for name in _SEEDS:
     if name in flat and flat[name] >= 2**32:
       raise InputError(f'config.{name}={flat[name]}: give less than 2**32.')
+
+
+def check_config(config: ml_collections.ConfigDict) -> None:
+  """Checks what can be checked of a training's config without the dataset.
+
+  Args:
+    config: one of `configs/`.
+
+  Raises:
+    InputError: naming the first field that is wrong.
+  """
+  check_values(config)
+  flat = traverse_util.flatten_dict(config.to_dict(), sep='.')
+  for name, value in flat.items():
+    if name.startswith('loss_weights.') and value < 0:
+      raise InputError(f'config.{name}={value}: give 0 or more.')
   for name in _DURATIONS:
     number, unit = duration.parse(flat[name], name)
     if not number and name != 'optimizer.warmup':

@@ -13,6 +13,7 @@ import ml_collections
 import numpy as np
 
 from aqa_jax import split_evaluation
+from aqa_jax.config import check_values
 from aqa_jax.data import dive_selection, dive_split
 from aqa_jax.data.dive_split import DiveSplit
 from aqa_jax.data.schema import schema_of
@@ -65,6 +66,7 @@ def set_up(
   Raises:
     InputError: something in the config, the dataset or the workdir is wrong.
   """
+  check_values(config)
   fit.check(config.regressor)
   evaluator_classes(config)
   source = source_class(config)

@@ -3,8 +3,9 @@ import runpy
 
 import pytest
 
-from aqa_jax.config import check_config
+from aqa_jax.config import check_config, check_values
 from aqa_jax.configs import c3davg, mscadc
+from aqa_jax.regression import fit
 from tfds_mtl_aqa.input_error import InputError
 
 _CONFIGS = sorted((pathlib.Path(__file__).parents[1] / 'configs').rglob('*.py'))
@@ -14,7 +15,12 @@ _CONFIGS = sorted((pathlib.Path(__file__).parents[1] / 'configs').rglob('*.py'))
   'path', _CONFIGS, ids=lambda path: f'{path.parent.name}-{path.stem}'
 )
 def test_our_own_configs_pass(path):
-  check_config(runpy.run_path(str(path))['get_config']())
+  config = runpy.run_path(str(path))['get_config']()
+  if 'regressor' in config:
+    check_values(config)
+    fit.check(config.regressor)
+  else:
+    check_config(config)
 
 
 @pytest.mark.parametrize(
