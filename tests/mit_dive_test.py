@@ -128,6 +128,15 @@ def test_other_content(manual_dir, change, reason):
   assert '\n' not in line
 
 
+def test_the_name_of_a_copy(manual_dir):
+  (manual_dir / 'diving').mkdir()
+  (manual_dir / 'Diving.txt').rename(
+    manual_dir / 'diving/diving_annotations.txt'
+  )
+  _, splits = _open(manual_dir)
+  assert len(splits['train']) == 100
+
+
 def test_without_the_file(manual_dir):
   (manual_dir / 'Diving.txt').unlink()
   with pytest.raises(input_error.InputError) as caught:

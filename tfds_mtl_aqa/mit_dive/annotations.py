@@ -12,10 +12,10 @@ from tfds_mtl_aqa.manual_file import ManualFile, read_text
 NUM_DIVES = 159
 NUM_TRAIN = 100
 FILE = ManualFile(
-  ('Diving.txt',),
+  ('Diving.txt', 'diving_annotations.txt'),
   ('', 'diving', 'MIT_Dive', 'mit_dive', 'action_quality_dataset/diving'),
   "MIT's Olympic scores dataset (Pirsiavash et al., 2014) or a copy of it, "
-  'such as that of github.com/gitskim/Pasion',
+  'such as diving_annotations.txt of github.com/gitskim/Pasion',
 )
 
 _NUMBER = r'(\d+(?:\.\d+)?)'
