@@ -83,7 +83,7 @@ def set_up(
   return Regression(
     config,
     workdir,
-    source(config.features, workdir, builder.info.full_name),
+    source(config.features, workdir, builder.info),
     train,
     tests,
     builder.info,

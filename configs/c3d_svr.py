@@ -13,7 +13,7 @@ the value of `--config.features.weights`.
 
 import ml_collections
 
-from aqa_jax.configs import c3davg, s3d
+from aqa_jax.configs import s3d
 
 
 def get_config() -> ml_collections.ConfigDict:
@@ -27,8 +27,6 @@ def get_config() -> ml_collections.ConfigDict:
   config.features.layer = 'fc6'
   config.features.clip_frames = 16
   config.features.clip_stride = 1
-  # Of networks that have learned from other videos; those of dives know theirs.
-  config.features.input = c3davg.get_config().input
   config.features.cache = ''
 
   config.regressor.name = 'svr'

@@ -33,9 +33,18 @@ def _config(workdir, tiny_dives, **overrides):
   return config
 
 
+@pytest.fixture(name='builder', scope='module')
+def fixture_builder(tiny_dives):
+  return dive_split.open_builder('simulated_dives/tiny', str(tiny_dives))
+
+
+@pytest.fixture(name='info')
+def fixture_info(builder):
+  return builder.info
+
+
 @pytest.fixture(name='dives', scope='module')
-def fixture_dives(tiny_dives):
-  builder = dive_split.open_builder('simulated_dives/tiny', str(tiny_dives))
+def fixture_dives(builder):
   return dive_split.load_split(builder, 'test')
 
 
@@ -66,11 +75,11 @@ def test_pools_by_the_definition(shape):
 
 @pytest.mark.parametrize('layer', ['c3', 'last', 'fc6'])
 def test_are_the_activations_of_the_network(
-  layer, tiny_training, tiny_dives, dives, tmp_path
+  layer, tiny_training, tiny_dives, dives, info, tmp_path
 ):
   workdir, _ = tiny_training
   config = _config(workdir, tiny_dives, **{'features.layer': layer})
-  source = NetworkFeatures(config.features, tmp_path / 'run', 'tiny')
+  source = NetworkFeatures(config.features, tmp_path / 'run', info)
   found = source.features('test', dives)
   model = find_model(workdir)
   video = make_inputs(dives[1], model.video_input, (), rng=None)['video']
@@ -106,7 +115,9 @@ def test_full_width_has_about_the_numbers_of_the_scheme():
   assert sizes == {'c1': 9408} | dict.fromkeys(('c2', 'c3', 'c4', 'c5'), 9216)
 
 
-def test_a_probe_ends_in_an_evaluation(tiny_training, tiny_dives, tmp_path):
+def test_a_probe_ends_in_an_evaluation(
+  tiny_training, tiny_dives, info, tmp_path
+):
   config = _config(tiny_training[0], tiny_dives)
   found = regress.train_and_evaluate(config, tmp_path / 'run')['test']
   assert found['num_dives'] == 8
@@ -119,10 +130,10 @@ def test_a_probe_ends_in_an_evaluation(tiny_training, tiny_dives, tmp_path):
 
 
 def test_are_computed_once(
-  tiny_training, tiny_dives, dives, tmp_path, monkeypatch
+  tiny_training, tiny_dives, dives, info, tmp_path, monkeypatch
 ):
   config = _config(tiny_training[0], tiny_dives)
-  source = NetworkFeatures(config.features, tmp_path / 'run', 'tiny')
+  source = NetworkFeatures(config.features, tmp_path / 'run', info)
   first = source.features('test', dives)
   monkeypatch.setattr(
     'aqa_jax.features.network_features.make_inputs', lambda *_, **__: 1 / 0
@@ -135,9 +146,10 @@ def test_are_computed_once(
   config.features.clip_stride = 3
   with pytest.raises(ZeroDivisionError):
     source.features('test', dives.select([0, 1]))
+  # The model inside has learned from longer videos.
   config.features.weights = ''
-  other = NetworkFeatures(config.features, tmp_path / 'run', 'tiny')
-  with pytest.raises(ZeroDivisionError):
+  other = NetworkFeatures(config.features, tmp_path / 'run', info)
+  with pytest.raises(InputError, match='does not take the frames'):
     other.features('test', dives)
 
 
@@ -172,16 +184,17 @@ def test_a_damaged_part_is_named(content, tmp_path):
   [
     ('layer', 'c6'),
     ('weights', '/nowhere'),
+    ('weights', 'i3d'),  # The tiny frames have 24 pixels.
     ('clip_frames', 13),
     ('clip_frames', 0),
     ('clip_stride', 0),
   ],
 )
 def test_a_wrong_field_is_named(
-  field, value, tiny_training, tiny_dives, dives, tmp_path
+  field, value, tiny_training, tiny_dives, dives, info, tmp_path
 ):
   config = _config(tiny_training[0], tiny_dives, **{f'features.{field}': value})
-  source = NetworkFeatures(config.features, tmp_path / 'run', 'tiny')
+  source = NetworkFeatures(config.features, tmp_path / 'run', info)
   with pytest.raises(InputError) as caught:
     source.features('test', dives)
   assert field in str(caught.value) or str(value) in str(caught.value)
@@ -215,3 +228,36 @@ def test_the_fingerprint_is_of_the_numbers(tiny_training):
   changed = jax.tree.map(lambda x: x + 1e-6, layer.variables)
   other = type(layer)(layer.trunk, changed, 'c3', layer.fc6)
   assert layer.fingerprint() != other.fingerprint()
+
+
+def test_a_network_of_other_videos_sees_all_frames(
+  tiny_training, tiny_dives, dives, info, tmp_path, monkeypatch
+):
+  layer = find_layer(str(tiny_training[0]), 'c3')
+  shapes = []
+
+  class Recorded(type(layer)):
+    def features(self, clips):
+      shapes.append(clips.shape)
+      return super().features(clips)
+
+  fields = {
+    name: getattr(layer, name) for name in ('trunk', 'variables', 'layer')
+  }
+  monkeypatch.setattr(
+    'aqa_jax.features.network_features.find_layer',
+    lambda *_: Recorded(**fields, crop=20),
+  )
+  config = _config(tiny_training[0], tiny_dives)
+  source = NetworkFeatures(config.features, tmp_path / 'run', info)
+  source.features('test', dives.select([0]))
+  num_frames = info.features['video'].shape[0]
+  assert shapes[0] == (min(8, (num_frames - 4) // 3 + 1), 4, 20, 20, 3)
+  assert not source.have_seen_training_dives()
+
+
+def test_a_regression_is_no_model(tiny_training, tiny_dives, tmp_path):
+  config = _config(tiny_training[0], tiny_dives)
+  regress.train_and_evaluate(config, tmp_path / 'run')
+  with pytest.raises(InputError, match='judges no video'):
+    find_model(tmp_path / 'run')

@@ -187,7 +187,7 @@ def test_a_wrong_field_is_named(field, value, tiny_dives, tmp_path):
   config = _config(tiny_dives, **{f'features.{field}': value})
   builder = dive_split.open_builder('simulated_dives/tiny', str(tiny_dives))
   dives = dive_split.load_split(builder, 'test')
-  source = PoseFeatures(config.features, tmp_path, 'tiny')
+  source = PoseFeatures(config.features, tmp_path, builder.info)
   with pytest.raises(InputError) as caught:
     source.features('test', dives)
   assert field in str(caught.value)

@@ -41,8 +41,8 @@ def cached(
       f'{folder}: {e.strerror}; give another folder for the features with '
       '--config.features.cache.'
     ) from e
-  parts, started, computed = [], time.monotonic(), 0
-  told = started
+  parts, computed = [], 0
+  told = started = time.monotonic()
   for first in range(0, count, _DIVES):
     path = folder / f'{first:06d}.npy'
     size = min(_DIVES, count - first)
@@ -52,11 +52,13 @@ def cached(
     rows = []
     for place in range(first, first + size):
       rows.append(np.asarray(compute(place), np.float32))
-      computed += 1
       now = time.monotonic()
-      if now - told >= _SECONDS_BETWEEN_LINES:
+      if computed == 0:
+        started = now  # The first one has compiled the program.
+      computed += 1
+      if computed > 1 and now - told >= _SECONDS_BETWEEN_LINES:
         told = now
-        left = (count - place - 1) * (now - started) / computed
+        left = (count - place - 1) * (now - started) / (computed - 1)
         print(
           f'features: {place + 1} of {count} dives, at most {left:.0f} s left',
           flush=True,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import ml_collections
 import numpy as np
+import tensorflow_datasets as tfds
 
 from aqa_jax import own_parts
 from aqa_jax.data.dive_split import DiveSplit
@@ -28,18 +29,18 @@ class FeatureSource(abc.ABC):
     self,
     config: ml_collections.ConfigDict,
     workdir: pathlib.Path,
-    dataset: str,
+    info: tfds.core.DatasetInfo,
   ):
     """Keeps what it may need.
 
     Args:
       config: `features` of a config such as `configs/s3d.py`.
       workdir: folder of the run.
-      dataset: name, config and version of the dataset.
+      info: of the dataset.
     """
     self.config = config
     self.workdir = workdir
-    self.dataset = dataset
+    self.info = info
 
   @abc.abstractmethod
   def features(self, split: str, dives: DiveSplit) -> np.ndarray:

@@ -23,9 +23,11 @@ class NetworkFeatures(FeatureSource):
   1 is C3D-SVR's (Parmar & Morris, 2017), and 16 takes each frame once. They end
   with the last frame.
 
+  A network that has learned from dives sees the frames that it has learned
+  from; one that has not, all that are stored.
+
   Fields of its config: weights and layer, see `find_layer`; clip_frames;
-  clip_stride; input, the fields of `VideoInput` for a network that has not
-  learned from dives; and cache, a folder that keeps
+  clip_stride; and cache, a folder that keeps
   the features, '' for `features` beside the workdir.
   """
 
@@ -35,9 +37,8 @@ class NetworkFeatures(FeatureSource):
     """Returns float64 [dives, features]; see `FeatureSource`."""
     config = self.config
     layer = self._layer
-    video_input = layer.video_input or VideoInput(
-      **config.input.to_dict() | {'resize': tuple(config.input.resize)}
-    )
+    video_input = layer.video_input or self._whole_frames(layer.crop)
+    self._check(layer, video_input)
     firsts = _first_frames(
       video_input.frames, config.clip_frames, config.clip_stride
     )
@@ -66,11 +67,54 @@ class NetworkFeatures(FeatureSource):
 
   def have_seen_training_dives(self) -> bool:
     """Returns whether the network was trained on this dataset."""
-    return self._layer.dataset == self.dataset
+    return self._layer.dataset == self.info.full_name
 
   @functools.cached_property
   def _layer(self) -> TrunkLayer:
     return find_layer(self.config.weights, self.config.layer)
+
+  def _check(self, layer: TrunkLayer, video_input: VideoInput) -> None:
+    weights = f"config.features.weights='{self.config.weights}'"
+    try:
+      video_input.check(*self._stored_shape())
+    except InputError as e:
+      raise InputError(
+        f'{weights}: its network does not take the frames of '
+        f'{self.info.full_name} ({e}); give another dataset.'
+      ) from e
+    least_frames, least_pixels = layer.least
+    if video_input.crop < least_pixels:
+      raise InputError(
+        f'{weights}: needs {least_pixels} x {least_pixels} pixels, '
+        f'{self.info.full_name} gives {video_input.crop}; give another dataset.'
+      )
+    if self.config.clip_frames < least_frames:
+      raise InputError(
+        f'config.features.clip_frames={self.config.clip_frames}: the network '
+        f'needs {least_frames} or more.'
+      )
+
+  def _stored_shape(self) -> tuple[int, int, int]:
+    """Returns the number of stored frames, their height and their width."""
+    num_frames, height, width, _ = self.info.features['video'].shape
+    if None in (num_frames, height, width):
+      raise InputError(
+        f'{self.info.full_name}: its videos have sizes of their own; give a '
+        'config with one size, such as clips_171x128.'
+      )
+    return num_frames, height, width
+
+  def _whole_frames(self, crop: int) -> VideoInput:
+    num_frames, height, width = self._stored_shape()
+    return VideoInput(
+      window_frames=num_frames,
+      frames=num_frames,
+      stride=1.0,
+      anchor='end',
+      max_shift=0,
+      crop=crop or min(height, width),
+      flip=False,
+    )
 
   def _folder(
     self,
@@ -82,7 +126,7 @@ class NetworkFeatures(FeatureSource):
     """Returns the folder of these features alone."""
     digest = hashlib.sha256(layer.fingerprint().encode())
     clips = self.config.clip_frames, self.config.clip_stride
-    digest.update(repr((clips, video_input, self.dataset)).encode())
+    digest.update(repr((clips, video_input, self.info.full_name)).encode())
     digest.update(repr(dive_keys(dives.labels)).encode())
     digest.update(np.asarray(dives.labels['final_score'], float).tobytes())
     cache = pathlib.Path(self.config.cache or self.workdir.parent / 'features')

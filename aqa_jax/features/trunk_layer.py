@@ -16,6 +16,7 @@ from aqa_jax.judging.model_source import find_model
 from aqa_jax.judging.user_path import user_path
 from aqa_jax.layers.normalize import normalize
 from aqa_jax.system import trunk_options
+from aqa_jax.trunks import dilated_c3d, i3d
 from aqa_jax.trunks.c3d import C3D
 from aqa_jax.trunks.dilated_c3d import DilatedC3D
 from aqa_jax.trunks.i3d import I3D
@@ -62,6 +63,8 @@ class TrunkLayer:
     fc6: kernel and bias of the layer behind C3D; None where there is none.
     video_input: which pixels of a dive it has learned from; None for a network
       that has learned from other videos.
+    crop: side of the square that such a network has learned from, pixels; 0
+      where it does not matter.
     dataset: name, config and version of the dataset that it was trained on; ''
       where it is not known.
   """
@@ -71,6 +74,7 @@ class TrunkLayer:
   layer: str
   fc6: Mapping[str, Any] | None = None
   video_input: VideoInput | None = None
+  crop: int = 0
   dataset: str = ''
 
   def features(self, clips: jax.Array) -> jax.Array:
@@ -96,6 +100,15 @@ class TrunkLayer:
     if self.layer == 'fc6' and self.fc6:
       maps = nn.relu(maps @ self.fc6['kernel'] + self.fc6['bias'])
     return maps
+
+  @property
+  def least(self) -> tuple[int, int]:
+    """The frames and pixels that a clip has to have."""
+    if isinstance(self.trunk, I3D):
+      return i3d.LEAST_FRAMES, i3d.LEAST_PIXELS
+    if isinstance(self.trunk, DilatedC3D):
+      return dilated_c3d.LEAST_FRAMES, dilated_c3d.LEAST_PIXELS
+    return 1, 16
 
   def _convolution(self, pixels: jax.Array) -> jax.Array:
     """Returns the feature maps behind a convolution's ReLU."""
@@ -169,13 +182,14 @@ def find_layer(weights: str, layer: str) -> TrunkLayer:
     )
   if weights == 'i3d':
     return _of_i3d(layer)
-  recorded, video_input, dataset = None, None, ''
+  recorded, video_input, crop, dataset = None, None, 0, ''
   if weights:
     recorded = recorded_config(user_path(weights))
   if recorded and recorded.get('tasks') == 'actions':
     config = ml_collections.ConfigDict(dict(recorded))
     variables: Mapping[str, Any] = read_best(user_path(weights))[0]
     name, width, batch_norm = config.model.trunk, config.model.width, False
+    crop = config.input.crop
   else:
     model = find_model(weights or None)
     config, variables = model.config, model.variables
@@ -200,7 +214,7 @@ def find_layer(weights: str, layer: str) -> TrunkLayer:
   }
   fc6 = variables['params'].get('fc6') if name == 'c3d' else None
   _check_fc6(weights, layer, fc6)
-  return TrunkLayer(trunk, of_trunk, layer, fc6, video_input, dataset)
+  return TrunkLayer(trunk, of_trunk, layer, fc6, video_input, crop, dataset)
 
 
 def _check_fc6(weights: str, layer: str, fc6: Any) -> None:

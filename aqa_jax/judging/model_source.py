@@ -69,6 +69,11 @@ def find_model(source: str | os.PathLike[str] | None = None) -> Model:
 def _from_workdir(workdir: pathlib.Path) -> Model:
   recorded = recorded_config(workdir)
   config = ml_collections.ConfigDict(recorded).lock()
+  if 'regressor' in config:
+    raise InputError(
+      f'{workdir}: is a regression on features, which judges no video; give '
+      'the workdir of a training on dives.'
+    )
   if config.tasks in ('actions', 'phases'):
     raise InputError(
       f'{workdir}: is a training on {config.tasks}, which judges nothing; give '

@@ -26,8 +26,8 @@ _GROUPS = (
 )
 
 # The smallest video of which conv5b leaves one value.
-_LEAST_FRAMES = 12
-_LEAST_PIXELS = 24
+LEAST_FRAMES = 12
+LEAST_PIXELS = 24
 
 
 class DilatedC3D(nn.Module):
@@ -70,12 +70,12 @@ class DilatedC3D(nn.Module):
     """
     if (
       video.ndim != 5
-      or video.shape[1] < _LEAST_FRAMES
-      or min(video.shape[2:4]) < _LEAST_PIXELS
+      or video.shape[1] < LEAST_FRAMES
+      or min(video.shape[2:4]) < LEAST_PIXELS
     ):
       raise ValueError(
         f'video of shape {video.shape}: give [batch, time, height, width, 3], '
-        f'at least {_LEAST_FRAMES} frames of {_LEAST_PIXELS} x {_LEAST_PIXELS}'
+        f'at least {LEAST_FRAMES} frames of {LEAST_PIXELS} x {LEAST_PIXELS}'
       )
     block = functools.partial(
       convolution_block,
