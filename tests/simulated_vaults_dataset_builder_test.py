@@ -67,8 +67,8 @@ def test_examples_are_the_simulated_vaults(builder):
         assert example['faults'][name] == pytest.approx(expected)
 
 
-def test_names_and_metadata_are_those_of_the_dives(builder, tmp_path):
-  dives = tfds_mtl_aqa.SimulatedDives(config='tiny', data_dir=tmp_path).info
+def test_names_and_metadata_are_those_of_the_dives(builder, tiny_dives):
+  dives = open_builder('simulated_dives/tiny', str(tiny_dives)).info
   metadata = builder.info.metadata
   assert list(metadata['joints']) == list(dives.metadata['joints'])
   assert list(metadata['joints']) == list(JOINTS)
@@ -77,8 +77,8 @@ def test_names_and_metadata_are_those_of_the_dives(builder, tmp_path):
   same = set(builder.info.features) & set(dives.features)
   assert same >= {'video', 'poses', 'event', 'final_score', 'judge_scores'}
   for name in same - {'faults', 'position'}:
-    first, second = builder.info.features[name], dives.features[name]
-    assert (first.shape, first.dtype) == (second.shape, second.dtype)
+    # TFDS imports TensorFlow to tell a dtype, but not to print one.
+    assert repr(builder.info.features[name]) == repr(dives.features[name])
 
 
 def test_the_input_pipeline_reads_them(builder):
