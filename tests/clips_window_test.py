@@ -6,6 +6,7 @@ from tfds_mtl_aqa.clips.window import (
   EndWindow,
   EvenWindow,
   StartWindow,
+  StrideWindow,
   TooShort,
 )
 
@@ -42,3 +43,9 @@ def test_the_start_of_a_clip():
 def test_too_few_frames(window):
   with pytest.raises(TooShort, match='103 are needed'):
     window.of_dive(102)
+
+
+def test_every_second_frame():
+  assert list(StrideWindow(2).needed(7, 12)) == [7, 9, 11]
+  assert list(StrideWindow(2).needed(7, 13)) == [7, 9, 11, 13]
+  assert StrideWindow(2).of_dive(5) == (range(0, 5, 2), (0, 0))

@@ -143,6 +143,18 @@ INSTEAD = (
     (r'\g<0>; test $? = 2',),
   ),
   Instead(
+    r'python -m (tfds_mtl_aqa\.prepare|aqa_jax\.main) .*mtl_aqa_footage/steps '
+    '.*',
+    'needs the videos of MTL-AQA; checked: that it asks for them. On made-up '
+    'ones: mtl_aqa_footage_test.py',
+    (r'\g<0> ; test $? = 2',),
+  ),
+  Instead(
+    r'python -m aqa_jax\.bundle --workdir=workdir/find_real_dives .*',
+    'needs that training; checked: that it asks for it',
+    (r'\g<0>; test $? = 2',),
+  ),
+  Instead(
     r'python -m tfds_mtl_aqa\.prepare simulated_dives/(longer|clips_171x128) '
     '(.*)',
     'renders for ten minutes or more; checked: the same with simulated_dives/'

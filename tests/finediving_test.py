@@ -1,8 +1,8 @@
 """FineDiving as a dataset: made-up files, and the real ones if there."""
 
 import collections
-import pickle
 
+import fake_finediving
 import fake_mtl_aqa
 import numpy as np
 import pytest
@@ -15,58 +15,18 @@ from tfds_mtl_aqa.mtl_aqa import annotations as mtl_aqa_annotations
 from tfds_mtl_aqa.mtl_aqa import release
 
 SHARED = fake_mtl_aqa.SHARED
-_TABLE = {4: 'Inward', 25: '3.5 Soms.Tuck', 36: 'Entry'}
-# These are MTL-AQA's too: see fake_mtl_aqa.py.
-_FIRST = [('03', 3), ('03', 2), ('02', 2)]
-
-
-def _content():
-  """Returns the made-up content of every file."""
-  keys = _FIRST + [('Final_r1', k) for k in range(2997)]
-  coarse, fine = {}, {}
-  for place, key in enumerate(keys):
-    length = 120 if place < 5 else 70
-    last = 200 if key == ('03', 3) else 150
-    dive_type = annotations.DIVE_TYPES[place % 52].lower()
-    coarse[key] = {
-      'action_type': dive_type,
-      'start_frame': last - length + 1,
-      'end_frame': last,
-      'dive_score': np.float64(50 + place / 100),
-      'difficulty': 3.2,
-      'judge_scores': [7.0, 7.5, 8.0][: 3 if place else 2],
-    }
-    fine[key] = {
-      'action_type': dive_type,
-      'dive_score': 50 + place / 100,
-      'difficulty': 3.2,
-      'steps_transit_frames': np.array([9, 39]),
-      'frames_labels': np.repeat([4, 25, 36], [10, 30, length - 40]),
-      'sub-action_types': _TABLE,
-    }
-  return {
-    'coarse': coarse, 'fine': fine, 'sub_actions': dict(_TABLE),
-    'train': [keys[0], *keys[3:2253]], 'test': [*keys[1:3], *keys[2253:]],
-  }  # fmt: skip
-
-
-def _write(folder, role, content):
-  path = folder / 'Annotations' / annotations.FILES[role].names[0]
-  path.parent.mkdir(parents=True, exist_ok=True)
-  path.write_bytes(pickle.dumps(content))
-  return path
 
 
 @pytest.fixture(name='content', scope='module')
 def fixture_content():
-  return _content()
+  return fake_finediving.content()
 
 
 @pytest.fixture(name='manual_dir')
 def fixture_manual_dir(tmp_path, content):
   folder = tmp_path / 'manual'
   for role, part in content.items():
-    _write(folder, role, part)
+    fake_finediving.write(folder, role, part)
   with fake_mtl_aqa.expected_release(fake_mtl_aqa.write_release(folder)):
     yield folder
 
@@ -165,7 +125,7 @@ def _evenly(first, last):
 
 def _spoil(role, content):
   """Returns other contents for a file, with what the error says of each."""
-  first, last = _FIRST[0], ('Final_r1', 7)
+  first, last = ('03', 3), ('Final_r1', 7)
   if role in ('train', 'test'):
     count = annotations.NUM_DIVES[role]
     yield content[role][1:], f'is not a list of {count} dives'
@@ -198,9 +158,12 @@ def _spoil(role, content):
 @pytest.mark.parametrize('role', annotations.FILES)
 def test_other_content(tmp_path, content, role):
   folder = tmp_path / 'manual'
-  paths = {role: _write(folder, role, part) for role, part in content.items()}
+  paths = {
+    role: fake_finediving.write(folder, role, part)
+    for role, part in content.items()
+  }
   for spoiled, reason in _spoil(role, content):
-    _write(folder, role, spoiled)
+    fake_finediving.write(folder, role, spoiled)
     with pytest.raises(input_error.InputError) as caught:
       annotations.read(paths)
     line = str(caught.value)

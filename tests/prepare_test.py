@@ -393,4 +393,5 @@ def test_every_builder_can_be_prepared_by_name():
     'mit_dive',
     'aqa7',
     'finediving',
+    'mtl_aqa_footage',
   ]

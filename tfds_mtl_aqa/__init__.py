@@ -21,6 +21,9 @@ if TYPE_CHECKING:
   )
   from tfds_mtl_aqa.mit_dive.mit_dive_dataset_builder import Builder as MitDive
   from tfds_mtl_aqa.mtl_aqa.mtl_aqa_dataset_builder import Builder as MtlAqa
+  from tfds_mtl_aqa.mtl_aqa_footage.mtl_aqa_footage_dataset_builder import (
+    Builder as MtlAqaFootage,
+  )
   from tfds_mtl_aqa.simulated_dives.simulated_dives_dataset_builder import (
     Builder as SimulatedDives,
   )
@@ -46,6 +49,7 @@ _BUILDERS = {
   'mit_dive': 'MitDive',
   'aqa7': 'Aqa7',
   'finediving': 'FineDiving',
+  'mtl_aqa_footage': 'MtlAqaFootage',
 }
 DATASETS = tuple(_BUILDERS)
 # Modules that import TFDS as they are imported.
@@ -58,6 +62,7 @@ _USE_TFDS = (
   'mit_dive.mit_dive_dataset_builder',
   'mtl_aqa.mtl_aqa_dataset_builder',
   'mtl_aqa.release',
+  'mtl_aqa_footage.mtl_aqa_footage_dataset_builder',
   'recorded_dataset_builder',
   'simulated_dataset_builder',
   'simulated_dives.simulated_dives_dataset_builder',
@@ -76,6 +81,7 @@ __all__ = [
   'FineDiving',
   'MitDive',
   'MtlAqa',
+  'MtlAqaFootage',
   'SimulatedDives',
   'SimulatedFootage',
   'SimulatedVaults',

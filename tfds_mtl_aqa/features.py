@@ -62,7 +62,7 @@ class VideoExample(DiveExample):
 
 def dive_features(
   frame_size: FrameSize | None,
-  num_frames: int = WINDOW_FRAMES + 2 * MARGIN_FRAMES,
+  num_frames: int | None = WINDOW_FRAMES + 2 * MARGIN_FRAMES,
   extra: Mapping[str, Feature] | None = None,
 ) -> tfds.features.FeaturesDict:
   """Returns the features of one dive.
@@ -70,7 +70,7 @@ def dive_features(
   Args:
     frame_size: (width, height) of the stored frames in pixels; (None, None)
       where it differs from dive to dive; None for a dataset without video.
-    num_frames: number of stored frames of each dive.
+    num_frames: number of stored frames of each dive; None where it differs.
     extra: further features, by name.
 
   Returns:
@@ -107,14 +107,14 @@ def dive_features(
 
 
 def video_features(
-  frame_size: FrameSize | None, num_frames: int
+  frame_size: FrameSize | None, num_frames: int | None
 ) -> dict[str, Feature]:
   """Returns the features that are the frames of an example.
 
   Args:
     frame_size: (width, height) of the stored frames in pixels; (None, None)
       where it differs from example to example; None for no frames.
-    num_frames: number of stored frames of each example.
+    num_frames: number of stored frames of each example; None where it differs.
 
   Returns:
     `video` and `padded_frames`, see `dive_features`; nothing without frames.

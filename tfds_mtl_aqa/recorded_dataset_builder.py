@@ -66,8 +66,8 @@ class RecordedDatasetBuilder(DiveDatasetBuilder, skip_registration=True):
   """Base class of datasets whose frames the user has, as videos or images.
 
   A subclass gives `read_dives`, and its configs are `RecordedConfig`s. Its
-  features are the example of each dive, and with frames `video` and
-  `padded_frames`: see `features.video_features`.
+  features are the example of each dive, and with frames `video` and, where it
+  declares that, `padded_frames`: see `features.video_features`.
   """
 
   @abc.abstractmethod
@@ -178,7 +178,9 @@ class RecordedDatasetBuilder(DiveDatasetBuilder, skip_registration=True):
     )
     for index, (name, record) in enumerate(records):
       padding, jpegs = clip.split_record(record)
-      frames = {'video': jpegs, 'padded_frames': padding}
+      frames: dict[str, Any] = {'video': jpegs}
+      if 'padded_frames' in self.info.features:
+        frames['padded_frames'] = padding
       yield index, {**examples[name], **frames}
 
   def _leave_out(self, name: str, error: input_error.InputError) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from aqa_jax.data import batches
 from aqa_jax.data.batches import HostBatch, Row
-from aqa_jax.data.dive_split import decode_frame, encoded_video, find_builder
+from aqa_jax.data.dive_split import decode_frame, encoded_video, open_builder
 from aqa_jax.data.phases import phases_at
 from tfds_mtl_aqa.input_error import InputError
 
@@ -94,7 +94,7 @@ def open_footage(name: str, data_dir: str, split: str) -> Footage:
   Raises:
     InputError: the dataset has no dives' times, or is not prepared.
   """
-  builder = find_builder(name, data_dir)
+  builder = open_builder(name, data_dir)
   features = builder.info.features
   if not {'take_off_seconds', 'entry_seconds'} <= set(features):
     raise InputError(

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 import os
 import pathlib
 import struct
@@ -18,6 +19,8 @@ _PADDING = struct.Struct('<ii')
 # To increase when the same files come to give other frames: frames that an
 # earlier version has left behind are then made again.
 _READING = 2
+# Decoded at a time: whole pieces of an event would not fit into the memory.
+_PART_FRAMES = 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +34,13 @@ class FrameFiles:
 
   folder: pathlib.Path
   names: tuple[str, ...]
+
+  def parts(self) -> 'list[FrameFiles]':
+    """Returns the same frames, a limited number in each part."""
+    return [
+      FrameFiles(self.folder, self.names[first : first + _PART_FRAMES])
+      for first in range(0, len(self.names), _PART_FRAMES)
+    ]
 
   def read(self) -> list[np.ndarray]:
     """Returns the decoded frames: each uint8 [height, width, 3], BGR.
@@ -60,6 +70,14 @@ class VideoFrames:
 
   video: video_file.VideoFile
   places: tuple[int, ...]
+
+  def parts(self) -> 'list[VideoFrames]':
+    """Returns the same frames; a part spans a limited number of the video's."""
+    first = self.places[0]
+    parts = itertools.groupby(
+      self.places, lambda place: (place - first) // _PART_FRAMES
+    )
+    return [VideoFrames(self.video, tuple(places)) for _, places in parts]
 
   def read(self) -> list[np.ndarray]:
     """Returns the decoded frames: each uint8 [height, width, 3], BGR.
@@ -121,9 +139,12 @@ class ClipEncoder:
       InputError: its source is damaged, or its frames differ in size.
     """
     clip = self.clips[name]
-    images = clip.frames.read()
-    _check_sizes(images, clip.frames)
-    jpegs = [encode(image, self.frame_size) for image in images]
+    sizes, jpegs = [], []
+    for part in clip.frames.parts():
+      images = part.read()
+      sizes += [(image.shape[1], image.shape[0]) for image in images]
+      jpegs += [encode(image, self.frame_size) for image in images]
+    _check_sizes(sizes, clip.frames)
     head, tail = clip.padding
     return [
       _PADDING.pack(head, tail),
@@ -181,10 +202,14 @@ def encode(image: np.ndarray, frame_size: features.FrameSize) -> bytes:
 
 
 def _check_sizes(
-  images: list[np.ndarray], frames: FrameFiles | VideoFrames
+  sizes: list[tuple[int, int]], frames: FrameFiles | VideoFrames
 ) -> None:
-  """Checks that all frames have one size: a file of another dive may differ."""
-  sizes = [(image.shape[1], image.shape[0]) for image in images]
+  """Checks that all frames have one size: a file of another dive may differ.
+
+  Args:
+    sizes: (width, height) of each frame, pixels.
+    frames: their source.
+  """
   usual = collections.Counter(sizes).most_common(1)[0][0]
   for index, size in enumerate(sizes):
     if size != usual:

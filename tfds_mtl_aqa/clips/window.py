@@ -14,15 +14,18 @@ class TooShort(Exception):
 
 
 class Window(Protocol):
-  """Chooses frames. All dives of a dataset get equally many."""
+  """Chooses frames of a dive."""
 
   @property
   def margin(self) -> int:
     """How many further frames are wanted on each side; not all are needed."""
 
   @property
-  def num_stored(self) -> int:
-    """How many frames are stored of each dive, margins among them."""
+  def num_stored(self) -> int | None:
+    """How many frames are stored of each dive, margins among them.
+
+    None where dives have different numbers.
+    """
 
   def needed(self, first: int, last: int) -> Sequence[int]:
     """Returns the frames of an event that a dive needs, in order.
@@ -135,3 +138,27 @@ class StartWindow:
     if num_frames < self.num_frames:
       raise TooShort(f'{self.num_frames} are needed')
     return range(self.num_frames), (0, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class StrideWindow:
+  """Every n-th frame of a dive, from its first on.
+
+  Attributes:
+    stride: frames from one that is taken to the next.
+  """
+
+  stride: int
+  margin: int = 0
+
+  @property
+  def num_stored(self) -> None:
+    """See `Window`."""
+
+  def needed(self, first: int, last: int) -> Sequence[int]:
+    """See `Window`."""
+    return range(first, last + 1, self.stride)
+
+  def of_dive(self, num_frames: int) -> tuple[Sequence[int], tuple[int, int]]:
+    """See `Window`."""
+    return self.needed(0, num_frames - 1), (0, 0)

@@ -1,6 +1,5 @@
 """FineDiving: 3000 dives with the steps that they have."""
 
-import dataclasses
 import math
 import pathlib
 from collections.abc import Mapping
@@ -41,13 +40,6 @@ _LAYOUTS = Layouts(
   event_examples=('Untrimmed_Videos/{v}.mp4', 'FINADiving_MTL_256s/{v}/'),
   dive_examples=('FINADiving_MTL_256s/{v}/{i}/', 'Trimmed_Videos/{v}/{i}.mp4'),
   legend='v event, i number of the dive',
-)
-# MTL-AQA's own folders of single dives hold other frames.
-_MTL_AQA_EVENTS = dataclasses.replace(
-  frame_layouts.LAYOUTS,
-  dive_folders=(),
-  dive_videos=(),
-  dive_examples=frame_layouts.LAYOUTS.event_examples,
 )
 # FINA's letter A; MTL-AQA has none.
 _STRAIGHT = 'straight'
@@ -166,7 +158,10 @@ def _recorded(
   mtl_aqa = dive.mtl_aqa_key
   if mtl_aqa:
     sought.append(
-      SoughtDive(_MTL_AQA_EVENTS, {'e': mtl_aqa[0]}, event_name, frames)
+      # MTL-AQA's own folders of single dives hold other frames.
+      SoughtDive(
+        frame_layouts.EVENT_LAYOUTS, {'e': mtl_aqa[0]}, event_name, frames
+      )
     )
   unknown = features.NUM_JUDGES - len(dive.judge_scores)
   example = {

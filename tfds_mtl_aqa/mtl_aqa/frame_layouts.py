@@ -1,5 +1,7 @@
 """Where people keep the frames of MTL-AQA."""
 
+import dataclasses
+
 from tfds_mtl_aqa.clips.sought_dive import Layouts, SoughtDive
 from tfds_mtl_aqa.mtl_aqa import unlv_dive
 
@@ -50,6 +52,13 @@ LAYOUTS = Layouts(
   event_examples=('whole_videos_frames/{e:02d}/', '{e:02d}.mp4'),
   dive_examples=('frames/{e:02d}_{s:02d}/', '{e:02d}_{s:02d}.avi'),
   legend='e event, s sample, i AQA-7 id',
+)
+# Only whole events: for what is not cut like MTL-AQA's dives.
+EVENT_LAYOUTS = dataclasses.replace(
+  LAYOUTS,
+  dive_folders=(),
+  dive_videos=(),
+  dive_examples=LAYOUTS.event_examples,
 )
 
 _AQA7_IDS = unlv_dive.ids_by_key()

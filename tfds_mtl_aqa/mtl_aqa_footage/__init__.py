@@ -1,0 +1,1 @@
+"""MTL-AQA's whole events, to train what finds the dives in them."""
