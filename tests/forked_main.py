@@ -27,7 +27,13 @@ def run(
 
   Returns:
     As `subprocess.run`, with stdout and stderr as text.
+
+  Raises:
+    ValueError: the environment has JAX_NUM_CPU_DEVICES. JAX reads it when it is
+      imported, so it would hold for every call, or for none.
   """
+  if 'JAX_NUM_CPU_DEVICES' in os.environ:
+    raise ValueError('set the number of devices with XLA_FLAGS')
   process = _FORKS.Process(
     target=_run, args=(arguments, cwd, output, dict(os.environ))
   )

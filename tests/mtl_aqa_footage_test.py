@@ -238,12 +238,8 @@ def test_frames_of_an_event_do_too(manual_dir, data_dir, tmp_path):
   assert _shown(ours['video']) == _shown(theirs['video'])
 
 
-def test_a_finder_of_simulated_footage_is_fine_tuned(
-  data_dir, tmp_path, monkeypatch
-):
+def test_a_finder_of_simulated_footage_is_fine_tuned(data_dir, tmp_path):
   """The two trainings of docs/judging.md, in small."""
-  # As the first: then the same programs serve both.
-  monkeypatch.setenv('JAX_NUM_CPU_DEVICES', '8')
   prepare.prepare('simulated_footage/tiny', data_dir=str(tmp_path))
   config = _config(tmp_path)
   with config.unlocked():
