@@ -132,7 +132,9 @@ def _train_or_evaluate(workdir: pathlib.Path) -> None:
         f'--workdir={workdir}: holds no training; give the one of a training, '
         'or the weights to evaluate with --config.init_from=...'
       )
-    program.evaluate(config, workdir)
+    experiment = program.set_up(config, workdir)
+    stack.enter_context(contextlib.closing(experiment))
+    program.evaluate_best(experiment)
 
 
 def run() -> None:

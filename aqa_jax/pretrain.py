@@ -148,23 +148,8 @@ def train_and_evaluate(
     PreemptedError: SIGTERM has come, and the state is saved.
   """
   pretraining = set_up(config, workdir, started)
-  with contextlib.closing(pretraining.checkpoints):
+  with contextlib.closing(pretraining):
     training_loop.run(pretraining)
-    return evaluate_best(pretraining)
-
-
-def evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> float:
-  """Returns what `evaluate_best` measures of the training in a workdir.
-
-  Args:
-    config: a config such as `configs/pretrain_ucf101.py`.
-    workdir: folder of the run.
-
-  Raises:
-    InputError: see `set_up` and `evaluate_best`.
-  """
-  pretraining = set_up(config, workdir)
-  with contextlib.closing(pretraining.checkpoints):
     return evaluate_best(pretraining)
 
 

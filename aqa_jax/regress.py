@@ -43,7 +43,6 @@ class Regression:
     source: gives the features.
     train: dives to fit on.
     tests: dives to evaluate on, by split.
-    dataset: the dataset, for its schema.
   """
 
   config: ml_collections.ConfigDict
@@ -51,7 +50,9 @@ class Regression:
   source: FeatureSource
   train: DiveSplit
   tests: dict[str, DiveSplit]
-  dataset: Any
+
+  def close(self) -> None:
+    """Does nothing: unlike a training, a regression keeps no file open."""
 
 
 def set_up(
@@ -86,7 +87,6 @@ def set_up(
     source(config.features, workdir, builder.info),
     train,
     tests,
-    builder.info,
   )
 
 
@@ -134,21 +134,6 @@ def train_and_evaluate(
   return evaluations
 
 
-def evaluate(
-  config: ml_collections.ConfigDict, workdir: pathlib.Path
-) -> dict[str, dict[str, Any]]:
-  """Returns what `evaluate_best` measures of the regressor in a workdir.
-
-  Args:
-    config: a config such as `configs/s3d.py`.
-    workdir: folder of the run.
-
-  Raises:
-    InputError: see `set_up` and `evaluate_best`.
-  """
-  return evaluate_best(set_up(config, workdir))
-
-
 def evaluate_best(regression: Regression) -> dict[str, dict[str, Any]]:
   """Evaluates the regressor of the workdir on the test splits.
 
@@ -163,7 +148,7 @@ def evaluate_best(regression: Regression) -> dict[str, dict[str, Any]]:
     InputError: there is no regressor.
   """
   regressor, facts = read_regressor(regression.workdir)
-  schema = schema_of(regression.dataset)
+  schema = schema_of(regression.source.info)
   labels = predict.with_caption_words(regression.train.labels, schema)
   evaluators = chosen_evaluators(regression.config, _TASKS, labels)
   intervals = read_intervals(regression.workdir, _STEP)

@@ -214,25 +214,8 @@ def train_and_evaluate(
     PreemptedError: SIGTERM has come, and the state is saved.
   """
   training = set_up(config, workdir, started)
-  with contextlib.closing(training.checkpoints):
+  with contextlib.closing(training):
     training_loop.run(training)
-    return evaluate_best(training)
-
-
-def evaluate(
-  config: ml_collections.ConfigDict, workdir: pathlib.Path
-) -> dict[str, float]:
-  """Returns what `evaluate_best` measures of the training in a workdir.
-
-  Args:
-    config: `configs/find_dives.py`, or one like it.
-    workdir: folder of the run.
-
-  Raises:
-    InputError: see `set_up` and `evaluate_best`.
-  """
-  training = set_up(config, workdir)
-  with contextlib.closing(training.checkpoints):
     return evaluate_best(training)
 
 

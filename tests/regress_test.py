@@ -77,7 +77,7 @@ def test_leaves_what_a_training_leaves(tiny_dives, feature_file, tmp_path):
 def test_evaluates_again_what_was_fitted(tiny_dives, feature_file, tmp_path):
   config = _config(tiny_dives, feature_file)
   first = regress.train_and_evaluate(config, tmp_path)
-  again = regress.evaluate(config, tmp_path)
+  again = regress.evaluate_best(regress.set_up(config, tmp_path))
   assert json.dumps(again) == json.dumps(first)
 
 
@@ -266,10 +266,10 @@ def test_a_damaged_file_is_named(content, tiny_dives, tmp_path):
 def test_a_damaged_regressor_is_named(tiny_dives, feature_file, tmp_path):
   config = _config(tiny_dives, feature_file)
   with pytest.raises(InputError, match='holds no regressor'):
-    regress.evaluate(config, tmp_path)
+    regress.evaluate_best(regress.set_up(config, tmp_path))
   (tmp_path / 'regressor.safetensors').write_bytes(b'{}')
   with pytest.raises(InputError, match='is damaged'):
-    regress.evaluate(config, tmp_path)
+    regress.evaluate_best(regress.set_up(config, tmp_path))
 
 
 _SHARED = pathlib.Path(__file__).parents[2] / 'shared'

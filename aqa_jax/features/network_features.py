@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import numpy as np
@@ -42,8 +42,7 @@ class NetworkFeatures(FeatureSource):
     firsts = _first_frames(
       video_input.frames, config.clip_frames, config.clip_stride
     )
-    folder = self._folder(layer, video_input, split, dives)
-    compute_clip = jax.jit(layer.features)
+    folder = self._folder(video_input, split, dives)
     batch = min(len(firsts), _CLIPS_AT_ONCE)
 
     def compute(place: int) -> np.ndarray:
@@ -58,7 +57,7 @@ class NetworkFeatures(FeatureSource):
         clips = np.stack(
           [video[first : first + config.clip_frames] for first in filled]
         )
-        rows = np.asarray(compute_clip(clips), np.float64)
+        rows = np.asarray(self._compute_clips(clips), np.float64)
         total = total + rows[: len(chosen)].sum(axis=0)
       return np.asarray(total) / len(firsts)
 
@@ -72,6 +71,15 @@ class NetworkFeatures(FeatureSource):
   @functools.cached_property
   def _layer(self) -> TrunkLayer:
     return find_layer(self.config.weights, self.config.layer)
+
+  @functools.cached_property
+  def _compute_clips(self) -> Callable[[np.ndarray], jax.Array]:
+    # One program for all splits.
+    return jax.jit(self._layer.features)
+
+  @functools.cached_property
+  def _fingerprint(self) -> str:
+    return self._layer.fingerprint()
 
   def _check(self, layer: TrunkLayer, video_input: VideoInput) -> None:
     weights = f"config.features.weights='{self.config.weights}'"
@@ -118,13 +126,12 @@ class NetworkFeatures(FeatureSource):
 
   def _folder(
     self,
-    layer: TrunkLayer,
     video_input: VideoInput,
     split: str,
     dives: DiveSplit,
   ) -> pathlib.Path:
     """Returns the folder of these features alone."""
-    digest = hashlib.sha256(layer.fingerprint().encode())
+    digest = hashlib.sha256(self._fingerprint.encode())
     clips = self.config.clip_frames, self.config.clip_stride
     digest.update(repr((clips, video_input, self.info.full_name)).encode())
     digest.update(repr(dive_keys(dives.labels)).encode())

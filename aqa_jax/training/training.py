@@ -98,3 +98,7 @@ class Training:
   def summary(self) -> str:
     """Returns the training and the validation data, in words."""
     raise NotImplementedError
+
+  def close(self) -> None:
+    """Waits for what is being written, and closes the checkpoints."""
+    self.checkpoints.close()
