@@ -72,6 +72,9 @@ def _write_model(workdir: pathlib.Path, out: pathlib.Path, dtype: str) -> None:
   print(
     f'{model.num_parameters():,} parameters of step {model.step}, as {dtype}.'
   )
+  if not any(task.gives_score for task in model.tasks):
+    print('It gives no score.')
+    return
   half = model.intervals.half_width(COVERAGE) if model.intervals else math.inf
   if model.intervals and math.isfinite(half):
     print(

@@ -19,7 +19,9 @@ from aqa_jax.data.input_pipeline import (
 from aqa_jax.evaluation import frame_importance, predict
 from aqa_jax.predictions import Columns, Predictions
 from aqa_jax.report import filmstrip
+from aqa_jax.tasks.chosen_tasks import measure_to_choose_by
 from aqa_jax.training.training import Training
+from tfds_mtl_aqa.input_error import InputError
 
 
 @dataclasses.dataclass
@@ -38,7 +40,10 @@ class DiveTraining(Training):
   tests: dict[str, DiveSplit]
   video_input: VideoInput
 
-  measure = 'spearman'
+  @property
+  def measure(self) -> str:
+    """The measure that the tasks choose by; see `Task.chooses_by`."""
+    return measure_to_choose_by(self.setup.tasks)
 
   def batches(self, first_step: int) -> Iterator[dict[str, np.ndarray]]:
     """Yields the batches of training; see `input_pipeline`."""
@@ -54,7 +59,11 @@ class DiveTraining(Training):
     )
 
   def validate(self) -> dict[str, float]:
-    """Returns the measures of the validation split."""
+    """Returns the measures of the validation split.
+
+    Raises:
+      InputError: the one to choose by is not among them.
+    """
     measured = predict.measure(
       self.setup.tasks, self.predictions(self.validation)
     )
@@ -62,6 +71,11 @@ class DiveTraining(Training):
     for kind, values in measured.items():
       if isinstance(values, dict):
         figures |= {f'{kind}_{name}': value for name, value in values.items()}
+    if self.measure not in figures:
+      raise InputError(
+        f"config.tasks='{self.config.tasks}': chooses_by='{self.measure}' is "
+        f'no figure that a task measures; give one of {", ".join(figures)}.'
+      )
     return figures
 
   def summary(self) -> str:

@@ -55,6 +55,12 @@ class Task(abc.ABC):
   name: ClassVar[str]
   # The module of its output layers in a network's parameters.
   head: ClassVar[str]
+  # The figure of `measure`, such as 'spearman', by which checkpoints are chosen
+  # where it is the first of the tasks that names one; higher is better. A dict
+  # of figures gives '<name>_<key>'.
+  chooses_by: ClassVar[str] = ''
+  # Whether `predict` gives the score of a dive: 'score', float [batch], points.
+  gives_score: ClassVar[bool] = False
 
   @classmethod
   @abc.abstractmethod

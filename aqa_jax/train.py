@@ -202,8 +202,8 @@ def evaluate_best(training: DiveTraining) -> dict[str, dict[str, Any]]:
     By test split, on the first process: split, step, selected_on ('validation'
     or 'test'), trained_on (how many of its dives were trained on, or chose the
     checkpoint), is_finished (whether training has done its last step);
-    score_interval, see `ScoreIntervals.measure`, if dives were held out; and
-    what `predict.measure` and `config.evaluators` measure.
+    score_interval, see `ScoreIntervals.measure`, if dives were held out and
+    have scores; and what `predict.measure` and `config.evaluators` measure.
 
   Raises:
     InputError: there is no checkpoint.
@@ -229,8 +229,9 @@ def evaluate_best(training: DiveTraining) -> dict[str, dict[str, Any]]:
 
 
 def _calibrate(training: DiveTraining) -> ScoreIntervals | None:
-  """Returns the errors on the dives held out; None if there are none."""
-  if training.config.select_on != 'validation':
+  """Returns the errors of the scores of the dives held out; None for none."""
+  has_scores = any(task.gives_score for task in training.setup.tasks)
+  if training.config.select_on != 'validation' or not has_scores:
     return None
   predictions = training.predictions(training.validation)
   intervals = ScoreIntervals.of(

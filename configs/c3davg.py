@@ -13,8 +13,8 @@ import ml_collections
 def get_config() -> ml_collections.ConfigDict:
   config = ml_collections.ConfigDict()
   config.seed = 0
-  # 'score' (STL), 'score,classes', 'score,captions' or all three; and
-  # 'package.module:Class' for a task of your own, see docs/extending.md.
+  # 'score' (STL), 'score,classes', 'score,captions', all three, or 'classes';
+  # and 'package.module:Class' for a task of your own, see docs/extending.md.
   config.tasks = 'score,classes,captions'
   config.loss_weights = {'score': 1.0, 'classes': 1.0, 'captions': 0.01}
   # Durations are in epochs, examples or steps: '1.5 epochs'.

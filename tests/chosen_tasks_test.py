@@ -2,7 +2,7 @@
 
 import pytest
 
-from aqa_jax.tasks.chosen_tasks import chosen_classes
+from aqa_jax.tasks.chosen_tasks import chosen_classes, measure_to_choose_by
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -13,9 +13,25 @@ def test_tasks_in_any_order(tiny_config):
 
 
 @pytest.mark.parametrize(
+  'tasks, measure',
+  [
+    ('captions,classes,score', 'spearman'),
+    ('captions,classes', 'mean_accuracy'),
+    ('classes', 'mean_accuracy'),
+    ('splash_task:SplashTask,classes', 'mean_accuracy'),
+    ('captions,scoreless_test:ChoosingSplash', 'splash_spearman'),
+  ],
+)
+def test_what_chooses_the_checkpoint(tiny_config, tasks, measure):
+  tiny_config.tasks = tasks
+  assert measure_to_choose_by(chosen_classes(tiny_config)) == measure
+
+
+@pytest.mark.parametrize(
   'tasks',
   [
-    'classes',
+    'captions',
+    'splash_task:SplashTask',
     'score,caption',
     '',
     'score,score',

@@ -88,6 +88,8 @@ def _causes():
   ):  # fmt: skip
     yield _video(**changes)
   yield _tasks(tasks='classes')
+  yield _tasks(tasks='captions')
+  yield _tasks(tasks='score,caption')
   yield _tasks(tasks='score,score')
   yield _tasks(tasks='score,no.such:Task')
   yield _tasks(tasks='score,json:dumps')

@@ -309,7 +309,7 @@ def test_a_begun_training_is_no_set_of_weights(
   'max_non_finite, message',
   [
     (1, 'in 1 steps in a row, the last of them step 2; .*non_finite.jsonl'),
-    (9, 'predicted scores of 4 of 4 dives are not finite'),
+    (9, 'predictions for 4 of 4 dives are not finite'),
   ],
 )
 def test_a_loss_that_is_not_finite_stops(

@@ -281,3 +281,12 @@ def test_a_best_one_that_was_removed_is_chosen_again(tmp_path, monkeypatch):
   again = Checkpoints(tmp_path)
   assert again.best_step() == _LAST
   again.close()
+
+
+def test_no_figure_is_worse_than_any(tmp_path, monkeypatch):
+  figures = iter([np.nan, -5.0, np.nan])
+  monkeypatch.setattr(_Walk, 'validate', lambda self: {'size': next(figures)})
+  training_loop.run(walk := _walk(tmp_path))
+  assert walk.checkpoints.best_step() == 2 * _EVERY
+  assert walk.checkpoints.best_value() == -5.0
+  walk.checkpoints.close()

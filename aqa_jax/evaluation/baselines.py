@@ -48,15 +48,21 @@ class Baselines(Evaluator):
       baselines: baseline -> its measures; see `compute_baselines`.
       majority_accuracy: classification -> percent; see `majority_accuracies`.
       training_scores: the scores of the training split; see `score_counts`.
+      Without predicted scores majority_accuracy alone.
     """
     names = predictions.schema.class_names
+    majority = {
+      'majority_accuracy': majority_accuracies(
+        self.train_labels, predictions.labels, names
+      )
+    }
+    if 'score' not in predictions.outputs:
+      return majority
     return {
       'baselines': compute_baselines(
         self.train_labels, predictions.labels, names
       ),
-      'majority_accuracy': majority_accuracies(
-        self.train_labels, predictions.labels, names
-      ),
+      **majority,
       'training_scores': score_counts(
         _column(self.train_labels, 'final_score')
       ),

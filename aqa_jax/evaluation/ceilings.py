@@ -16,12 +16,13 @@ class JudgeCeilings(Evaluator):
   def evaluate(
     self, predictions: Predictions
   ) -> dict[str, dict[str, dict[str, float]]]:
-    """Returns ceilings; see `judge_ceilings`.
+    """Returns ceilings, see `judge_ceilings`, of scores that are predicted.
 
     Args:
       predictions: predictions for at least one dive.
     """
-    if {'judge_scores', 'difficulty'} - set(predictions.labels):
+    needed = {'judge_scores', 'difficulty'}
+    if 'score' not in predictions.outputs or needed - set(predictions.labels):
       return {}
     rule = predictions.schema.score_rule
     return {'ceilings': judge_ceilings(predictions.labels, rule)}

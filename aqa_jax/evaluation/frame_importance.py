@@ -37,9 +37,9 @@ def make_importance_step(model: nn.Module) -> ImportanceStep:
   may call it alone.
 
   Args:
-    model: network that has the score among its tasks.
+    model: network, one of whose tasks gives the score.
   """
-  (task,) = (task for task in model.tasks if task.name == 'score')
+  (task,) = (task for task in model.tasks if task.gives_score)
   scorer = model.clone(tasks=(task,))
 
   def importance_step(

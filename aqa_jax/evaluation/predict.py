@@ -80,7 +80,7 @@ def predict(
     mesh: mesh of devices.
 
   Raises:
-    FloatingPointError: a predicted score is not finite.
+    FloatingPointError: a prediction is not finite.
   """
   batches = evaluation_batches(
     split,
@@ -90,10 +90,13 @@ def predict(
     sharding.batch_part(mesh),
   )
   outputs = collect(predict_step, state, batches, len(split), mesh)
-  bad = np.flatnonzero(~np.isfinite(outputs.get('score', np.zeros(0))))
-  if bad.size:
+  bad = np.zeros(len(split), bool)
+  for column in jax.tree.leaves(outputs):
+    # As many rows as dives, of any shape; whole numbers are finite.
+    bad |= ~np.isfinite(column).reshape(len(split), -1).all(axis=1)
+  if bad.any():
     raise FloatingPointError(
-      f'the predicted scores of {bad.size} of {len(split)} dives are not '
+      f'the predictions for {bad.sum()} of {len(split)} dives are not '
       f'finite at step {int(state.step)}; the checkpoint before it is kept. A '
       'lower config.optimizer.learning_rate may help.'
     )

@@ -79,7 +79,8 @@ def difference(
     worst = float(np.abs(array - found[name]).max()) / scale
     # NaN is no small difference.
     relative[name] = worst if np.isfinite(worst) else np.inf
-  where = max(relative, key=lambda name: relative[name])  # The score is there.
+  # Scores or probabilities are there.
+  where = max(relative, key=lambda name: relative[name])
   return Difference(relative[where], where, tuple(unequal), _CAPTIONS in wanted)
 
 

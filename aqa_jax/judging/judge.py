@@ -54,7 +54,7 @@ class Judge:
     self._variables = jax.device_put(dict(model.variables))
     self._step = jax.jit(functools.partial(predict, model.network))
     self._importance = None
-    if any(task.name == 'score' for task in model.tasks):
+    if any(task.gives_score for task in model.tasks):
       self._importance = make_importance_step(model.network)
 
   # A text is a path, though it is a sequence of texts, too.

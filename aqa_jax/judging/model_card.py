@@ -14,6 +14,7 @@ _MEASURES = {
   'execution_spearman': 'Spearman, execution',
   'relative_l2': 'relative L2 (x 100)',
   'mae': 'mean absolute error, points',
+  'mean_accuracy': 'accuracy, percent, mean over the classifications',
   'bleu_4': 'BLEU-4',
 }
 SIMULATED = (
@@ -50,6 +51,7 @@ def model_card(model: Model) -> str:
   ]
   if model.is_of_simulated_dives:
     lines += [f'**{SIMULATED}**', '']
+  has_score = any(task.gives_score for task in model.tasks)
   shape = model.video_input.shape
   lines += [
     'It watches a dive and gives '
@@ -78,10 +80,14 @@ def model_card(model: Model) -> str:
     '## Limits',
     '',
     '- It knows dives as those of its dataset: their heights, cameras and '
-    'pools. It gives a score to any video, also to one that shows no dive.',
-    '- The score is learned from scores, so it holds what judges hold, their '
-    'habits included.',
+    f'pools. It gives {"a score" if has_score else "an answer"} to any video, '
+    'also to one that shows no dive.',
   ]
+  if has_score:
+    lines.append(
+      '- The score is learned from scores, so it holds what judges hold, their '
+      'habits included.'
+    )
   width = model.intervals.half_width(0.9) if model.intervals else math.inf
   if model.intervals and math.isfinite(width):
     lines.append(

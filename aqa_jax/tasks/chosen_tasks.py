@@ -1,5 +1,7 @@
 """The tasks that a config chooses."""
 
+from collections.abc import Sequence
+
 import ml_collections
 
 from aqa_jax import own_parts
@@ -34,7 +36,7 @@ def chosen_tasks(
 
   Raises:
     InputError: a task is unknown, is there twice, has no weight, or does not
-      fit the dataset; or the score is not among them.
+      fit the dataset; or none has a measure to choose the checkpoint by.
   """
   classes = chosen_classes(config)
   tasks = tuple(cls.create(config, schema) for cls in classes)
@@ -72,8 +74,8 @@ def chosen_classes(config: ml_collections.ConfigDict) -> list[type[Task]]:
     config: see `chosen_tasks`.
 
   Raises:
-    InputError: a task is unknown or there twice, or the score is not among
-      them.
+    InputError: a task is unknown or there twice, or none has a measure to
+      choose the checkpoint by.
   """
   names = [name.strip() for name in config.tasks.split(',')]
   found = [
@@ -81,19 +83,33 @@ def chosen_classes(config: ml_collections.ConfigDict) -> list[type[Task]]:
     for name in names
     if ':' in name or name in TASKS
   ]
-  if len(found) < len(names) or ScoreTask not in found:
+  if len(found) < len(names):
     raise InputError(
-      f"config.tasks='{config.tasks}': give score, and perhaps classes and "
-      'captions, with commas between; or package.module:Class for a task of '
-      'your own.'
+      f"config.tasks='{config.tasks}': give {', '.join(TASKS)}, with commas "
+      'between; or package.module:Class for a task of your own.'
     )
   names = [task.name for task in found]
   if len(set(names)) < len(names):
     raise InputError(f"config.tasks='{config.tasks}': a task is there twice.")
   order = list(TASKS.values())
-  return sorted(
-    found, key=lambda task: order.index(task) if task in order else len(order)
+  found.sort(
+    key=lambda task: order.index(task) if task in order else len(order)
   )
+  if not measure_to_choose_by(found):
+    raise InputError(
+      f"config.tasks='{config.tasks}': has no measure to choose the checkpoint "
+      'by; add score or classes, or give a task of your own its chooses_by.'
+    )
+  return found
+
+
+def measure_to_choose_by(tasks: Sequence[Task | type[Task]]) -> str:
+  """Returns the measure by which checkpoints are chosen; '' for none.
+
+  Args:
+    tasks: tasks in the order of `chosen_tasks`, or their classes.
+  """
+  return next((task.chooses_by for task in tasks if task.chooses_by), '')
 
 
 def _own_task(name: str, config: ml_collections.ConfigDict) -> type[Task]:

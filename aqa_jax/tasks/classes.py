@@ -37,6 +37,10 @@ def class_loss(logits: ByClass, labels: ByClass) -> jax.Array:
   )
 
 
+def _mean(accuracies: Mapping[str, float]) -> float:
+  return float(np.mean(list(accuracies.values())))
+
+
 @dataclasses.dataclass(frozen=True)
 class ClassesTask(Task):
   """All classifications of the dataset; of a dive, five.
@@ -49,6 +53,7 @@ class ClassesTask(Task):
 
   name = 'classes'
   head = 'dive_classifier'
+  chooses_by = 'mean_accuracy'
 
   @classmethod
   def create(
@@ -62,7 +67,7 @@ class ClassesTask(Task):
     if not schema.classes:
       raise InputError(
         f"config.tasks='{config.tasks}': {config.dataset.name} has no classes; "
-        'leave classes out.'
+        'give other tasks, such as score.'
       )
     return cls(tuple((name, len(names)) for name, names in schema.classes))
 
@@ -95,23 +100,29 @@ class ClassesTask(Task):
     }
 
   def measure(self, predictions: Predictions) -> dict[str, Any]:
-    """Returns accuracy: by classification, percent (0 to 100)."""
+    """Returns accuracy, by classification, and mean_accuracy, their mean.
+
+    Both are percent (0 to 100).
+    """
+    accuracies = metrics.class_accuracies(
+      predictions.outputs['classes'], predictions.labels
+    )
     return {
-      'accuracy': metrics.class_accuracies(
-        predictions.outputs['classes'], predictions.labels
-      )
+      'accuracy': accuracies,
+      'mean_accuracy': _mean(accuracies),
     }
 
   def resampled(
     self, predictions: Predictions, dives: np.ndarray
   ) -> dict[str, float]:
-    """Returns accuracy_<name>, percent, of drawn dives."""
+    """Returns accuracy_<name> and mean_accuracy, percent, of drawn dives."""
     predicted = predictions.outputs['classes']
-    return {
+    accuracies = {
       f'accuracy_{name}': 100
       * float(np.mean(predicted[name][dives] == predictions.label(name)[dives]))
       for name, _ in self.classes
     }
+    return accuracies | {'mean_accuracy': _mean(accuracies)}
 
   def columns(self, predictions: Predictions, index: int) -> dict[str, Any]:
     """Returns true_<name> and predicted_<name>, the names of the classes."""
@@ -125,11 +136,18 @@ class ClassesTask(Task):
 
   def table(self, evaluation: Mapping[str, Any]) -> list[str]:
     """Returns the accuracies beside those of the commonest class."""
+    accuracy = evaluation['accuracy']
     majority = evaluation.get('majority_accuracy', {})
+    rows = {
+      name: (right, majority.get(name)) for name, right in accuracy.items()
+    }
+    if len(rows) > 1:
+      guessed = _mean(majority) if accuracy.keys() <= majority.keys() else None
+      rows['mean'] = _mean(accuracy), guessed
     lines = ['', line('class, % correct', ['model', 'majority'])]
     return lines + [
-      line(name, [cell(right, 2), cell(majority.get(name), 2)])
-      for name, right in evaluation['accuracy'].items()
+      line(name, [cell(figure, 2) for figure in figures])
+      for name, figures in rows.items()
     ]
 
   def sections(
@@ -157,5 +175,8 @@ class ClassesTask(Task):
   def curves(self) -> dict[str, Sequence[str]]:
     """Returns the chart of the accuracies."""
     return {
-      'accuracy, percent': [f'accuracy_{name}' for name, _ in self.classes]
+      'accuracy, percent': [
+        'mean_accuracy',
+        *(f'accuracy_{name}' for name, _ in self.classes),
+      ]
     }

@@ -60,6 +60,8 @@ class ScoreTask(Task):
 
   name = 'score'
   head = 'score_regressor'
+  chooses_by = 'spearman'
+  gives_score = True
 
   @classmethod
   def create(

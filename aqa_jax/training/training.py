@@ -36,9 +36,6 @@ class Training:
   checkpoints: Checkpoints
   started: float
 
-  # What checkpoints are chosen by; higher is better.
-  measure = ''
-
   @property
   def config(self) -> ml_collections.ConfigDict:
     """One of `configs/`."""
@@ -53,6 +50,11 @@ class Training:
   def num_steps(self) -> int:
     """Steps of the whole training."""
     return self.setup.num_steps
+
+  @property
+  def measure(self) -> str:
+    """What checkpoints are chosen by; higher is better, NaN the worst."""
+    raise NotImplementedError
 
   def batches(self, first_step: int) -> Iterator[Mapping[str, np.ndarray]]:
     """Yields this process's part of the batch of each step.

@@ -1,6 +1,7 @@
 """The training loop: steps, progress, validation, checkpoints."""
 
 import contextlib
+import math
 import pathlib
 import time
 from collections.abc import Iterator, Mapping
@@ -302,7 +303,7 @@ def _choose(
   )
   figure = figures[training.measure]
   # NaN: a constant prediction, which is worse than any other.
-  value = -1.0 if np.isnan(figure) else float(figure)
+  value = -math.inf if np.isnan(figure) else float(figure)
   progress.break_line()
   is_best = best is None or value > best
   print(
