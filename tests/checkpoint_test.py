@@ -1,3 +1,4 @@
+import contextlib
 import json
 import shutil
 
@@ -107,6 +108,28 @@ def test_one_with_other_parts_is_refused(tmp_path):
   with pytest.raises(InputError, match=r'checkpoints/2: has other parts'):
     checkpoints.restore_latest(other)
   checkpoints.close()
+
+
+@pytest.mark.parametrize(
+  ('name', 'is_the_same'),
+  [('dives/1.0.0', True), ('dives/1.2.0', True), ('dives/2.0.0', False)],
+)
+def test_versions_that_add_features_are_the_same_data(
+  name, is_the_same, tmp_path
+):
+  def opened(dataset):
+    return Checkpoints(
+      tmp_path, {'dataset': {'name': dataset, 'training dives': 3}}
+    )
+
+  with contextlib.closing(opened('dives/1.1.0')) as checkpoints:
+    checkpoints.save(_state(2))
+  with contextlib.closing(opened(name)) as checkpoints:
+    if is_the_same:
+      _assert_same(checkpoints.restore_latest(_state(0)), _state(2))
+      return
+    with pytest.raises(InputError, match="dives/1' there, .*dives/2'"):
+      checkpoints.restore_latest(_state(0))
 
 
 def test_other_devices_can_go_on(tmp_path):

@@ -34,7 +34,7 @@ def test_patterns_in_the_path(tiny_dives, tmp_path, name):
 @pytest.mark.parametrize('content', [None, '{"vocab'])
 def test_metadata_that_is_missing_or_damaged(tiny_dives, tmp_path, content):
   shutil.copytree(tiny_dives, tmp_path / 'dives')
-  path = tmp_path / 'dives' / NAME / '1.0.0' / 'metadata.json'
+  path = tmp_path / 'dives' / NAME / '1.1.0' / 'metadata.json'
   path.unlink()
   if content:
     path.write_text(content)

@@ -10,7 +10,7 @@ from aqa_jax.data import dive_split
 from aqa_jax.data.input_pipeline import make_inputs
 from aqa_jax.features import feature_cache
 from aqa_jax.features.network_features import NetworkFeatures
-from aqa_jax.features.trunk_layer import GRIDS, find_layer, pool_to
+from aqa_jax.features.trunk_layer import GRIDS, TrunkLayer, find_layer, pool_to
 from aqa_jax.judging.model_source import find_model
 from aqa_jax.layers.normalize import normalize
 from tfds_mtl_aqa.input_error import InputError
@@ -261,3 +261,24 @@ def test_a_regression_is_no_model(tiny_training, tiny_dives, tmp_path):
   regress.train_and_evaluate(config, tmp_path / 'run')
   with pytest.raises(InputError, match='judges no video'):
     find_model(tmp_path / 'run')
+
+
+@pytest.mark.parametrize(
+  ('dataset', 'has_seen'),
+  [
+    ('simulated_dives/tiny/1.0.0', True),  # Another version: the same dives.
+    ('simulated_dives/tiny/1.1.0', True),
+    ('simulated_dives/quickstart/1.1.0', False),
+    ('', False),
+  ],
+)
+def test_has_seen_the_dives_of_any_version(
+  dataset, has_seen, tiny_dives, info, tmp_path, monkeypatch
+):
+  layer = TrunkLayer(nn.Dense(1), {}, 'last', dataset=dataset)
+  monkeypatch.setattr(
+    'aqa_jax.features.network_features.find_layer', lambda *_: layer
+  )
+  config = _config('any', tiny_dives)
+  source = NetworkFeatures(config.features, tmp_path, info)
+  assert source.have_seen_training_dives() == has_seen

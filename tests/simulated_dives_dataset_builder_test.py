@@ -4,7 +4,13 @@ import pytest
 import tensorflow_datasets as tfds
 
 import tfds_mtl_aqa
-from tfds_mtl_aqa.simulated_dives import benchmark, contact_sheet
+from aqa_jax.data.dive_split import load_split, open_builder
+from aqa_jax.training import provenance
+from tfds_mtl_aqa import labels
+from tfds_mtl_aqa.simulated_dives import benchmark, contact_sheet, motion
+from tfds_mtl_aqa.simulated_dives import (
+  simulated_dives_dataset_builder as builder_module,
+)
 from tfds_mtl_aqa.simulated_dives.commentary import caption_ids, vocabulary
 from tfds_mtl_aqa.simulated_dives.dive import simulate_dive
 from tfds_mtl_aqa.simulated_dives.dive_numbers import parse_dive_number
@@ -13,13 +19,14 @@ from tfds_mtl_aqa.simulated_dives.simulated_dives_dataset_builder import (
   SimulatedDivesConfig,
 )
 from tfds_mtl_aqa.simulated_dives.simulation_config import CONFIGS
+from tfds_mtl_aqa.simulated_dives.stage_ends import stage_ends
 from tfds_mtl_aqa.simulation.simulation_config import SimulationConfig
 
 _FEATURES = {
   'armstand', 'caption', 'caption_ids', 'difficulty', 'dive_number',
   'end_frame', 'event', 'faults', 'final_score', 'judge_scores',
   'padded_frames', 'poses', 'position', 'rotation_type', 'sample',
-  'somersaults', 'start_frame', 'twists', 'video',
+  'somersaults', 'stage_ends', 'start_frame', 'twists', 'video',
 }  # fmt: skip
 
 
@@ -78,6 +85,67 @@ def test_metadata_tells_the_vocabulary(builder):
   assert list(builder.info.metadata['vocabulary']) == vocabulary()
   assert len(builder.info.metadata['joints']) == 17
   assert builder.info.metadata['window_frames'] == 20
+  assert list(builder.info.metadata['stages']) == list(labels.STAGES)
+
+
+@pytest.mark.parametrize('config', ['tiny', 'clips_171x128'])
+def test_stages_end_where_the_dive_shows_it(config):
+  for index in range(12):
+    dive = simulate_dive(CONFIGS[config], 'train', index)
+    ends = stage_ends(dive)
+    assert ends.dtype == np.int32
+    assert 0 < ends[0] <= ends[1] < ends[2] < ends[3] <= len(dive.frame_times)
+    jump, drop, entry, under = ends
+    lowest = dive.joints[:, :, 1].min(axis=1)
+    # The centre of mass rises, and falls.
+    _, height = motion.centre_of_mass(dive.flight, dive.frame_times)
+    assert (np.diff(height[jump:drop]) > 0).all()
+    assert (np.diff(height[drop:entry]) < 0).all()
+    # No joint is deeper than a hand at the first contact.
+    assert lowest[:entry].min() > -0.35
+    highest = dive.joints[:, :, 1].max(axis=1)
+    assert highest[under - 1] >= 0
+    assert under == len(highest) or highest[under] < 0
+
+
+@pytest.fixture(name='older')
+def fixture_older(tmp_path, monkeypatch):
+  """A data_dir with simulated_dives/tiny as version 1.0.0 wrote it."""
+  with monkeypatch.context() as patched:
+    patched.setattr(Builder, 'VERSION', tfds.core.Version('1.0.0'))
+    patched.setattr(Builder, 'SUPPORTED_VERSIONS', [])
+    make = builder_module.dive_example
+
+    def without_stages(dive, frames):
+      example = make(dive, frames)
+      del example['stage_ends']
+      return example
+
+    patched.setattr(builder_module, 'dive_example', without_stages)
+    Builder(config='tiny', data_dir=tmp_path).download_and_prepare()
+  return tmp_path
+
+
+def test_the_older_version_serves_until_there_is_a_newer(builder, older):
+  found = open_builder('simulated_dives/tiny', str(older))
+  assert found.info.full_name == 'simulated_dives/tiny/1.0.0'
+  assert 'stage_ends' not in found.info.features
+  # All that it has is the same in the newer one.
+  before, now = load_split(found, 'test'), load_split(builder, 'test')
+  assert now.labels.keys() - before.labels.keys() == {'stage_ends'}
+  for name, column in before.labels.items():
+    np.testing.assert_equal(now.labels[name], column)
+  for index in range(len(before)):
+    assert before[index]['video'] == now[index]['video']
+  # A training goes on with either.
+  origins = [
+    provenance.describe({}, 'dives/1.0.0', dives, ())['dataset']
+    for dives in (before, now)
+  ]
+  assert origins[0] == origins[1]
+  Builder(config='tiny', data_dir=older).download_and_prepare()
+  found = open_builder('simulated_dives/tiny', str(older))
+  assert found.info.full_name == 'simulated_dives/tiny/1.1.0'
 
 
 def test_a_second_build_has_the_same_bytes(builder, tmp_path):

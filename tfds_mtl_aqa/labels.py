@@ -22,3 +22,5 @@ CLASS_NAMES = {
   'somersaults': SOMERSAULTS,
   'twists': TWISTS,
 }
+# The stages of a dive that end within its clip, in order. A fifth is the rest.
+STAGES = ('beginning', 'jump', 'drop', 'entry')

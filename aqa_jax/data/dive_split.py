@@ -242,6 +242,9 @@ def find_builder(
 ) -> tfds.core.DatasetBuilder:
   """Finds a dataset, prepared or not.
 
+  Where its newest version is not prepared, but an older one that can still be
+  read, it is the older one.
+
   Args:
     name: such as 'mtl_aqa/clips_171x128'.
     data_dir: where datasets are kept; None for TFDS's default.
@@ -254,7 +257,7 @@ def find_builder(
   # The shell leaves ~ alone in --config.dataset.data_dir=~/dives.
   data_dir = os.path.expanduser(data_dir) if data_dir else None
   try:
-    builder = tfds.builder(name, data_dir=data_dir)
+    builder = _newest_prepared(name, data_dir)
   except (tfds.core.DatasetNotFoundError, ValueError) as e:
     raise InputError(
       f'config.dataset.name={name!r} is no dataset: {_reason(name, e)} Give '
@@ -267,6 +270,19 @@ def find_builder(
       f'config.dataset.name={name!r} holds labels only; training needs videos.'
     )
   return builder
+
+
+def _newest_prepared(
+  name: str, data_dir: str | None
+) -> tfds.core.DatasetBuilder:
+  newest = tfds.builder(name, data_dir=data_dir)
+  if newest.is_prepared() or ':' in name:
+    return newest
+  for version in newest.supported_versions:
+    older = tfds.builder(f'{name}:{version}', data_dir=data_dir)
+    if older.is_prepared():
+      return older
+  return newest
 
 
 def _reason(name: str, error: Exception) -> str:

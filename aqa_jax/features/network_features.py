@@ -66,7 +66,9 @@ class NetworkFeatures(FeatureSource):
 
   def have_seen_training_dives(self) -> bool:
     """Returns whether the network was trained on this dataset."""
-    return self._layer.dataset == self.info.full_name
+    # Another version of a dataset has the same dives.
+    trained_on = self._layer.dataset.rpartition('/')[0]
+    return trained_on == self.info.full_name.rpartition('/')[0]
 
   @functools.cached_property
   def _layer(self) -> TrunkLayer:

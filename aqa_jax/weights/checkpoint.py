@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import pathlib
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -209,7 +210,9 @@ class Checkpoints:
       )
     origin = _read(manager, about=ocp.args.JsonRestore())['about']
     found = differences(
-      origin.get('dataset'), self._origin.get('dataset'), 'dataset'
+      _same_data(origin.get('dataset')),
+      _same_data(self._origin.get('dataset')),
+      'dataset',
     )
     if found:
       raise InputError(
@@ -227,6 +230,18 @@ class Checkpoints:
     """Waits for what is being written, and closes the checkpoints."""
     self._latest.close()
     self._best.close()
+
+
+def _same_data(dataset: Mapping[str, Any] | None) -> dict[str, Any]:
+  """Returns what a dataset has to have in common with the one trained on.
+
+  Versions with the same first number have the same examples: the others only
+  add features.
+  """
+  described = dict(dataset or {})
+  if 'name' in described:
+    described['name'] = re.sub(r'/(\d+)\.\d+\.\d+$', r'/\1', described['name'])
+  return described
 
 
 @contextlib.contextmanager

@@ -1,10 +1,12 @@
 """Simulated dives as a dataset of TFDS."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from tfds_mtl_aqa import labels
 from tfds_mtl_aqa.features import VideoExample, dive_features
 from tfds_mtl_aqa.simulated_dataset_builder import SimulatedDatasetBuilder
 from tfds_mtl_aqa.simulated_dives import faults as faults_lib
@@ -12,6 +14,7 @@ from tfds_mtl_aqa.simulated_dives.commentary import caption_ids, vocabulary
 from tfds_mtl_aqa.simulated_dives.dive import SimulatedDive, simulate_dive
 from tfds_mtl_aqa.simulated_dives.renderer import render_dive
 from tfds_mtl_aqa.simulated_dives.simulation_config import CONFIGS
+from tfds_mtl_aqa.simulated_dives.stage_ends import stage_ends
 from tfds_mtl_aqa.simulation.body import JOINTS
 from tfds_mtl_aqa.simulation.frames import encode_frames
 from tfds_mtl_aqa.simulation.simulation_config import SimulationConfig
@@ -43,8 +46,13 @@ class Builder(SimulatedDatasetBuilder):
   `config=SimulatedDivesConfig(name=..., simulation=...)`.
   """
 
-  VERSION = tfds.core.Version('1.0.0')
-  RELEASE_NOTES = {'1.0.0': 'First release.'}
+  VERSION = tfds.core.Version('1.1.0')
+  # They can be read, not prepared anew.
+  SUPPORTED_VERSIONS = [tfds.core.Version('1.0.0')]
+  RELEASE_NOTES = {
+    '1.0.0': 'First release.',
+    '1.1.0': 'The feature stage_ends; all else is as it was.',
+  }
   BUILDER_CONFIGS = [
     SimulatedDivesConfig(
       name=name, description=_describe(config), simulation=config
@@ -65,29 +73,31 @@ class Builder(SimulatedDatasetBuilder):
 
   def _info(self) -> tfds.core.DatasetInfo:
     config = self.simulation
-    features = dive_features(
-      (config.width, config.height),
-      config.num_frames,
-      extra={
-        # See faults.Faults for the units.
-        'faults': tfds.features.FeaturesDict(
-          dict.fromkeys(faults_lib.NAMES, np.float32)
-        ),
-        # (x, y) of each joint in pixels; may lie outside the frame.
-        'poses': tfds.features.Tensor(
-          shape=(config.num_frames, len(JOINTS), 2), dtype=np.float32
-        ),
-      },
-    )
+    extra: dict[str, Any] = {
+      # See faults.Faults for the units.
+      'faults': tfds.features.FeaturesDict(
+        dict.fromkeys(faults_lib.NAMES, np.float32)
+      ),
+      # (x, y) of each joint in pixels; may lie outside the frame.
+      'poses': tfds.features.Tensor(
+        shape=(config.num_frames, len(JOINTS), 2), dtype=np.float32
+      ),
+    }
+    metadata = {
+      'vocabulary': vocabulary(),
+      'joints': list(JOINTS),
+      'frames_per_second': config.frames_per_second,
+      'window_frames': config.window_frames,
+      'margin_frames': config.margin_frames,
+    }
+    if self.version >= '1.1.0':
+      extra['stage_ends'] = tfds.features.Tensor(
+        shape=(len(labels.STAGES),), dtype=np.int32
+      )
+      metadata['stages'] = list(labels.STAGES)
     return self.dive_info(
-      features,
-      metadata={
-        'vocabulary': vocabulary(),
-        'joints': list(JOINTS),
-        'frames_per_second': config.frames_per_second,
-        'window_frames': config.window_frames,
-        'margin_frames': config.margin_frames,
-      },
+      dive_features((config.width, config.height), config.num_frames, extra),
+      metadata=metadata,
     )
 
   @staticmethod
@@ -105,14 +115,16 @@ class Builder(SimulatedDatasetBuilder):
 
 
 class SimulatedExample(VideoExample):
-  """A dive as the builder yields it: with its faults and its poses.
+  """A dive as the builder yields it: with its faults, poses and stages.
 
   `faults` are by name; see `faults.Faults`. `poses` is float32
-  [num_frames, 17, 2], pixels (x, y) of each joint.
+  [num_frames, 17, 2], pixels (x, y) of each joint. `stage_ends` is int32 [4];
+  see `stage_ends.stage_ends`.
   """
 
   faults: dict[str, float]
   poses: np.ndarray
+  stage_ends: np.ndarray
 
 
 def dive_example(dive: SimulatedDive, frames: list[bytes]) -> SimulatedExample:
@@ -143,4 +155,5 @@ def dive_example(dive: SimulatedDive, frames: list[bytes]) -> SimulatedExample:
     'twists': number.twists,
     'faults': dataclasses.asdict(dive.faults),
     'poses': dive.poses(),
+    'stage_ends': stage_ends(dive),
   }

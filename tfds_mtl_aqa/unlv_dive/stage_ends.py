@@ -2,11 +2,10 @@
 
 import pathlib
 
+from tfds_mtl_aqa.labels import STAGES
 from tfds_mtl_aqa.manual_file import ManualFile, read_text
 from tfds_mtl_aqa.mtl_aqa import unlv_dive
 
-# What ends, in order. The fifth stage is the rest of the clip.
-STAGES = ('beginning', 'jump', 'drop', 'entry')
 FILE = ManualFile(
   ('jump_drop_water_label.txt',),
   (

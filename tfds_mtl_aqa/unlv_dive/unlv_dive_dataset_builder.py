@@ -65,7 +65,7 @@ class Builder(recorded_dataset_builder.RecordedDatasetBuilder):
         extra={
           'dive_id': np.int32,
           'stage_ends': tfds.features.Tensor(
-            shape=(len(stage_ends.STAGES),), dtype=np.int32
+            shape=(len(labels.STAGES),), dtype=np.int32
           ),
           'mtl_aqa_split': tfds.features.ClassLabel(
             names=features.MTL_AQA_SPLITS
@@ -75,7 +75,7 @@ class Builder(recorded_dataset_builder.RecordedDatasetBuilder):
       homepage=_HOMEPAGE,
       metadata={
         'classes': list(labels.CLASS_NAMES),
-        'stages': list(stage_ends.STAGES),
+        'stages': list(labels.STAGES),
       },
     )
 
@@ -115,7 +115,7 @@ class Builder(recorded_dataset_builder.RecordedDatasetBuilder):
       'final_score': _OWN_SCORES.get(dive_id, dive.labels['final_score']),
       'difficulty': _OWN_DIFFICULTIES.get(dive_id, dive.labels['difficulty']),
       'dive_id': dive_id,
-      'stage_ends': ends or (-1,) * len(stage_ends.STAGES),
+      'stage_ends': ends or (-1,) * len(labels.STAGES),
       'mtl_aqa_split': 'train' if dive.in_main_train else 'test',
     }
     if self.config.window == _WHOLE:
