@@ -143,6 +143,11 @@ INSTEAD = (
     (r'\g<0>; test $? = 2',),
   ),
   Instead(
+    r'python -m aqa_jax\.stages tcn_output\.npy .*',
+    "needs a file of S3D's authors; checked: that it asks for it",
+    (r'\g<0>; test $? = 2',),
+  ),
+  Instead(
     r'python -m (tfds_mtl_aqa\.prepare|aqa_jax\.main) .*mtl_aqa_footage/steps '
     '.*',
     'needs the videos of MTL-AQA; checked: that it asks for them. On made-up '
