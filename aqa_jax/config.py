@@ -21,6 +21,7 @@ _LEAST = {
   'validation.seed': 0,
   'dataset.vocabulary_size': 0,
   'model.width': 1,
+  'model.kernel': 1,
   'model.head_channels': 1,
   'model.clips': 1,
   'model.fc6': 1,

@@ -55,6 +55,21 @@ def _numpy_adam(params, gradients, rate=0.1, decay=0.0):
 
 
 @pytest.mark.parametrize('decay', [0.0, 0.3])
+def test_is_the_rmsprop_of_keras(decay):
+  params = expected = np.array([1.0, -2.0, 3.0])
+  gradients = [np.array([3e-8, -4.0, 0.5]), np.array([1.0, 2.0, -0.5])]
+  mean_square = np.zeros(3)
+  for gradient in gradients:
+    mean_square = 0.9 * mean_square + 0.1 * gradient**2
+    expected = expected - 0.1 * (
+      gradient / (np.sqrt(mean_square) + 1e-8) + decay * expected
+    )
+  config = _config(name='rmsprop', weight_decay=decay)
+  found = _run(config, jnp.float32(params), [jnp.float32(g) for g in gradients])
+  np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize('decay', [0.0, 0.3])
 def test_is_adam(decay):
   params = np.array([1.0, -2.0, 3.0], np.float32)
   gradients = [
@@ -109,7 +124,7 @@ def test_unknown_schedule():
 
 
 def test_unknown_name():
-  with pytest.raises(InputError, match="name='sgd': give 'adam' or 'muon'"):
+  with pytest.raises(InputError, match="name='sgd': give 'adam', 'muon' or"):
     optimizer.create_optimizer(_config(name='sgd'), 10, 3, 30)
 
 

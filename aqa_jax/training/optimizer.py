@@ -1,4 +1,4 @@
-"""The optimizer: Adam, as in the paper, or Muon, for training from scratch."""
+"""The optimizer: Adam, as in the paper; Muon, from scratch; or RMSprop."""
 
 import functools
 import math
@@ -87,11 +87,11 @@ def create_optimizer(
       warmup: duration of a linear rise of the learning rate from zero.
       name: 'adam' (beta 0.9 and 0.999, epsilon 1e-8), as in the paper; or
         'muon' for the kernels, with Adam for the rest, both with Nesterov
-        momentum.
-      learning_rate: Adam's.
+        momentum; or 'rmsprop' (decay 0.9, epsilon 1e-8), as Keras has it.
+      learning_rate: Adam's and RMSprop's.
       muon_learning_rate: Muon's.
       clip_norm: largest norm of the whole gradient; 0 for no clipping.
-      weight_decay: AdamW's and Muon's; 0 in the paper.
+      weight_decay: decoupled, as AdamW's; 0 in the paper.
     num_steps: steps of the whole training.
     batch_size: examples of a step.
     num_examples: examples of an epoch.
@@ -116,6 +116,12 @@ def create_optimizer(
   schedule = schedule_of(config.learning_rate)
   if config.name == 'adam':
     transforms.append(optax.adamw(schedule, weight_decay=config.weight_decay))
+  elif config.name == 'rmsprop':
+    transforms += [
+      optax.scale_by_rms(decay=0.9, eps=1e-8, eps_in_sqrt=False),
+      optax.add_decayed_weights(config.weight_decay),
+      optax.scale_by_learning_rate(schedule),
+    ]
   elif config.name == 'muon':
     transforms.append(
       contrib.muon(
@@ -130,7 +136,8 @@ def create_optimizer(
     )
   else:
     raise InputError(
-      f"config.optimizer.name='{config.name}': give 'adam' or 'muon'."
+      f"config.optimizer.name='{config.name}': give 'adam', 'muon' or "
+      "'rmsprop'."
     )
   return optax.chain(*transforms)
 
