@@ -27,6 +27,9 @@ def get_config() -> ml_collections.ConfigDict:
   config.features.layer = 'fc6'
   config.features.clip_frames = 16
   config.features.clip_stride = 1
+  # (width, height) that frames are brought to; (): as the dataset has them. Not
+  # for a network that has learned from dives.
+  config.features.resize = ()
   config.features.cache = ''
 
   config.regressor.name = 'svr'

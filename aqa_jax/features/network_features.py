@@ -3,17 +3,19 @@
 import functools
 import hashlib
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-import jax
 import numpy as np
 
 from aqa_jax.data.dive_split import DiveSplit, dive_keys
-from aqa_jax.data.input_pipeline import VideoInput, make_inputs
+from aqa_jax.data.input_pipeline import VideoInput
 from aqa_jax.features import feature_cache
+from aqa_jax.features.clip_features import ClipFeatures
 from aqa_jax.features.feature_source import FeatureSource
 from aqa_jax.features.trunk_layer import TrunkLayer, find_layer
 from tfds_mtl_aqa.input_error import InputError
+
+_LARGER = 'larger frames with --config.features.resize, as (width, height)'
 
 
 class NetworkFeatures(FeatureSource):
@@ -26,9 +28,13 @@ class NetworkFeatures(FeatureSource):
   A network that has learned from dives sees the frames that it has learned
   from; one that has not, all that are stored.
 
+  Whichever of c1 to c5 is asked for, all layers are computed and kept: a run
+  for another one, in another workdir, finds its features there.
+
   Fields of its config: weights and layer, see `find_layer`; clip_frames;
-  clip_stride; and cache, a folder that keeps
-  the features, '' for `features` beside the workdir.
+  clip_stride; resize, (width, height) in pixels that frames are brought to for
+  a network that has not learned from dives, () to leave them as they are; and
+  cache, a folder that keeps the features, '' for `features` beside the workdir.
   """
 
   needs_video = True
@@ -37,31 +43,35 @@ class NetworkFeatures(FeatureSource):
     """Returns float64 [dives, features]; see `FeatureSource`."""
     config = self.config
     layer = self._layer
-    video_input = layer.video_input or self._whole_frames(layer.crop)
+    if layer.video_input and config.resize:
+      raise InputError(
+        f'config.features.resize={tuple(config.resize)}: the network has '
+        'learned from frames of its own size; leave it out.'
+      )
+    video_input = layer.video_input or self._whole_frames(layer)
     self._check(layer, video_input)
     firsts = _first_frames(
       video_input.frames, config.clip_frames, config.clip_stride
     )
-    folder = self._folder(video_input, split, dives)
-    batch = min(len(firsts), _CLIPS_AT_ONCE)
 
-    def compute(place: int) -> np.ndarray:
-      video = np.asarray(
-        make_inputs(dives[place], video_input, (), rng=None)['video']
-      )
-      total: np.ndarray | float = 0.0
-      for start in range(0, len(firsts), batch):
-        chosen = firsts[start : start + batch]
-        # The last batch is filled up, so that one program serves all.
-        filled = chosen + chosen[-1:] * (batch - len(chosen))
-        clips = np.stack(
-          [video[first : first + config.clip_frames] for first in filled]
-        )
-        rows = np.asarray(self._compute_clips(clips), np.float64)
-        total = total + rows[: len(chosen)].sum(axis=0)
-      return np.asarray(total) / len(firsts)
+    def compute(places: Sequence[int]) -> Iterator[dict[str, np.ndarray]]:
+      for found in self._clips.of_dives(
+        dives.select(places),
+        video_input,
+        [firsts] * len(places),
+        config.clip_frames,
+      ):
+        yield {
+          name: rows.mean(axis=0, dtype=np.float64)
+          for name, rows in found.items()
+        }
 
-    rows = feature_cache.cached(folder, len(dives), compute)
+    rows = feature_cache.cached(
+      self._folder(video_input, split, dives),
+      config.layer,
+      len(dives),
+      compute,
+    )
     return rows.astype(np.float64)
 
   def have_seen_training_dives(self) -> bool:
@@ -75,13 +85,13 @@ class NetworkFeatures(FeatureSource):
     return find_layer(self.config.weights, self.config.layer)
 
   @functools.cached_property
-  def _compute_clips(self) -> Callable[[np.ndarray], jax.Array]:
+  def _clips(self) -> ClipFeatures:
     # One program for all splits.
-    return jax.jit(self._layer.features)
+    return ClipFeatures(self._layer)
 
   @functools.cached_property
   def _fingerprint(self) -> str:
-    return self._layer.fingerprint()
+    return self._layer.weights_fingerprint()
 
   def _check(self, layer: TrunkLayer, video_input: VideoInput) -> None:
     weights = f"config.features.weights='{self.config.weights}'"
@@ -90,13 +100,14 @@ class NetworkFeatures(FeatureSource):
     except InputError as e:
       raise InputError(
         f'{weights}: its network does not take the frames of '
-        f'{self.info.full_name} ({e}); give another dataset.'
+        f'{self.info.full_name} ({e}); give another dataset'
+        f'{"" if layer.video_input else f", or {_LARGER}"}.'
       ) from e
     least_frames, least_pixels = layer.least
     if video_input.crop < least_pixels:
       raise InputError(
         f'{weights}: needs {least_pixels} x {least_pixels} pixels, '
-        f'{self.info.full_name} gives {video_input.crop}; give another dataset.'
+        f'{self.info.full_name} gives {video_input.crop}; give {_LARGER}.'
       )
     if self.config.clip_frames < least_frames:
       raise InputError(
@@ -114,16 +125,24 @@ class NetworkFeatures(FeatureSource):
       )
     return num_frames, height, width
 
-  def _whole_frames(self, crop: int) -> VideoInput:
+  def _whole_frames(self, layer: TrunkLayer) -> VideoInput:
     num_frames, height, width = self._stored_shape()
+    resize = tuple(self.config.resize)
+    least = max(layer.crop, layer.least[1])
+    if resize and (len(resize) != 2 or min(resize) < least):
+      raise InputError(
+        f'config.features.resize={resize}: give () or (width, height), neither '
+        f'below {least}.'
+      )
     return VideoInput(
       window_frames=num_frames,
       frames=num_frames,
       stride=1.0,
       anchor='end',
       max_shift=0,
-      crop=crop or min(height, width),
+      crop=layer.crop or min(resize or (height, width)),
       flip=False,
+      resize=resize,
     )
 
   def _folder(
@@ -132,7 +151,7 @@ class NetworkFeatures(FeatureSource):
     split: str,
     dives: DiveSplit,
   ) -> pathlib.Path:
-    """Returns the folder of these features alone."""
+    """Returns the folder of what these weights make of these clips."""
     digest = hashlib.sha256(self._fingerprint.encode())
     clips = self.config.clip_frames, self.config.clip_stride
     digest.update(repr((clips, video_input, self.info.full_name)).encode())
@@ -148,9 +167,6 @@ class NetworkFeatures(FeatureSource):
       'features': f'{config.layer} of {config.weights or "the model inside"}',
       'clips': f'{config.clip_frames} frames, every {config.clip_stride}',
     }
-
-
-_CLIPS_AT_ONCE = 8
 
 
 def _first_frames(frames: int, clip_frames: int, stride: int) -> list[int]:

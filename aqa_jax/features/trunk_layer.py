@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -77,29 +77,21 @@ class TrunkLayer:
   crop: int = 0
   dataset: str = ''
 
+  @property
+  def layers(self) -> tuple[str, ...]:
+    """The layers that the trunk has, of LAYERS."""
+    return LAYERS if self.fc6 is not None else LAYERS[:-1]
+
   def features(self, clips: jax.Array) -> jax.Array:
-    """Returns float32 [clips, features].
+    """Returns float32 [clips, features] of the layer.
 
     Args:
       clips: uint8 [clips, time, height, width, 3], RGB.
     """
-    if isinstance(self.trunk, I3D):
-      pixels = clips.astype(jnp.float32) / 127.5 - 1
-    else:
-      pixels = normalize(clips)
-    if self.layer in GRIDS and not isinstance(self.trunk, I3D):
-      maps = self._convolution(pixels)
-    else:
-      # The endpoint of I3D is that of the layer.
-      maps = jnp.asarray(self.trunk.apply(self.variables, pixels, train=False))
-    maps = maps.astype(jnp.float32)
-    if self.layer in GRIDS:
-      return pool_to(maps, GRIDS[self.layer]).reshape(len(maps), -1)
-    if maps.ndim == 5:
-      maps = maps.mean(axis=(1, 2, 3))
-    if self.layer == 'fc6' and self.fc6:
-      maps = nn.relu(maps @ self.fc6['kernel'] + self.fc6['bias'])
-    return maps
+    found = layer_features(
+      self.trunk, (self.layer,), self.variables, self.fc6, clips
+    )
+    return found[self.layer]
 
   @property
   def least(self) -> tuple[int, int]:
@@ -110,29 +102,65 @@ class TrunkLayer:
       return dilated_c3d.LEAST_FRAMES, dilated_c3d.LEAST_PIXELS
     return 1, 16
 
-  def _convolution(self, pixels: jax.Array) -> jax.Array:
-    """Returns the feature maps behind a convolution's ReLU."""
-    module = _OF_C3D[self.layer]
-    _, state = self.trunk.apply(
-      self.variables,
-      pixels,
-      train=False,
-      capture_intermediates=lambda m, _: m.name in _names(module),
-      mutable=['intermediates'],
-    )
-    found = state['intermediates']
-    # With BatchNorm, what stands behind it.
-    last = [name for name in _names(module) if name in found][-1]
-    return nn.relu(found[last]['__call__'][0])
-
   def fingerprint(self) -> str:
     """Returns what tells these weights and this layer from others."""
-    digest = hashlib.sha256(f'{self.trunk!r} {self.layer}'.encode())
+    return f'{self.weights_fingerprint()} {self.layer}'
+
+  def weights_fingerprint(self) -> str:
+    """Returns what tells these weights from others, whatever the layer."""
+    digest = hashlib.sha256(repr(self.trunk).encode())
     arrays = (self.variables, self.fc6)
     for path, leaf in jax.tree_util.tree_leaves_with_path(arrays):
       digest.update(jax.tree_util.keystr(path).encode())
       digest.update(np.ascontiguousarray(leaf).tobytes())
     return digest.hexdigest()
+
+
+def layer_features(
+  trunk: nn.Module,
+  layers: Sequence[str],
+  variables: Mapping[str, Any],
+  fc6: Mapping[str, Any] | None,
+  clips: jax.Array,
+) -> dict[str, jax.Array]:
+  """Returns the features of several layers, with one run of the trunk.
+
+  Args:
+    trunk: see `TrunkLayer`.
+    layers: some of LAYERS.
+    variables: see `TrunkLayer`.
+    fc6: see `TrunkLayer`; needed for the layer 'fc6'.
+    clips: uint8 [clips, time, height, width, 3], RGB.
+
+  Returns:
+    By layer, float32 [clips, features].
+  """
+  is_i3d = isinstance(trunk, I3D)
+  modules = _OF_I3D if is_i3d else _OF_C3D
+  chosen = {layer: modules[layer] for layer in layers if layer in GRIDS}
+  wanted = {name for module in chosen.values() for name in _names(module)}
+  last, state = trunk.apply(
+    variables,
+    clips.astype(jnp.float32) / 127.5 - 1 if is_i3d else normalize(clips),
+    train=False,
+    capture_intermediates=lambda module, _: module.name in wanted,
+    mutable=['intermediates'],
+  )
+  features = {}
+  for layer, module in chosen.items():
+    found = state['intermediates']
+    # With BatchNorm, what stands behind it.
+    name = [name for name in _names(module) if name in found][-1]
+    maps = nn.relu(found[name]['__call__'][0]).astype(jnp.float32)
+    features[layer] = pool_to(maps, GRIDS[layer]).reshape(len(maps), -1)
+  last = jnp.asarray(last).astype(jnp.float32)
+  if last.ndim == 5:
+    last = last.mean(axis=(1, 2, 3))
+  if 'last' in layers:
+    features['last'] = last
+  if 'fc6' in layers and fc6:
+    features['fc6'] = nn.relu(last @ fc6['kernel'] + fc6['bias'])
+  return features
 
 
 def _names(convolution: str) -> tuple[str, str]:
@@ -151,16 +179,19 @@ def pool_to(maps: jax.Array, grid: tuple[int, int, int]) -> jax.Array:
   """
   for axis, size in enumerate(grid, 1):
     length = maps.shape[axis]
-    bins = [
-      jax.lax.slice_in_dim(
-        maps,
-        place * length // size,
-        -(-(place + 1) * length // size),
-        axis=axis,
-      ).mean(axis=axis, keepdims=True)
-      for place in range(size)
-    ]
-    maps = jnp.concatenate(bins, axis=axis)
+    means = np.zeros((size, length), np.float32)
+    for place in range(size):
+      first, end = place * length // size, -(-(place + 1) * length // size)
+      means[place, first:end] = 1 / (end - first)
+    # A product compiles in a third of the time that a slice for each place
+    # takes.
+    maps = jnp.moveaxis(
+      jnp.tensordot(
+        means, maps, axes=(1, axis), precision=jax.lax.Precision.HIGHEST
+      ),
+      0,
+      axis,
+    )
   return maps
 
 
@@ -227,10 +258,6 @@ def _check_fc6(weights: str, layer: str, fc6: Any) -> None:
 
 def _of_i3d(layer: str) -> TrunkLayer:
   _check_fc6('i3d', layer, None)
-  endpoint = _OF_I3D.get(layer, 'Mixed_5c')
   is_tpu = jax.default_backend() == 'tpu'
-  trunk = I3D(
-    final_endpoint=endpoint, conv_impl='direct' if is_tpu else 'stacked_2d'
-  )
-  weights = i3d_weights.read_kinetics_400()
-  return TrunkLayer(trunk, weights.trunk, layer)
+  trunk = I3D(conv_impl='direct' if is_tpu else 'stacked_2d')
+  return TrunkLayer(trunk, i3d_weights.read_kinetics_400().trunk, layer)
