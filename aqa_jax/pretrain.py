@@ -6,6 +6,7 @@ import pathlib
 import time
 from collections.abc import Iterator
 
+import jax
 import ml_collections
 import numpy as np
 
@@ -14,6 +15,7 @@ from aqa_jax.data import action_videos
 from aqa_jax.data.action_videos import ActionVideos, ClipInput
 from aqa_jax.data.corrupt_records import CorruptRecords
 from aqa_jax.data.schema import Schema
+from aqa_jax.evaluation import evaluation_files
 from aqa_jax.training import training_loop
 from aqa_jax.training.setup import choose_devices, make_setup
 from aqa_jax.training.training import Training
@@ -156,6 +158,8 @@ def train_and_evaluate(
 def evaluate_best(pretraining: Pretraining) -> float:
   """Returns the best checkpoint's accuracy on the validation videos.
 
+  Writes it into eval_validation.json, too.
+
   Args:
     pretraining: made by `set_up`.
 
@@ -164,6 +168,19 @@ def evaluate_best(pretraining: Pretraining) -> float:
   """
   pretraining.state = pretraining.checkpoints.restore_best(pretraining.state)
   accuracy = pretraining.validate()['accuracy']
+  checkpoints = pretraining.checkpoints
+  if jax.process_index() == 0:
+    evaluation_files.write_evaluation(
+      pretraining.workdir,
+      'validation',
+      {
+        'split': 'validation',
+        'step': int(pretraining.state.step),
+        'is_finished': checkpoints.latest_step() == pretraining.setup.num_steps,
+        'num_videos': len(pretraining.validation),
+        'accuracy': accuracy,
+      },
+    )
   print(
     f'\nThe best checkpoint recognises {accuracy:.1f} % of the validation '
     f'videos. Begin with its trunk: --config.init_from={pretraining.workdir} '

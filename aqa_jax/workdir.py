@@ -15,6 +15,7 @@ FREE_FIELDS = (
   'dataset.data_dir',
   'eval_batch_size',
   'evaluators',
+  'features.cache',
   'max_corrupt_fraction',
   'max_non_finite',
   'mesh',

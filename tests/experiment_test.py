@@ -6,15 +6,17 @@ import json
 import cv2
 import numpy as np
 import pytest
+from made_up_results import write_results
 from scipy import stats
 
 from aqa_jax.data import dive_split
 from aqa_jax.evaluation import row_comparison
-from aqa_jax.paper import experiment, experiment_run, paper_tables, table_files
+from aqa_jax.paper import experiment_run, paper_tables, table_files
 from aqa_jax.paper.__main__ import main as paper_main
-from aqa_jax.paper.paper_tables import Row
+from aqa_jax.paper.experiment import Plan
+from aqa_jax.paper.finished_table import make_table
+from aqa_jax.paper.row import Row
 from tfds_mtl_aqa.input_error import InputError
-from tfds_mtl_aqa.labels import CLASS_NAMES
 
 
 def test_rows_of_table_4():
@@ -101,7 +103,7 @@ def test_a_duration_for_all_rows_keeps_their_steps_equal(tmp_path):
   ]
   durations = []
   for overrides in ([], ['--config.duration=4epochs']):
-    for run in experiment.plan(rows, 1, tmp_path, 'data', overrides):
+    for run in Plan(tmp_path, 'data', overrides).runs(rows, 1):
       given = [f for f in run.command if f.startswith('--config.duration=')]
       durations.append([f.partition('=')[2].replace(' ', '') for f in given])
   assert durations[0] == []
@@ -143,7 +145,7 @@ def test_no_difference_is_seldom_found():
 
 def test_evaluations_of_earlier_versions_are_read(tmp_path):
   rows = paper_tables.rows(4, 'simulated_dives', 'small', 'data')
-  (run, *_) = experiment.plan(rows, 1, tmp_path, 'data', [])
+  (run, *_) = Plan(tmp_path, 'data').runs(rows, 1)
   run.workdir.mkdir(parents=True)
   old = {'floors': {'mean': {}}, 'caption_floors': {'random': {}}}
   (run.workdir / 'eval_test.json').write_text(json.dumps(old))
@@ -151,69 +153,30 @@ def test_evaluations_of_earlier_versions_are_read(tmp_path):
   assert run.evaluation['caption_baselines'] == {'random': {}}
 
 
-def _write_results(workdir, spearman, scores, true):
-  workdir.mkdir(parents=True)
-  baseline = {'spearman': 0.25, 'bleu_1': 0.125}
-  evaluation = {
-    'num_dives': len(true),
-    'spearman': spearman,
-    'relative_l2': 1.0,
-    'accuracy': dict.fromkeys(CLASS_NAMES, 50.0 + len(workdir.name)),
-    'majority_accuracy': dict.fromkeys(CLASS_NAMES, 40.0),
-    'bleu_1': 0.5,
-    'baselines': {'event': baseline, 'mean': {'spearman': None}},
-    'caption_baselines': {'random training caption': baseline},
-    'caption_notes': ['meteor needs Java on the PATH'],
-    'selected_on': 'validation',
-    'trained_on': 3,
-  }
-  (workdir / 'eval_test.json').write_text(json.dumps(evaluation))
-  rows = [
-    {
-      'event': 1,
-      'sample': index,
-      'true_score': truth,
-      'predicted_score': score,
-      'true_caption': 'a | b',
-      'predicted_caption': '<script>',
-    }
-    | {
-      f'{side}_{task}': names[0]
-      for side in ('true', 'predicted')
-      for task, names in CLASS_NAMES.items()
-    }
-    for index, (truth, score) in enumerate(zip(true, scores, strict=True))
-  ]
-  with open(workdir / 'predictions_test.csv', 'w', newline='') as file:
-    writer = csv.DictWriter(file, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-
-
 @pytest.mark.parametrize('number', [4, 5, 6])
 def test_tables_from_files(number, tmp_path, monkeypatch):
   rng = np.random.default_rng(0)
   true = rng.normal(67, 17, 50).round(2)
   rows = paper_tables.rows(number, 'simulated_dives', 'small', 'data')
-  runs = experiment.plan(rows, 2, tmp_path, 'data', [])
+  runs = Plan(tmp_path, 'data').runs(rows, 2)
   figures = {}
   for run in runs:
     scores = true + rng.normal(0, 10, 50)
     value = stats.spearmanr(scores, true).statistic
     figures.setdefault(run.row.label, []).append(value)
-    _write_results(run.workdir, value, scores, true)
+    write_results(run.workdir, value, scores, true)
   monkeypatch.setattr(experiment_run.Run, 'picture', lambda *_: b'a picture')
-  table = table_files.make_table(number, runs)
+  table = make_table(number, rows, runs)
   assert all(len(row) == len(table.columns) for row in table.rows)
   notes = ' '.join(table.notes)
-  for part in ('50 test dives, 2 seed(s)', 'event 0.250', 'needs Java'):
+  for part in ('50 test dives', '2 seed(s)', 'event 0.250', 'needs Java'):
     assert part in notes
   assert '3 of the test dives were trained on' in notes
   assert 'computed in' not in notes
   for run, dtype in zip(runs, ('bfloat16', 'float32'), strict=False):
     config = json.dumps({'compute_dtype': dtype})
     (run.workdir / 'config.json').write_text(config)
-  notes = table_files.make_table(number, runs[:2]).notes
+  notes = make_table(number, rows[:2], runs[:2]).notes
   assert any('computed in bfloat16 and float32' in note for note in notes)
   by_label = {row[0]: row for row in table.rows}
   if number == 4:
@@ -270,7 +233,7 @@ def test_a_table_is_trained_once(tmp_path, tiny_flags, monkeypatch, capsys):
   paper_main(flags)
   assert '2 trainings, 2 of them finished' in capsys.readouterr().out
   assert (tmp_path / 'table4_simulated_dives_small.html').exists()
-  run = experiment.plan(rows, 1, tmp_path, '', ())[0]
+  run = Plan(tmp_path, '').runs(rows, 1)[0]
   picture = cv2.imdecode(
     np.frombuffer(run.picture(3), np.uint8), cv2.IMREAD_COLOR
   )
@@ -282,7 +245,7 @@ def test_a_table_is_trained_once(tmp_path, tiny_flags, monkeypatch, capsys):
   assert evaluation['is_finished'] is True
   path.write_text(json.dumps(evaluation | {'is_finished': False}))
   given = [*tiny, '--config.duration=2epochs']
-  (again,) = experiment.plan(rows, 1, tmp_path, 'data', given)
+  (again,) = Plan(tmp_path, 'data', given).runs(rows, 1)
   assert not again.is_finished()
   path.write_text(json.dumps(evaluation))
   assert again.is_finished()

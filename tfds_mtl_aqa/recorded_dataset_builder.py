@@ -37,6 +37,11 @@ CLIPS_171X128 = RecordedConfig(
   description='Frames of 171x128 pixels, as C3D-AVG takes them.',
   frame_size=(171, 128),
 )
+CLIPS_640X360 = RecordedConfig(
+  name='clips_640x360',
+  description='Frames of 640x360 pixels, as MSCADC takes them.',
+  frame_size=(640, 360),
+)
 CLIPS_NATIVE = RecordedConfig(
   name='clips_native',
   description="Frames of each source's own size, to be resized later.",

@@ -4,8 +4,9 @@ python -m aqa_jax.paper --table=4 --dataset=simulated_dives --scale=small \
   --data_dir=data --workdir=workdir/tables
 
 Each row is a plain `aqa_jax.main` command, which --dry_run prints: run some of
-them on other machines, put their workdirs in place, and give the command again.
-What is finished is not trained again; what was interrupted goes on.
+them on other machines, in their order, put their workdirs in place, and give
+the command again. What is finished is not trained again; what was interrupted
+goes on.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from tfds_mtl_aqa.input_error import InputError
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-  parser = argparse.ArgumentParser(
+  parser = small_command.Parser(
     prog='python -m aqa_jax.paper',
     description='Trains and evaluates the rows of a table of the paper.',
     # Else --seed=5 would mean --seeds=5.
@@ -33,6 +34,24 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
   parser.add_argument('--workdir', required=True)
   parser.add_argument('--data_dir', default='data')
   parser.add_argument('--seeds', type=int, default=3)
+  parser.add_argument(
+    '--without',
+    type=lambda text: [name for name in text.split(',') if name],
+    default=[],
+    help='names of rows to leave out, with commas between',
+  )
+  given = parser.add_argument_group('what full scale needs and only you have')
+  given.add_argument(
+    '--ucf101', default='', help='folder of UCF-101, or ucf101/ucf101_1'
+  )
+  given.add_argument(
+    '--poses',
+    default='',
+    help='files of poses, such as poses/{event:02d}_{sample:02d}.npy',
+  )
+  given.add_argument(
+    '--s3d_features', default='', help='file of the features of S3D, .npz'
+  )
   parser.add_argument(
     '--dry_run', action='store_true', help='print the commands, run none'
   )
@@ -51,20 +70,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
   """Runs the table that the arguments name."""
   chosen = _arguments(arguments)
   # They take seconds to import: errors in the flags come before.
-  from aqa_jax.paper import experiment, table_files
+  from aqa_jax.paper import experiment, experiment_check, table_files
+  from aqa_jax.paper.finished_table import make_table
 
   rows = paper_tables.rows(
-    chosen.table, chosen.dataset, chosen.scale, chosen.data_dir
+    chosen.table,
+    chosen.dataset,
+    chosen.scale,
+    chosen.data_dir,
+    chosen.without,
   )
-  runs = experiment.plan(
-    rows, chosen.seeds, chosen.workdir, chosen.data_dir, chosen.overrides
+  plan = experiment.Plan(
+    chosen.workdir,
+    chosen.data_dir,
+    chosen.overrides,
+    {flag: getattr(chosen, flag) for flag in experiment_check.GIVEN},
   )
+  runs = plan.runs(rows, chosen.seeds)
   if chosen.dry_run:
     for run in runs:
       print(shlex.join(['python', *run.command]))
     return
+  experiment_check.check(rows, runs)
   experiment.train_all(runs)
-  table = table_files.make_table(chosen.table, runs)
+  table = make_table(chosen.table, rows, runs)
   stem = f'table{chosen.table}_{chosen.dataset}_{chosen.scale}'
   paths = table_files.write(table, chosen.workdir, stem)
   print('\n' + paths[0].read_text())

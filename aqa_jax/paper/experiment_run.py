@@ -15,7 +15,8 @@ from flax import traverse_util
 from aqa_jax.command_line import find_config
 from aqa_jax.data.dive_split import DiveSplit, load_split, open_builder
 from aqa_jax.data.input_pipeline import VideoInput, make_inputs
-from aqa_jax.paper.paper_tables import Row
+from aqa_jax.evaluation import evaluation_files
+from aqa_jax.paper.row import Row
 from aqa_jax.report import filmstrip
 from aqa_jax.workdir import FREE_FIELDS, recorded_config
 from tfds_mtl_aqa.input_error import InputError
@@ -32,12 +33,20 @@ class Run:
     seed: seed of the training.
     workdir: folder of the training.
     command: Python's arguments for training and evaluation.
+    missing: flags of `aqa_jax.paper` without which it can not begin.
   """
 
   row: Row
   seed: int
   workdir: pathlib.Path
   command: tuple[str, ...]
+  missing: tuple[str, ...] = ()
+
+  @property
+  def changes(self) -> dict[str, str]:
+    """The fields of the config that the command changes, as texts."""
+    flags = (f.partition('=') for f in self.command if f.startswith(_FLAG))
+    return {name.removeprefix(_FLAG): value for name, _, value in flags}
 
   def is_finished(self) -> bool:
     """Returns whether this command has evaluated the test split.
@@ -47,31 +56,35 @@ class Run:
         config can't be read.
     """
     recorded = recorded_config(self.workdir)
-    if not (self.workdir / 'eval_test.json').exists() or not recorded:
+    paths = [self._path('eval', split, '.json') for split in self.row.splits]
+    if not all(path.exists() for path in paths) or not recorded:
       return False
     config = runpy.run_path(str(find_config(self.row.config)))['get_config']()
     recorded, wanted = (
       traverse_util.flatten_dict(fields, sep='.')
       for fields in (recorded, config.to_dict())
     )
-    wanted |= {
-      name.removeprefix(_FLAG): _literal(value)
-      for name, _, value in (flag.partition('=') for flag in self.command)
-      if name.startswith(_FLAG)
-    }
+    wanted |= {name: _literal(text) for name, text in self.changes.items()}
     for name in sorted(recorded.keys() | wanted.keys()):
       if name.startswith(FREE_FIELDS):
         continue
       found, needed = recorded.get(name), wanted.get(name)
       if name == 'compute_dtype' and needed == 'auto':
         continue  # What is recorded is what it stood for.
+      if name in self.row.given:
+        continue  # A path of the user's, which another machine has elsewhere.
+      if name in self.row.needs:
+        found, needed = (_row_and_seed(path) for path in (found, needed))
       if json.dumps(found) != json.dumps(needed) and found != needed:
         raise InputError(
           f'{self.workdir}: was trained with config.{name}={found}, not '
           f'{needed}; give another --workdir, or remove this folder.'
         )
     # Earlier versions did not write it.
-    return self.evaluation.get('is_finished', True)
+    return all(
+      self.evaluation_of(split).get('is_finished', True)
+      for split in self.row.splits
+    )
 
   @property
   def compute_dtype(self) -> str:
@@ -80,8 +93,18 @@ class Run:
 
   @property
   def evaluation(self) -> dict[str, Any]:
-    """The measures of the test split."""
-    evaluation = json.loads((self.workdir / 'eval_test.json').read_text())
+    """The measures of the split that is shown."""
+    return self.evaluation_of(self.row.splits[0])
+
+  def evaluation_of(self, split: str) -> dict[str, Any]:
+    """Returns the measures of a split.
+
+    Args:
+      split: one of those of the row.
+    """
+    evaluation: dict[str, Any] = json.loads(
+      self._path('eval', split, '.json').read_text()
+    )
     # Earlier versions named them so.
     for name in ('baselines', 'caption_baselines'):
       old = name.replace('baselines', 'floors')
@@ -89,10 +112,32 @@ class Run:
         evaluation[name] = evaluation.pop(old)
     return evaluation
 
-  @functools.cached_property
-  def predictions(self) -> list[dict[str, str]]:
-    """The predictions for the test split, a row a dive."""
-    path = self.workdir / 'predictions_test.csv'
+  @property
+  def title(self) -> str:
+    """Row, column and seed, for the reader."""
+    column = f', {self.row.column}' * bool(self.row.column)
+    return f'{self.row.label}{column}, seed {self.seed}'
+
+  def headline(self) -> str:
+    """Returns the measure that a reader looks for first, a few words."""
+    evaluation = self.evaluation
+    if 'spearman' in evaluation:
+      return f'Spearman {evaluation["spearman"] or float("nan"):.3f}'
+    accuracy = evaluation['accuracy']
+    if isinstance(accuracy, dict):
+      accuracy = sum(accuracy.values()) / len(accuracy)
+    return f'accuracy {accuracy:.1f} %'
+
+  def _path(self, kind: str, split: str, suffix: str) -> pathlib.Path:
+    return evaluation_files.split_path(self.workdir, kind, split, suffix)
+
+  def predictions(self, split: str) -> list[dict[str, str]]:
+    """Returns the predictions for a split, a row a dive.
+
+    Args:
+      split: one of those of the row.
+    """
+    path = self._path('predictions', split, '.csv')
     with open(path, encoding='utf-8', newline='') as file:
       return list(csv.DictReader(file))
 
@@ -100,7 +145,7 @@ class Run:
     """Returns a dive of the test split as a row of frames, a JPEG file.
 
     Args:
-      index: index of a row of `predictions`.
+      index: index of a row of the predictions for the split that is shown.
 
     Raises:
       InputError: the dataset that the run was trained on is not there.
@@ -117,11 +162,31 @@ class Run:
     builder = open_builder(
       config['dataset']['name'], config['dataset']['data_dir']
     )
-    return load_split(builder, 'test'), VideoInput(**config['input'])
+    return load_split(builder, self.row.splits[0]), VideoInput(
+      **config['input']
+    )
 
-  def scores(self, side: str = 'predicted') -> np.ndarray:
-    """Returns the predicted (or 'true') scores, float [dives], points."""
-    return np.array([float(row[f'{side}_score']) for row in self.predictions])
+  def score_by_dive(
+    self, split: str, side: str = 'predicted'
+  ) -> dict[tuple[str, str], float]:
+    """Returns the predicted (or 'true') score of each dive, points.
+
+    Args:
+      split: one of those of the row.
+      side: 'predicted' or 'true'.
+
+    Returns:
+      (event, sample) -> score.
+    """
+    return {
+      (row.get('event', ''), row['sample']): float(row[f'{side}_score'])
+      for row in self.predictions(split)
+    }
+
+
+def _row_and_seed(path: object) -> list[str]:
+  """Returns the last two folders: those above differ between machines."""
+  return list(pathlib.PurePath(str(path)).parts[-2:])
 
 
 def _literal(text: str) -> object:

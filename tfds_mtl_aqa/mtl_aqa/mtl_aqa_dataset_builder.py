@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 from tfds_mtl_aqa import features, recorded_dataset_builder
 from tfds_mtl_aqa.mtl_aqa import annotations, frame_layouts, release
-from tfds_mtl_aqa.recorded_dataset_builder import RecordedConfig, RecordedDive
+from tfds_mtl_aqa.recorded_dataset_builder import RecordedDive
 
 _HOMEPAGE = 'https://github.com/ParitoshParmar/MTL-AQA'
 _INSTRUCTIONS = """
@@ -24,11 +24,7 @@ class Builder(recorded_dataset_builder.RecordedDatasetBuilder):
   RELEASE_NOTES = {'1.0.0': 'Initial release.'}
   BUILDER_CONFIGS = [
     recorded_dataset_builder.CLIPS_171X128,
-    RecordedConfig(
-      name='clips_640x360',
-      description='Frames of 640x360 pixels, as MSCADC takes them.',
-      frame_size=(640, 360),
-    ),
+    recorded_dataset_builder.CLIPS_640X360,
     recorded_dataset_builder.CLIPS_NATIVE,
     recorded_dataset_builder.ANNOTATIONS,
   ]

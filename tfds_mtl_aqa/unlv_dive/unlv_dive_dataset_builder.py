@@ -44,6 +44,7 @@ class Builder(recorded_dataset_builder.RecordedDatasetBuilder):
   RELEASE_NOTES = {'1.0.0': 'Initial release.'}
   BUILDER_CONFIGS = [
     recorded_dataset_builder.CLIPS_171X128,
+    recorded_dataset_builder.CLIPS_640X360,
     recorded_dataset_builder.CLIPS_NATIVE,
     RecordedConfig(
       name='clips_151_171x128',
