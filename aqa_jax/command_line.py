@@ -85,10 +85,15 @@ def _check_fields(config: object, path: str) -> None:
     name = _WHOLE_REGRESSIONS.get(source, 's3d')
   else:
     name = _WHOLE_CONFIGS.get(config.get('network'), 'c3davg')
-  whole = runpy.run_path(str(find_config(name)))['get_config']()
+  wanted = _fields(_whole(name))
+  if 'features' in config and 'regressor' not in config:
+    # A network that sees no video, but what a source gives.
+    wanted = [f for f in wanted if not f.startswith(('input.', 'features.'))]
+    source = _WHOLE_REGRESSIONS.get(config.features.get('source'), 's3d')
+    wanted += _fields(_whole(source).features, 'features.')
   missing = [
     field
-    for field in _fields(whole)
+    for field in wanted
     # Each network has other fields in `model`.
     if not field.startswith('model.') and field not in _fields(config)
   ]
@@ -98,6 +103,14 @@ def _check_fields(config: object, path: str) -> None:
       + f' and {len(missing) - 1} more fields' * (len(missing) > 1)
       + f'; begin with a whole config, such as configs/{name}.py.'
     )
+
+
+def _whole(name: str) -> ml_collections.ConfigDict:
+  """Returns a config that comes with the program."""
+  config: ml_collections.ConfigDict = runpy.run_path(str(find_config(name)))[
+    'get_config'
+  ]()
+  return config
 
 
 def _fields(config: ml_collections.ConfigDict, prefix: str = '') -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from aqa_jax import sharding
 from aqa_jax.data.corrupt_records import CorruptRecords
+from aqa_jax.data.dive_input import DiveInput
 from aqa_jax.data.dive_split import DiveSplit
 from aqa_jax.data.input_pipeline import (
   VideoInput,
@@ -19,6 +20,7 @@ from aqa_jax.data.input_pipeline import (
 from aqa_jax.evaluation import frame_importance, predict
 from aqa_jax.predictions import Columns, Predictions
 from aqa_jax.report import filmstrip
+from aqa_jax.report.report import Filmstrips
 from aqa_jax.tasks.chosen_tasks import measure_to_choose_by
 from aqa_jax.training.training import Training
 from tfds_mtl_aqa.input_error import InputError
@@ -32,13 +34,13 @@ class DiveTraining(Training):
     train: dives to train on.
     validation: dives to choose the checkpoint by.
     tests: dives to evaluate on, by split.
-    video_input: which pixels the network sees.
+    dive_input: what the network sees of a dive.
   """
 
   train: DiveSplit
   validation: DiveSplit
   tests: dict[str, DiveSplit]
-  video_input: VideoInput
+  dive_input: DiveInput
 
   @property
   def measure(self) -> str:
@@ -49,7 +51,7 @@ class DiveTraining(Training):
     """Yields the batches of training; see `input_pipeline`."""
     return training_batches(
       self.train,
-      self.video_input,
+      self.dive_input,
       self.setup.tasks,
       self.config.batch_size,
       sharding.batch_part(self.mesh),
@@ -97,7 +99,7 @@ class DiveTraining(Training):
       self.setup.predict_step,
       self.state,
       split,
-      self.video_input,
+      self.dive_input,
       self.setup.schema,
       self.setup.tasks,
       self.config.eval_batch_size,
@@ -107,6 +109,19 @@ class DiveTraining(Training):
   @functools.cached_property
   def _importance_step(self) -> frame_importance.ImportanceStep:
     return frame_importance.make_importance_step(self.setup.model)
+
+  def filmstrips(self, split: DiveSplit) -> Filmstrips | None:
+    """Returns what makes the film strip of a dive; see `make_filmstrip`.
+
+    Args:
+      split: split of the dives.
+
+    Returns:
+      See `report.write_report`; None for a network that sees no pictures.
+    """
+    if not isinstance(self.dive_input, VideoInput):
+      return None
+    return functools.partial(self.make_filmstrip, split)
 
   def make_filmstrip(
     self, split: DiveSplit, index: int
@@ -118,8 +133,14 @@ class DiveTraining(Training):
     Args:
       split: split of the dive.
       index: place of the dive, from 0.
+
+    Raises:
+      TypeError: the network sees no pictures.
     """
-    inputs = make_inputs(split[index], self.video_input, (), rng=None)
+    video_input = self.dive_input
+    if not isinstance(video_input, VideoInput):
+      raise TypeError('a network on features sees no pictures')
+    inputs = make_inputs(split[index], video_input, (), rng=None)
     params, batch_stats = jax.tree.map(
       # `train.evaluate_best` has gathered them: each device holds them whole.
       lambda leaf: leaf.addressable_data(0),
@@ -128,7 +149,7 @@ class DiveTraining(Training):
     video = np.asarray(inputs['video'])
     importances = self._importance_step(params, batch_stats, video[None])
     return filmstrip.make_filmstrip(
-      video, self.video_input.offsets(), np.asarray(importances[0])
+      video, video_input.offsets(), np.asarray(importances[0])
     )
 
   def facts(self) -> dict[str, Any]:
@@ -137,4 +158,5 @@ class DiveTraining(Training):
       'dataset': self.config.dataset.name,
       'network': self.config.network,
       'tasks': ', '.join(task.name for task in self.setup.tasks),
+      **self.dive_input.facts(),
     }

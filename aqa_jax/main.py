@@ -74,10 +74,16 @@ def main(argv: Sequence[str]) -> None:
     os.environ['XLA_FLAGS'] = ' '.join(
       filter(None, (os.environ.get('XLA_FLAGS'), _DETERMINISTIC))
     )
-  if 'regressor' in config and mode in ('compile', 'benchmark'):
-    raise InputError(
-      f'--mode={mode}: a regression has no training step; give --mode=train.'
-    )
+  if mode in ('compile', 'benchmark'):
+    if 'regressor' in config:
+      raise InputError(
+        f'--mode={mode}: a regression has no training step; give --mode=train.'
+      )
+    if 'features' in config:
+      raise InputError(
+        f'--mode={mode}: is for networks that see videos, not features; give '
+        '--mode=train.'
+      )
   if not _TOPOLOGY.value:
     distributed.initialize()
     distributed.check_platforms()

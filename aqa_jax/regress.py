@@ -70,10 +70,17 @@ def set_up(
   check_values(config)
   fit.check(config.regressor)
   evaluator_classes(config)
-  source = source_class(config)
+  source_type = source_class(config)
   builder = dive_split.open_builder(
-    config.dataset.name, config.dataset.data_dir, source.needs_video
+    config.dataset.name, config.dataset.data_dir, source_type.needs_video
   )
+  source = source_type(config.features, workdir, builder.info)
+  if source.gives_sequences:
+    raise InputError(
+      f"config.features.source='{config.features.source}': gives a sequence of "
+      'a dive, but a regression takes one vector; give '
+      '--config.features.pool=mean, or another source.'
+    )
   if not config.test_splits:
     raise InputError("config.test_splits=(): give one, such as ('test',).")
   train = dive_selection.select(builder, config.dataset.train_split)
@@ -81,13 +88,7 @@ def set_up(
     name: dive_selection.select(builder, name) for name in config.test_splits
   }
   check_workdir(workdir, config.to_dict())
-  return Regression(
-    config,
-    workdir,
-    source(config.features, workdir, builder.info),
-    train,
-    tests,
-  )
+  return Regression(config, workdir, source, train, tests)
 
 
 def train_and_evaluate(

@@ -60,7 +60,7 @@ class System:
         into the clips asked for.
     """
     clips = config.model.get('clips', 1)
-    if config.input.frames % clips:
+    if clips > 1 and config.input.frames % clips:
       raise InputError(
         f'config.input.frames={config.input.frames} can not be cut into '
         f'config.model.clips={clips} clips; give a multiple.'

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import pathlib
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ from clu import parameter_overview
 
 from aqa_jax import sharding, split_evaluation
 from aqa_jax.data import dive_selection, dive_split
+from aqa_jax.data.dive_input import DiveInput
 from aqa_jax.data.dive_split import DiveSplit
 from aqa_jax.data.input_pipeline import VideoInput
 from aqa_jax.data.schema import schema_of
@@ -25,9 +27,11 @@ from aqa_jax.evaluation.evaluator import (
   chosen_evaluators,
   evaluator_classes,
 )
+from aqa_jax.features.feature_input import FeatureInput
+from aqa_jax.features.feature_source import source_class
 from aqa_jax.training import provenance, training_loop
 from aqa_jax.training.setup import choose_devices, make_setup
-from aqa_jax.workdir import recorded_config
+from aqa_jax.workdir import check_workdir, recorded_config
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -50,17 +54,7 @@ def set_up(
   config, mesh = choose_devices(config, recorded_config(workdir))
   # An unknown name raises here, not after the training.
   evaluator_classes(config)
-  builder = dive_split.open_builder(
-    config.dataset.name, config.dataset.data_dir
-  )
-  num_frames, height, width, _ = builder.info.features['video'].shape
-  if num_frames is None:
-    raise InputError(
-      f'{builder.info.full_name}: its video has no fixed length; give the '
-      'Sequence of frames a length.'
-    )
-  video_input = VideoInput(**config.input)
-  video_input.check(num_frames, height, width)
+  builder, make_input = _open(config, workdir)
   tests = {
     name: _select(builder, 'test_splits', name) for name in config.test_splits
   }
@@ -70,10 +64,15 @@ def set_up(
     config.dataset.train_split,
     config.max_corrupt_fraction,
   )
+  dive_input = make_input({config.dataset.train_split: train, **tests})
   train, validation = _split_to_choose_by(config, train, tests)
   tests = _without_seen_dives(tests, train, validation)
   schema = schema_of(builder.info)
-  setup = make_setup(config, mesh, schema, video_input.shape, len(train))
+  if isinstance(dive_input, FeatureInput):
+    # What is wrong is told before the features are computed.
+    make_setup(config, mesh, schema, (), len(train))
+    check_workdir(workdir, config.to_dict())
+  setup = make_setup(config, mesh, schema, dive_input.shape, len(train))
   if any(task.num_words for task in setup.tasks):
     _check_vocabulary_size(config, len(schema.words), train)
   origin = provenance.describe(
@@ -97,8 +96,34 @@ def set_up(
     train=train,
     validation=validation,
     tests=tests,
-    video_input=video_input,
+    dive_input=dive_input,
   )
+
+
+# Given the splits by name, returns what the network sees of their dives.
+_MakeInput = Callable[[Mapping[str, DiveSplit]], DiveInput]
+
+
+def _open(
+  config: ml_collections.ConfigDict, workdir: pathlib.Path
+) -> tuple[tfds.core.DatasetBuilder, _MakeInput]:
+  """Opens the dataset, and what the network sees of it: videos or features."""
+  name, data_dir = config.dataset.name, config.dataset.data_dir
+  if 'features' in config:
+    source_type = source_class(config)
+    builder = dive_split.open_builder(name, data_dir, source_type.needs_video)
+    source = source_type(config.features, workdir, builder.info)
+    return builder, functools.partial(FeatureInput, source)
+  builder = dive_split.open_builder(name, data_dir)
+  num_frames, height, width, _ = builder.info.features['video'].shape
+  if num_frames is None:
+    raise InputError(
+      f'{builder.info.full_name}: its video has no fixed length; give the '
+      'Sequence of frames a length.'
+    )
+  video_input = VideoInput(**config.input)
+  video_input.check(num_frames, height, width)
+  return builder, lambda splits: video_input
 
 
 def _select(
@@ -202,8 +227,9 @@ def evaluate_best(training: DiveTraining) -> dict[str, dict[str, Any]]:
     By test split, on the first process: split, step, selected_on ('validation'
     or 'test'), trained_on (how many of its dives were trained on, or chose the
     checkpoint), is_finished (whether training has done its last step);
-    score_interval, see `ScoreIntervals.measure`, if dives were held out and
-    have scores; and what `predict.measure` and `config.evaluators` measure.
+    score_interval, see `ScoreIntervals.measure`, if dives were held out that
+    have scores and that nothing has learned from; and what `predict.measure`
+    and `config.evaluators` measure.
 
   Raises:
     InputError: there is no checkpoint.
@@ -229,9 +255,16 @@ def evaluate_best(training: DiveTraining) -> dict[str, dict[str, Any]]:
 
 
 def _calibrate(training: DiveTraining) -> ScoreIntervals | None:
-  """Returns the errors of the scores of the dives held out; None for none."""
+  """Returns the errors of the scores of the dives held out; None for none.
+
+  None, too, where what computes the features was trained on them.
+  """
   has_scores = any(task.gives_score for task in training.setup.tasks)
-  if training.config.select_on != 'validation' or not has_scores:
+  if (
+    training.config.select_on != 'validation'
+    or not has_scores
+    or training.dive_input.have_seen_training_dives()
+  ):
     return None
   predictions = training.predictions(training.validation)
   intervals = ScoreIntervals.of(
@@ -268,7 +301,7 @@ def _evaluate_split(
     tasks,
     evaluation,
     predictions,
-    functools.partial(training.make_filmstrip, split),
+    training.filmstrips(split),
     training.facts(),
   )
   return evaluation

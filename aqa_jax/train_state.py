@@ -37,13 +37,13 @@ class TrainState(flax.struct.PyTreeNode):
 def _initializer(
   model: nn.Module,
   optimizer: optax.GradientTransformation,
-  video_shape: tuple[int, ...],
+  input_shape: tuple[int, ...],
   caption_length: int,
 ) -> Callable[[jax.Array], TrainState]:
   def initialize(key: jax.Array) -> TrainState:
     variables = model.init(
       key,
-      jnp.zeros((1, *video_shape), jnp.float32),
+      jnp.zeros((1, *input_shape), jnp.float32),
       jnp.zeros((1, caption_length), jnp.int32),
     )
     return TrainState(
@@ -59,7 +59,7 @@ def _initializer(
 def abstract_train_state(
   model: nn.Module,
   optimizer: optax.GradientTransformation,
-  video_shape: tuple[int, ...],
+  input_shape: tuple[int, ...],
   caption_length: int,
 ) -> TrainState:
   """Returns the shapes and dtypes of a state; computes nothing.
@@ -67,10 +67,10 @@ def abstract_train_state(
   Args:
     model: network to train.
     optimizer: optimizer of its parameters.
-    video_shape: (time, height, width, 3) of one video.
+    input_shape: shape of what the network sees of an example.
     caption_length: tokens of a padded caption.
   """
-  initialize = _initializer(model, optimizer, video_shape, caption_length)
+  initialize = _initializer(model, optimizer, input_shape, caption_length)
   return jax.eval_shape(initialize, jax.random.key(0))
 
 
@@ -78,7 +78,7 @@ def create_train_state(
   model: nn.Module,
   optimizer: optax.GradientTransformation,
   seed: int,
-  video_shape: tuple[int, ...],
+  input_shape: tuple[int, ...],
   caption_length: int,
   mesh: Mesh,
 ) -> TrainState:
@@ -88,11 +88,11 @@ def create_train_state(
     model: network to train.
     optimizer: optimizer of its parameters.
     seed: seed of the parameters.
-    video_shape: (time, height, width, 3) of one video.
+    input_shape: shape of what the network sees of an example.
     caption_length: tokens of a padded caption.
     mesh: mesh of devices, over which `sharding.state_sharding` spreads it.
   """
-  initialize = _initializer(model, optimizer, video_shape, caption_length)
+  initialize = _initializer(model, optimizer, input_shape, caption_length)
   key = jax.random.key(seed)
   shardings = sharding.state_sharding(mesh, jax.eval_shape(initialize, key))
   options = {}

@@ -30,6 +30,8 @@ def get_config() -> ml_collections.ConfigDict:
   # (width, height) that frames are brought to; (): as the dataset has them. Not
   # for a network that has learned from dives.
   config.features.resize = ()
+  # 'mean' over the clips; 'none' keeps each clip's, for a network on sequences.
+  config.features.pool = 'mean'
   config.features.cache = ''
 
   config.regressor.name = 'svr'

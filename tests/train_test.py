@@ -213,7 +213,7 @@ def test_auto_goes_on_in_what_the_workdir_was_begun_with(
     begun.checkpoints.save(begun.setup.create_state())
   experiment = train.set_up(_config(tiny_overrides), tmp_path)
   state = experiment.checkpoints.restore_latest(experiment.state)
-  video = jnp.zeros((1, *experiment.video_input.shape))
+  video = jnp.zeros((1, *experiment.dive_input.shape))
   text = str(
     jax.make_jaxpr(experiment.setup.model.apply)(
       {'params': state.params, 'batch_stats': state.batch_stats}, video

@@ -79,7 +79,7 @@ def _walk(workdir):
     system=None,
     model=None,
     tx=None,
-    video_shape=(),
+    input_shape=(),
   )
   setup.train_step = train_step
   setup.create_state = lambda: jax.device_put(state, sharding.replicated(mesh))

@@ -346,6 +346,11 @@ def load_split(
   return dives
 
 
+def dive_key(example: Example) -> tuple[int, int]:
+  """Returns the event of a dive, 0 where there are none, and its sample."""
+  return int(example.get('event', 0)), int(example['sample'])
+
+
 def dive_keys(
   labels: Mapping[str, np.ndarray | list[np.ndarray]],
 ) -> tuple[list[int], list[int]]:

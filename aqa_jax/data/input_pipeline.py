@@ -1,8 +1,9 @@
 """From a prepared dataset to batches: a pure function of (seed, step).
 
 A batch is a dict of arrays, one part of its rows:
-  video: uint8 [batch, frames, crop, crop, 3], RGB.
-  flip: bool [batch], whether to mirror the video.
+  video: uint8 [batch, frames, crop, crop, 3], RGB; and
+  flip: bool [batch], whether to mirror the video; or
+  features: float32 [batch, steps, features], for a network on features.
   dive_id: int32 [batch, 2], the dive's event and its sample in it.
 With the labels of the tasks, as `Task.label_specs` tells, such as
   score: float32 [batch], points.
@@ -23,7 +24,13 @@ from PIL import Image
 from aqa_jax.data import batches
 from aqa_jax.data.batches import HostBatch, Row, Value
 from aqa_jax.data.corrupt_records import CorruptRecords
-from aqa_jax.data.dive_split import DecodeError, DiveSplit, decode_frame
+from aqa_jax.data.dive_input import DiveInput
+from aqa_jax.data.dive_split import (
+  DecodeError,
+  DiveSplit,
+  decode_frame,
+  dive_key,
+)
 from aqa_jax.data.schema import Example
 from tfds_mtl_aqa.input_error import InputError
 
@@ -47,7 +54,7 @@ class LabelReader(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class VideoInput:
+class VideoInput(DiveInput):
   """Which pixels of a stored dive the network sees.
 
   Attributes:
@@ -84,6 +91,32 @@ class VideoInput:
   def shape(self) -> tuple[int, int, int, int]:
     """The (time, height, width, 3) that the network sees of a dive."""
     return self.frames, self.crop, self.crop, 3
+
+  def specs(self) -> dict[str, tuple[tuple[int, ...], DTypeLike]]:
+    """Returns shape and dtype of `video` and `flip`."""
+    return {'video': (self.shape, np.uint8), 'flip': ((), np.bool_)}
+
+  def read(self, example: Example, rng: np.random.Generator | None) -> Row:
+    """Returns video, uint8 [frames, crop, crop, 3], and flip, bool.
+
+    Raises:
+      InputError: a stored frame can't be decoded, or is too small.
+    """
+    encoded = example['video']
+    margin = (len(encoded) - self.window_frames) // 2
+    head, tail = (int(count) for count in example.get('padded_frames', (0, 0)))
+    shift, flip = 0, False
+    if rng is not None:
+      # Not into padding, whose frames repeat their neighbour.
+      low = -min(self.max_shift, max(margin - head, 0))
+      high = min(self.max_shift, max(margin - tail, 0))
+      shift = int(rng.integers(low, high + 1))
+      flip = bool(rng.random() < 0.5) and self.flip
+    chosen = [encoded[margin + shift + offset] for offset in self.offsets()]
+    return {
+      'video': _decode_frames(chosen, self, example, rng),
+      'flip': np.bool_(flip),
+    }
 
   def offsets(self) -> np.ndarray:
     """Returns int [frames]: which frames of the window are used."""
@@ -154,7 +187,7 @@ def crop_offset(size: int, crop: int) -> int:
 
 def make_inputs(
   example: Example,
-  video_input: VideoInput,
+  dive_input: DiveInput,
   tasks: Sequence[LabelReader],
   rng: np.random.Generator | None,
 ) -> Row:
@@ -162,7 +195,7 @@ def make_inputs(
 
   Args:
     example: a dive, `video` still JPEG.
-    video_input: which pixels to take.
+    dive_input: what the network sees of it.
     tasks: tasks whose labels the row has.
     rng: draws the augmentation, once for the whole dive; None for none.
 
@@ -170,26 +203,8 @@ def make_inputs(
     InputError: a stored frame can't be decoded, or labels are not those that
       their task tells.
   """
-  encoded = example['video']
-  margin = (len(encoded) - video_input.window_frames) // 2
-  head, tail = (int(count) for count in example.get('padded_frames', (0, 0)))
-  shift, flip = 0, False
-  if rng is not None:
-    # Not into padding, whose frames repeat their neighbour.
-    low = -min(video_input.max_shift, max(margin - head, 0))
-    high = min(video_input.max_shift, max(margin - tail, 0))
-    shift = int(rng.integers(low, high + 1))
-    flip = bool(rng.random() < 0.5) and video_input.flip
-  inputs: Row = {
-    'video': _decode_frames(
-      [encoded[margin + shift + offset] for offset in video_input.offsets()],
-      video_input,
-      example,
-      rng,
-    ),
-    'flip': np.bool_(flip),
-    'dive_id': np.array(_dive_key(example), np.int32),
-  }
+  inputs = dive_input.read(example, rng)
+  inputs['dive_id'] = np.array(dive_key(example), np.int32)
   for task in tasks:
     labels = task.labels(example)
     _check_labels(task, labels)
@@ -223,26 +238,17 @@ def _described(
   )
 
 
-def _dive_key(example: Example) -> tuple[int, int]:
-  """Returns the dive's event, 0 where there are none, and its sample."""
-  return int(example.get('event', 0)), int(example['sample'])
-
-
 def abstract_batch(
-  video_input: VideoInput, tasks: Sequence[LabelReader], batch_size: int
+  dive_input: DiveInput, tasks: Sequence[LabelReader], batch_size: int
 ) -> dict[str, jax.ShapeDtypeStruct]:
   """Returns the shapes and dtypes of a whole batch of `make_inputs`.
 
   Args:
-    video_input: which pixels to take.
+    dive_input: what the network sees of a dive.
     tasks: tasks whose labels the batch has.
     batch_size: rows.
   """
-  rows: dict[str, tuple[tuple[int, ...], DTypeLike]] = {
-    'video': (video_input.shape, np.uint8),
-    'flip': ((), np.bool_),
-    'dive_id': ((2,), np.int32),
-  }
+  rows = {**dive_input.specs(), 'dive_id': ((2,), np.int32)}
   for task in tasks:
     rows |= task.label_specs()
   return {
@@ -258,14 +264,14 @@ def _decode_frames(
   rng: np.random.Generator | None,
 ) -> np.ndarray:
   """Returns the centred crops, uint8 [frames, crop, crop, 3]."""
-  dive = f'dive {_dive_key(example)}'
+  dive = f'dive {dive_key(example)}'
   crop = video_input.crop
   is_resized = video_input.resize and (
     rng is not None or video_input.resize_evaluation
   )
   if rng is None:
     # In evaluation too the filters are random, but the same every time.
-    rng = np.random.default_rng(_dive_key(example))
+    rng = np.random.default_rng(dive_key(example))
   frames = np.empty((len(encoded), crop, crop, 3), np.uint8)
   for index, data in enumerate(encoded):
     frame = decode_frame(data, dive)
@@ -296,7 +302,7 @@ def _resized(
 
 def training_batches(
   split: DiveSplit,
-  video_input: VideoInput,
+  dive_input: DiveInput,
   tasks: Sequence[LabelReader],
   batch_size: int,
   part: tuple[int, int],
@@ -308,7 +314,7 @@ def training_batches(
 
   Args:
     split: dives to train on.
-    video_input: which pixels to take.
+    dive_input: what the network sees of a dive.
     tasks: tasks whose labels the batch has.
     batch_size: rows of the whole batch.
     part: number of the part, from 0, and number of parts.
@@ -321,7 +327,7 @@ def training_batches(
   def make_row(example: Example, rng: np.random.Generator) -> Row:
     while True:
       try:
-        return make_inputs(example, video_input, tasks, rng)
+        return make_inputs(example, dive_input, tasks, rng)
       except DecodeError as e:
         corrupt.leave_out(e.name, e.reason)
         example = split[int(rng.integers(len(split)))]
@@ -338,7 +344,7 @@ def training_batches(
 
 def evaluation_batches(
   split: DiveSplit,
-  video_input: VideoInput,
+  dive_input: DiveInput,
   tasks: Sequence[LabelReader],
   batch_size: int,
   part: tuple[int, int],
@@ -347,14 +353,14 @@ def evaluation_batches(
 
   Args:
     split: dives to evaluate on.
-    video_input: which pixels to take.
+    dive_input: what the network sees of a dive.
     tasks: tasks whose labels the batch has.
     batch_size: rows of the whole batch.
     part: number of the part, from 0, and number of parts.
   """
   return batches.in_order(
     split,
-    lambda example: make_inputs(example, video_input, tasks, rng=None),
+    lambda example: make_inputs(example, dive_input, tasks, rng=None),
     batch_size,
     part,
   )

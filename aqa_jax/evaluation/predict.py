@@ -8,8 +8,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from aqa_jax import sharding
+from aqa_jax.data.dive_input import DiveInput
 from aqa_jax.data.dive_split import DiveSplit
-from aqa_jax.data.input_pipeline import VideoInput, evaluation_batches
+from aqa_jax.data.input_pipeline import evaluation_batches
 from aqa_jax.data.schema import Schema
 from aqa_jax.predictions import Columns, Predictions
 from aqa_jax.task import Task
@@ -61,7 +62,7 @@ def predict(
   predict_step: PredictStep,
   state: TrainState,
   split: DiveSplit,
-  video_input: VideoInput,
+  dive_input: DiveInput,
   schema: Schema,
   tasks: Sequence[Task],
   batch_size: int,
@@ -73,7 +74,7 @@ def predict(
     predict_step: step from `steps.make_predict_step`.
     state: state with the parameters to use.
     split: dives to predict for.
-    video_input: which pixels the model sees.
+    dive_input: what the model sees of a dive.
     schema: schema of the dataset.
     tasks: tasks of the model.
     batch_size: dives at once; rounded up to a multiple of the devices.
@@ -84,7 +85,7 @@ def predict(
   """
   batches = evaluation_batches(
     split,
-    video_input,
+    dive_input,
     tasks,
     sharding.rounded_up(batch_size, mesh),
     sharding.batch_part(mesh),

@@ -1,5 +1,6 @@
 """Features of dives from a file, such as those of P3D by S3D's authors."""
 
+import functools
 import pathlib
 import zipfile
 from collections.abc import Mapping
@@ -14,26 +15,39 @@ from tfds_mtl_aqa.input_error import InputError
 class FeatureFile(FeatureSource):
   """Features that are already computed, in a file of NumPy (.npz).
 
-  For a split `test` the file has the arrays `test_<name>`, [dives, features],
-  and `test_id`: int [dives], a label of each dive, or int [dives, 2], its event
-  and sample. Without the name of the split it has them for all splits. Dives of
-  the file that the split lacks don't count.
+  For a split `test` the file has the arrays `test_<name>`, [dives, features] or
+  [dives, steps, features], and `test_id`: int [dives], a label of each dive, or
+  int [dives, 2], its event and sample. Without the name of the split it has
+  them for all splits. Dives of the file that the split lacks don't count.
 
   Fields of its config: path; name, that of the array; id, the label; and
   seen_training_dives, see `have_seen_training_dives`.
   """
 
+  @property
+  def gives_sequences(self) -> bool:
+    """Whether an array of the file has steps."""
+    name = self.config.name
+    return any(
+      array.ndim == 3
+      for key, array in self._arrays.items()
+      if key == name or key.endswith(f'_{name}')
+    )
+
   def features(self, split: str, dives: DiveSplit) -> np.ndarray:
-    """Returns float64 [dives, features]; see `FeatureSource`."""
-    path = pathlib.Path(self.config.path).expanduser()
-    arrays = _read(path)
+    """Returns float64 [dives, features] or [dives, steps, features]."""
+    path, arrays = self._path, self._arrays
     rows = _array(arrays, path, split, self.config.name)
     ids = _array(arrays, path, split, 'id')
-    if rows.ndim != 2 or ids.shape not in (rows.shape[:1], (len(rows), 2)):
+    if rows.ndim != 2 + self.gives_sequences or ids.shape not in (
+      rows.shape[:1],
+      (len(rows), 2),
+    ):
       raise InputError(
         f'{path}: has features of shape {list(rows.shape)} and ids of shape '
-        f'{list(ids.shape)}; give [dives, features] and [dives], or '
-        '[dives, 2] for event and sample.'
+        f'{list(ids.shape)}; give [dives, features], or with steps in all '
+        'splits [dives, steps, features], and [dives], or [dives, 2] for event '
+        'and sample.'
       )
     if not np.isfinite(rows).all():
       raise InputError(f'{path}: a feature is not finite; compute them again.')
@@ -52,6 +66,14 @@ class FeatureFile(FeatureSource):
         'with all, or another split.'
       )
     return rows[[places[dive] for dive in wanted]].astype(np.float64)
+
+  @property
+  def _path(self) -> pathlib.Path:
+    return pathlib.Path(self.config.path).expanduser()
+
+  @functools.cached_property
+  def _arrays(self) -> dict[str, np.ndarray]:
+    return _read(self._path)
 
   def have_seen_training_dives(self) -> bool:
     """Returns what the config says."""

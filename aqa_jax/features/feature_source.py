@@ -42,9 +42,20 @@ class FeatureSource(abc.ABC):
     self.workdir = workdir
     self.info = info
 
+  @property
+  def gives_sequences(self) -> bool:
+    """Whether the features of a dive are a sequence.
+
+    Raises:
+      InputError: the config does not say what there is.
+    """
+    return False
+
   @abc.abstractmethod
   def features(self, split: str, dives: DiveSplit) -> np.ndarray:
-    """Returns float64 [dives, features].
+    """Returns float64 [dives, features], or sequences: see `gives_sequences`.
+
+    Sequences are float64 [dives, steps, features].
 
     Args:
       split: name of the split.

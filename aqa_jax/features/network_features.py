@@ -19,7 +19,7 @@ _LARGER = 'larger frames with --config.features.resize, as (width, height)'
 
 
 class NetworkFeatures(FeatureSource):
-  """A layer of a frozen trunk, the mean over the clips of a dive.
+  """A layer of a frozen trunk, for each clip of a dive or their mean.
 
   The clips have `clip_frames` frames; one begins every `clip_stride` frames, so
   1 is C3D-SVR's (Parmar & Morris, 2017), and 16 takes each frame once. They end
@@ -33,15 +33,25 @@ class NetworkFeatures(FeatureSource):
 
   Fields of its config: weights and layer, see `find_layer`; clip_frames;
   clip_stride; resize, (width, height) in pixels that frames are brought to for
-  a network that has not learned from dives, () to leave them as they are; and
+  a network that has not learned from dives, () to leave them as they are; pool,
+  'mean' over the clips or 'none', the features of each clip in their order; and
   cache, a folder that keeps the features, '' for `features` beside the workdir.
   """
 
   needs_video = True
 
+  @property
+  def gives_sequences(self) -> bool:
+    """Whether the clips keep features of their own."""
+    pool = self.config.pool
+    if pool not in ('mean', 'none'):
+      raise InputError(f"config.features.pool='{pool}': give mean or none.")
+    return bool(pool == 'none')
+
   def features(self, split: str, dives: DiveSplit) -> np.ndarray:
-    """Returns float64 [dives, features]; see `FeatureSource`."""
+    """Returns float64 [dives, features] or [dives, clips, features]."""
     config = self.config
+    keeps_clips = self.gives_sequences
     layer = self._layer
     if layer.video_input and config.resize:
       raise InputError(
@@ -61,10 +71,13 @@ class NetworkFeatures(FeatureSource):
         [firsts] * len(places),
         config.clip_frames,
       ):
-        yield {
-          name: rows.mean(axis=0, dtype=np.float64)
-          for name, rows in found.items()
-        }
+        if keeps_clips:
+          yield found
+        else:
+          yield {
+            name: rows.mean(axis=0, dtype=np.float64)
+            for name, rows in found.items()
+          }
 
     rows = feature_cache.cached(
       self._folder(video_input, split, dives),
@@ -155,6 +168,8 @@ class NetworkFeatures(FeatureSource):
     digest = hashlib.sha256(self._fingerprint.encode())
     clips = self.config.clip_frames, self.config.clip_stride
     digest.update(repr((clips, video_input, self.info.full_name)).encode())
+    if self.gives_sequences:
+      digest.update(b'sequences')
     digest.update(repr(dive_keys(dives.labels)).encode())
     digest.update(np.asarray(dives.labels['final_score'], float).tobytes())
     cache = pathlib.Path(self.config.cache or self.workdir.parent / 'features')

@@ -74,6 +74,11 @@ def _from_workdir(workdir: pathlib.Path) -> Model:
       f'{workdir}: is a regression on features, which judges no video; give '
       'the workdir of a training on dives.'
     )
+  if 'features' in config:
+    raise InputError(
+      f'{workdir}: is a network on features, which judges no video; give the '
+      'workdir of a training on videos of dives.'
+    )
   if config.tasks in ('actions', 'phases'):
     raise InputError(
       f'{workdir}: is a training on {config.tasks}, which judges nothing; give '

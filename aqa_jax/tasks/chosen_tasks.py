@@ -18,7 +18,8 @@ _BUILT_IN: tuple[type[Task], ...] = (ScoreTask, ClassesTask, CaptionsTask)
 _RESERVED = (
   *(f'the head {n}' for n in ('c3d', 'fc6', 'bn_average', 'bn_clips')),
   'the head caption_head',
-  *(f'the label {n}' for n in ('video', 'flip', 'dive_id', 'index', 'is_real')),
+  *(f'the label {n}' for n in ('video', 'flip', 'features', 'dive_id')),
+  *(f'the label {n}' for n in ('index', 'is_real')),
   *(f'the task {n}' for n in ('loss', 'gradient_norm', 'is_finite', 'dive_id')),
 )
 TASKS = {task.name: task for task in _BUILT_IN}

@@ -38,7 +38,8 @@ class Setup:
     tasks: what the network learns.
     model: the network.
     tx: its optimizer.
-    video_shape: (time, height, width, 3) of one video.
+    input_shape: what the network sees of an example: (time, height, width, 3)
+      of a video, or (steps, features).
     num_examples: training examples, those of an epoch.
   """
 
@@ -49,7 +50,7 @@ class Setup:
   tasks: tuple[Task, ...]
   model: nn.Module
   tx: optax.GradientTransformation
-  video_shape: tuple[int, int, int, int]
+  input_shape: tuple[int, ...]
   num_examples: int
 
   @property
@@ -71,7 +72,7 @@ class Setup:
   def abstract_state(self) -> TrainState:
     """Returns shapes, dtypes and shardings of a state; computes nothing."""
     state = abstract_train_state(
-      self.model, self.tx, self.video_shape, self.caption_length
+      self.model, self.tx, self.input_shape, self.caption_length
     )
     return sharding.abstract_on(
       state, sharding.state_sharding(self.mesh, state)
@@ -83,7 +84,7 @@ class Setup:
       self.model,
       self.tx,
       self.config.seed,
-      self.video_shape,
+      self.input_shape,
       self.caption_length,
       self.mesh,
     )
@@ -143,7 +144,7 @@ def make_setup(
   config: ml_collections.ConfigDict,
   mesh: Mesh,
   schema: Schema,
-  video_shape: tuple[int, int, int, int],
+  input_shape: tuple[int, ...],
   num_examples: int,
 ) -> Setup:
   """Returns network, optimizer and steps of a training; computes nothing.
@@ -152,7 +153,7 @@ def make_setup(
     config: config from `choose_devices`.
     mesh: mesh from `choose_devices`.
     schema: which labels the dataset has.
-    video_shape: (time, height, width, 3) of one video.
+    input_shape: shape of what the network sees of an example.
     num_examples: training examples.
 
   Raises:
@@ -175,6 +176,6 @@ def make_setup(
       num_examples,
       model.output_layers(),
     ),
-    video_shape=video_shape,
+    input_shape=input_shape,
     num_examples=num_examples,
   )

@@ -42,6 +42,21 @@ class PredictStep(Protocol):
     """Traces it for arguments, which may be abstract; see `jax.jit`."""
 
 
+def network_inputs(batch: Batch) -> jax.Array:
+  """Returns what the network sees of a batch.
+
+  Args:
+    batch: see `input_pipeline`.
+
+  Returns:
+    The videos, normalised, float32 [batch, time, height, width, 3]; or the
+    features, float32 [batch, steps, features].
+  """
+  if 'features' in batch:
+    return batch['features']
+  return normalize(batch['video'], batch['flip'])
+
+
 def task_losses(
   tasks: Sequence[Task], outputs: Mapping[str, Any], batch: Batch
 ) -> dict[str, jax.Array]:
@@ -110,10 +125,10 @@ def make_train_step(
   ) -> tuple[jax.Array, tuple[Scalars, Variables]]:
     # The names of the scopes are what `benchmarks.breakdown` looks for.
     with jax.named_scope('normalize'):
-      video = normalize(batch['video'], batch['flip'])
+      inputs = network_inputs(batch)
     outputs, updated = model.apply(
       {'params': params, 'batch_stats': batch_stats},
-      video,
+      inputs,
       batch.get('words'),
       train=True,
       rngs={'dropout': dropout_key},
@@ -234,7 +249,7 @@ def make_predict_step(model: nn.Module, mesh: Mesh) -> PredictStep:
   ) -> dict[str, Any]:
     outputs = model.apply(
       {'params': params, 'batch_stats': batch_stats},
-      normalize(batch['video'], batch['flip']),
+      network_inputs(batch),
     )
     predictions = {'index': batch['index'], 'is_real': batch['is_real']}
     for task in model.tasks:
