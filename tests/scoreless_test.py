@@ -108,7 +108,11 @@ def test_the_page_lacks_the_score_alone(of_classes):
   assert sections == ['classes', 'training']
   links = [link['href'] for link, _ in page.all('a')]
   assert links[:2] == ['#classes', '#training']
-  assert f'{evaluation["accuracy"]["position"]:.2f}' in text
+  for figure in (
+    evaluation['accuracy']['position'],
+    evaluation['mean_accuracy'],
+  ):
+    assert f'<b>{figure:.2f}</b> %' in text
   assert 'score' not in page.text('main')
 
 

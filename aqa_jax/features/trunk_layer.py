@@ -43,6 +43,12 @@ _OF_C3D = {
   'c4': 'conv4b',
   'c5': 'conv5b',
 }
+# Network -> what its module `c3d` is.
+_TRUNKS = {
+  'c3davg': 'c3d',
+  'mscadc': 'dilated_c3d',
+  'dilated_classifier': 'dilated_c3d',
+}
 _OF_I3D = {
   'c1': 'Conv3d_1a_7x7',
   'c2': 'Conv3d_2c_3x3',
@@ -225,7 +231,7 @@ def find_layer(weights: str, layer: str) -> TrunkLayer:
     model = find_model(weights or None)
     config, variables = model.config, model.variables
     video_input, dataset = model.video_input, model.dataset
-    name = {'c3davg': 'c3d', 'mscadc': 'dilated_c3d'}.get(config.network, '')
+    name = _TRUNKS.get(config.network, '')
     width = config.model.width
     batch_norm = config.model.get('batch_norm', False)
   options = trunk_options(config, jax.default_backend())
@@ -236,7 +242,8 @@ def find_layer(weights: str, layer: str) -> TrunkLayer:
   else:
     raise InputError(
       f"config.features.weights='{weights}': its network, {config.network}, "
-      'has no trunk of layers c1 to c5; give one of c3davg or mscadc.'
+      'has no trunk of layers c1 to c5; give one of '
+      f'{", ".join(_TRUNKS)}.'
     )
   of_trunk = {
     kind: variables[kind]['c3d']

@@ -218,10 +218,12 @@ def _figure(size: tuple[float, float]) -> tuple[Figure, Axes]:
 
 
 def _legend_above(axes: Axes) -> None:
+  handles, _ = axes.get_legend_handles_labels()
   axes.legend(
     loc='lower left',
     bbox_to_anchor=(0, 1),
-    ncols=4,
+    # Of two rows, four columns of long names would be too wide.
+    ncols=4 if len(handles) <= 4 else 3,
     borderpad=0,
     borderaxespad=0.3,
     handlelength=1.2,

@@ -4,7 +4,14 @@ from aqa_jax import own_parts
 from aqa_jax.system import System
 from tfds_mtl_aqa.input_error import InputError
 
-NAMES = ('c3davg', 'mscadc', 'action_classifier', 'dive_finder', 'ed_tcn')
+NAMES = (
+  'c3davg',
+  'mscadc',
+  'dilated_classifier',
+  'action_classifier',
+  'dive_finder',
+  'ed_tcn',
+)
 
 
 def chosen_system(name: str) -> System:

@@ -156,12 +156,16 @@ class ClassesTask(Task):
     evaluation: Mapping[str, Any],
     shown: Mapping[str, Sequence[int]],
   ) -> list[Section]:
-    """Returns the confusion matrices."""
+    """Returns the mean accuracy, and the confusion matrices."""
     from aqa_jax.report import report_tables
 
     del shown
-    tables = report_tables.confusion_tables(predictions, evaluation)
-    return [Section('classes', 'Classes', 'classes.html', tables, 30)]
+    mean = evaluation.get('mean_accuracy') if len(self.classes) > 1 else None
+    content = {
+      'mean': None if mean is None else report_tables.number(mean, 2),
+      'tables': report_tables.confusion_tables(predictions, evaluation),
+    }
+    return [Section('classes', 'Classes', 'classes.html', content, 30)]
 
   def dive_section(self, predictions: Predictions, index: int) -> Section:
     """Returns true and predicted classes, with their probabilities."""
