@@ -238,6 +238,8 @@ def test_format_table():
     ['class,', '%', 'correct', 'model', 'majority'],
     ['position', '96.32', '48.73'],
     ['twists', '93.20', '73.37'],
+    # The mean of these, and of the majority's.
+    ['mean', '94.76', '61.05'],
     [],
     ['caption', 'BLEU-1', 'BLEU-2', 'BLEU-3', 'BLEU-4'],
     ['model', '0.2500', '0.1250', '0.0500', '-'],
