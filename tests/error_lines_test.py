@@ -16,6 +16,7 @@ from aqa_jax.data.schema import Schema
 from aqa_jax.data.vocabulary import Vocabulary
 from aqa_jax.evaluation.evaluator import evaluator_classes
 from aqa_jax.export import main as export
+from aqa_jax.paper.__main__ import main as paper
 from aqa_jax.pretrain import set_up as set_up_pretraining
 from aqa_jax.systems.chosen_system import chosen_system
 from aqa_jax.tasks.chosen_tasks import chosen_tasks
@@ -124,6 +125,10 @@ def _causes():
   yield lambda: finediving.FILES['coarse'].locate(_NOWHERE)
   yield lambda: export(['--format=onnx', '--out=dives.pt'])
   yield lambda: export(['--format=onnx', '--out=/nowhere/dives.onnx'])
+  yield lambda: paper(['--table=9', '--workdir=x', '--without=c4'])
+  yield lambda: paper(['--table=9', '--workdir=x', '--config.sed=1'])
+  full = ['--scale=full', '--dataset=mtl_aqa']
+  yield lambda: paper(['--table=9', '--workdir=/nowhere/x', *full])
   yield lambda: Vocabulary(['a', 'dive'])
   yield lambda: Vocabulary(['<eos>', '<sos>', 'a', 'a'])
   yield lambda: Vocabulary(['<eos>', '<sos>']).encode(['splash'])

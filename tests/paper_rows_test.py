@@ -252,7 +252,7 @@ def test_what_only_the_user_has():
       ['--without=pose-dct'],
       '--ucf101 is missing: .* ucf101-svr, c3davg-score, .* and 2 more rows',
     ),
-    (['--without=pose'], '--without=pose: table 7 has no such row; it has'),
+    (['--without=pose'], '--without=pose: table 7 has no such row; --dry_run'),
     (['--config.sed=1'], '--config.sed=1: no row of this table has such a'),
     (
       ['--without=pose-dct', '--ucf101=nowhere'],
@@ -307,6 +307,13 @@ def test_overrides_are_for_the_rows_that_have_the_field():
   }
   assert by_name['c3davg-score']['duration'] == '1epochs'
   assert by_name['c3davg-untrained']['duration'] == '1 steps'
+
+
+def test_rows_left_out_by_a_pattern():
+  rows = _rows(9, 'small', without=['probe-i3d-*', 'probe-*-c5'])
+  assert len(rows) == 4 * 4
+  with pytest.raises(InputError, match='leaves no row of table 9'):
+    _rows(9, 'small', without=['*'])
 
 
 def test_a_row_left_out_is_not_compared_with():

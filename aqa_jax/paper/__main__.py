@@ -38,7 +38,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     '--without',
     type=lambda text: [name for name in text.split(',') if name],
     default=[],
-    help='names of rows to leave out, with commas between',
+    help='rows to leave out, with commas between: names, or probe-i3d-*',
   )
   given = parser.add_argument_group('what full scale needs and only you have')
   given.add_argument(

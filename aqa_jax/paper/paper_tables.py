@@ -1,6 +1,7 @@
 """The tables of the paper, and which rows each has."""
 
 import dataclasses
+import fnmatch
 from collections.abc import Collection
 
 from aqa_jax.paper import comparison_rows, network_rows, probe_rows
@@ -27,7 +28,7 @@ def rows(
     scale: 'small', toys that two CPU cores train in minutes; or 'full', the
       paper's networks.
     data_dir: where the prepared datasets are.
-    without: names of rows to leave out.
+    without: names of rows to leave out, or patterns such as 'probe-i3d-*'.
 
   Raises:
     InputError: there is no such table at this scale, or no such row.
@@ -49,18 +50,21 @@ def rows(
     found = probe_rows.rows(scale, vaults=table == 10)
   else:
     raise InputError(f'--table={table}: give one of {TABLES}.')
-  names = [row.name for row in found]
-  if unknown := sorted(set(without) - set(names)):
-    raise InputError(
-      f'--without={unknown[0]}: table {table} has no such row; it has '
-      f'{", ".join(names)}.'
-    )
-  kept = [row for row in found if row.name not in without]
+  left_out: set[str] = set()
+  for pattern in without:
+    matching = fnmatch.filter([row.name for row in found], pattern)
+    if not matching:
+      raise InputError(
+        f'--without={pattern}: table {table} has no such row; --dry_run prints '
+        'their folders, which have their names.'
+      )
+    left_out.update(matching)
+  kept = [row for row in found if row.name not in left_out]
   if not kept:
     raise InputError(f'--without: leaves no row of table {table}.')
   return [
     dataclasses.replace(row, compared_with='')
-    if row.compared_with in without
+    if row.compared_with in left_out
     else row
     for row in kept
   ]

@@ -6,6 +6,7 @@ from aqa_jax.paper.row import Row
 
 # The trunk of each network.
 _TRUNKS = {'c3davg': 'c3d', 'mscadc': 'dilated_c3d'}
+_LABELS = {'c3d': 'C3D', 'dilated_c3d': 'the dilated C3D'}
 # What `configs/pretrain_ucf101.py` has otherwise for the trunk of MSCADC.
 _DILATED = {
   'model.trunk': 'dilated_c3d',
@@ -25,7 +26,7 @@ def ucf101(network: str) -> Row:
   trunk = _TRUNKS[network]
   return Row(
     name=f'ucf101-{trunk}',
-    label=f'{trunk} on UCF-101',
+    label=f'{_LABELS[trunk]} on UCF-101',
     config='configs/pretrain_ucf101.py',
     overrides=_DILATED if trunk == 'dilated_c3d' else {},
     compared_with='',
