@@ -110,7 +110,7 @@ _IN_PAPER = {
 
 def _baseline_1(scale: str) -> Row:
   """Returns the network that has learned actions."""
-  row = Row('', '', _CONFIG, {}, '', {})
+  row = Row('', '', _CONFIG, {}, '', {}, one_seed=True)
   if scale == 'full':
     label = 'Baseline-1: C3D, actions of UCF-101'
     return trunk_rows.on_ucf101(

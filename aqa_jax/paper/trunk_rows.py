@@ -47,7 +47,6 @@ def on_ucf101(row: Row) -> Row:
   return dataclasses.replace(
     row,
     needs={**row.needs, 'features.weights': ucf101('c3davg')},
-    one_seed=True,
     note=f'{row.label}: the trunk was trained on UCF-101, and has seen no '
     'dives of the dataset.',
   )
@@ -62,7 +61,6 @@ def on_kinetics(row: Row) -> Row:
   return dataclasses.replace(
     row,
     overrides={**row.overrides, 'features.weights': 'i3d'},
-    one_seed=True,
     note=f'{row.label}: the trunk is I3D, trained on Kinetics-400, and has '
     'seen no dives of the dataset.',
   )
