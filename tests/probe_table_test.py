@@ -8,7 +8,7 @@ import pytest
 from made_up_results import write_results
 from scipy import stats
 
-from aqa_jax.paper import paper_tables
+from aqa_jax.paper import paper_tables, table_files
 from aqa_jax.paper.__main__ import main as paper_main
 from aqa_jax.paper.experiment import Plan
 from aqa_jax.paper.finished_table import make_table
@@ -107,6 +107,10 @@ def test_table_10_has_a_part_for_each_split(tmp_path):
     (value,) = _spearman(runs, name, split)
     assert table.rows[at][3] == f'{value:.3f}'
     assert table.rows[at + 2][3] == paper
+  assert f'{titles[0]}: {_DIVES} test vaults.' in table.notes
+  path, _, page = table_files.write(table, tmp_path, 'table')
+  assert f'| **{titles[0]}** | |' in path.read_text().replace('  ', ' ')
+  assert f'<th colspan="6">{titles[0]}</th>' in page.read_text()
   assert any(
     note.startswith('Vaults of other events: Without any video')
     for note in table.notes

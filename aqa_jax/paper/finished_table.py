@@ -57,5 +57,6 @@ def make_table(number: int, rows: Sequence[Row], runs: Sequence[Run]) -> Table:
     made = sample_cells.make(by_row)
   else:
     made = probe_cells.make(by_row, _PARTS)
-  notes = [*table_notes.notes(by_row, _PARTS), *made.notes]
+  examples = 'vaults' if number == 10 else 'dives'
+  notes = [*table_notes.notes(by_row, _PARTS, examples), *made.notes]
   return Table(_TITLES[number], made.columns, made.rows, notes, made.pictures)

@@ -17,7 +17,8 @@ class Table:
   Attributes:
     title: title of the table.
     columns: their names.
-    rows: rows of cells, one for each column.
+    rows: rows of cells, one for each column; a row whose other cells are empty
+      is the title of those below it.
     notes: sentences below the table.
     pictures: row, from 0 -> a JPEG file to show above it.
   """
@@ -73,7 +74,8 @@ def _markdown(table: Table, names: Mapping[int, str]) -> str:
       # A picture ends the table above it.
       lines += [''] * (number > 0)
       lines += [f'![{row[0]}]({names[number]})', '', *head]
-    lines.append(line(row))
+    is_heading = not any(row[1:])
+    lines.append(line([f'**{row[0]}**', *row[1:]] if is_heading else row))
   return '\n'.join([*lines, '', *(f'- {note}' for note in table.notes)]) + '\n'
 
 

@@ -8,12 +8,15 @@ from aqa_jax.paper.cells import ByRow
 Evaluation = Mapping[str, Any]
 
 
-def notes(by_row: ByRow, parts: Mapping[str, str]) -> list[str]:
+def notes(
+  by_row: ByRow, parts: Mapping[str, str], examples: str = 'dives'
+) -> list[str]:
   """Returns the notes of a table, sentences.
 
   Args:
     by_row: finished runs of each row.
     parts: split -> title of its part, in a table that has a part for each.
+    examples: what is tested: 'dives' or 'vaults'.
   """
   # Part -> the evaluations of each row in it.
   by_part: dict[str, list[Sequence[Evaluation]]] = {}
@@ -22,20 +25,20 @@ def notes(by_row: ByRow, parts: Mapping[str, str]) -> list[str]:
       part = parts[split] if len(runs[0].row.splits) > 1 else runs[0].row.part
       found = [run.evaluation_of(split) for run in runs]
       by_part.setdefault(part, []).append(found)
-  texts = [_runs(by_row)]
+  texts = [_runs(by_row, examples)]
   for part, rows in by_part.items():
-    texts += _of_part(f'{part}: ' * bool(part), rows)
+    texts += _of_part(f'{part}: ' * bool(part), rows, examples)
   for runs in by_row.values():
     texts.append(runs[0].row.note)
-  texts += _of_runs(by_row)
+  texts += _of_runs(by_row, examples)
   return [text for text in dict.fromkeys(texts) if text]
 
 
-def _runs(by_row: ByRow) -> str:
+def _runs(by_row: ByRow, examples: str) -> str:
   seeds = max(len(runs) for runs in by_row.values())
   text = (
     f'{seeds} seed(s). Deviations are between seeds; intervals (95 %) are over '
-    'dives and seeds together, and so is p.'
+    f'{examples} and seeds together, and so is p.'
   )
   once = dict.fromkeys(
     runs[0].row.label for runs in by_row.values() if len(runs) < seeds
@@ -46,11 +49,11 @@ def _runs(by_row: ByRow) -> str:
 
 
 def _of_part(
-  head: str, evaluations: Sequence[Sequence[Evaluation]]
+  head: str, evaluations: Sequence[Sequence[Evaluation]], examples: str
 ) -> Iterator[str]:
   """Yields what is known of the dives of a part."""
   counts = {found[0]['num_dives'] for found in evaluations}
-  yield f'{head}{" or ".join(map(str, sorted(counts)))} test dives.'
+  yield f'{head}{" or ".join(map(str, sorted(counts)))} test {examples}.'
   # A network without a score has no baselines of one.
   first = next((f[0] for f in evaluations if f[0].get('baselines')), None)
   if first is None:
@@ -67,7 +70,7 @@ def _of_part(
     yield f'{head}One judge alone gives a Spearman of {one:.3f}.'
 
 
-def _of_runs(by_row: ByRow) -> Iterator[str]:
+def _of_runs(by_row: ByRow, examples: str) -> Iterator[str]:
   """Yields what makes rows too favourable, or hard to compare."""
   evaluations = {
     name: [run.evaluation_of(s) for run in runs for s in runs[0].row.splits]
@@ -86,13 +89,13 @@ def _of_runs(by_row: ByRow) -> Iterator[str]:
   for name, found in evaluations.items():
     label = by_row[name][0].row.label
     if count := max(e.get('trained_on', 0) for e in found):
-      yield f'{label}: {count} of the test dives were trained on.'
+      yield f'{label}: {count} of the test {examples} were trained on.'
     if any('regressor' in e and 'score_interval' not in e for e in found):
       without_interval.append(label)
   if without_interval:
     yield (
       'No interval of a single score, because what makes the features has '
-      'learned the dives that the regression is fitted on: '
+      f'learned the {examples} that the regression is fitted on: '
       f'{"; ".join(dict.fromkeys(without_interval))}.'
     )
   for e in together:
