@@ -129,6 +129,7 @@ def test_fields_named_in_the_text_exist(path):
       's3d',
       'c3d_svr',
       'pose_dct',
+      'segment_c3d',
     )
     for field in command_line._fields(_parsed(config, []))
   }

@@ -9,7 +9,7 @@ import re
 
 from aqa_jax import duration, sharding
 from aqa_jax.config import check_config
-from aqa_jax.configs import c3davg, mscadc, pretrain_ucf101
+from aqa_jax.configs import c3davg, mscadc, pretrain_ucf101, segment_c3d
 from aqa_jax.data.dive_split import find_builder
 from aqa_jax.data.input_pipeline import VideoInput
 from aqa_jax.data.schema import Schema
@@ -64,6 +64,12 @@ def _system(**changes):
   return lambda: system.create_network(config, (), sharding.make_mesh(1))
 
 
+def _segments(**changes):
+  config = _config(segment_c3d, **changes)
+  system = chosen_system('segment_c3d')
+  return lambda: system.choose_tasks(config, _SCORES)
+
+
 def _of_mscadc():
   config = _config()
   config.model = mscadc.get_config().model
@@ -102,6 +108,10 @@ def _causes():
   yield lambda: chosen_system('no.such')
   yield _system(**{'input.frames': 97})
   yield _of_mscadc
+  yield _segments(**{'model.segments': 0})
+  yield _segments(**{'model.segment_frames': 11})
+  yield _segments(**{'model.ranking_margin': -1.0})
+  yield _segments(tasks='ranked_score,captions')
   yield _optimizer(name='sgd')
   yield _optimizer(schedule='step')
   yield _optimizer(scaling='cubic')

@@ -8,6 +8,7 @@ NAMES = (
   'c3davg',
   'mscadc',
   'dilated_classifier',
+  'segment_c3d',
   'action_classifier',
   'dive_finder',
   'ed_tcn',

@@ -9,14 +9,21 @@ from aqa_jax.data.schema import Schema
 from aqa_jax.task import Task
 from aqa_jax.tasks.captions import CaptionsTask
 from aqa_jax.tasks.classes import ClassesTask
+from aqa_jax.tasks.ranked_score import RankedScoreTask
 from aqa_jax.tasks.score import ScoreTask
 from tfds_mtl_aqa.input_error import InputError
 
 # In the order of the paper's loss (equation 4).
-_BUILT_IN: tuple[type[Task], ...] = (ScoreTask, ClassesTask, CaptionsTask)
+_BUILT_IN: tuple[type[Task], ...] = (
+  ScoreTask,
+  RankedScoreTask,
+  ClassesTask,
+  CaptionsTask,
+)
 # Of the parts of networks, of a batch, and of a step's scalars.
 _RESERVED = (
   *(f'the head {n}' for n in ('c3d', 'fc6', 'bn_average', 'bn_clips')),
+  *(f'the head {n}' for n in ('bn_segments', 'conv_segments')),
   'the head caption_head',
   *(f'the label {n}' for n in ('video', 'flip', 'features', 'dive_id')),
   *(f'the label {n}' for n in ('index', 'is_real')),

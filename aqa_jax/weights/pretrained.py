@@ -3,7 +3,7 @@
 import pathlib
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from flax import traverse_util
@@ -21,12 +21,14 @@ from tfds_mtl_aqa.input_error import InputError
 
 SCOPES = ('everything', 'backbone')
 _BACKBONE = 'c3d'
+_BACKBONE_COPY = re.compile(r'c3d_\d+')
 # PyTorch counts BatchNorm's batches since 0.4.1, and does not use the count.
 _OPTIONAL = 'num_batches_tracked'
 _C3D_LAYERS = ('1', '2', '3a', '3b', '4a', '4b', '5a', '5b')
 # The message names so many problems.
 _PROBLEMS = 8
 
+_T = TypeVar('_T')
 # By path of a variable: its value and the file it comes from.
 _Found = dict[Path, tuple[np.ndarray, str]]
 
@@ -45,7 +47,9 @@ def initialize(
     sources: paths with commas between: official files (model_CNN_94.pth), a
       folder of them, a backbone (c3d.pickle, C3D_small_PyTorch_Trained_12.pth)
       or the workdir of a training.
-    scope: 'everything' that the sources have, or the 'backbone' alone.
+    scope: 'everything' that the sources have, or the 'backbone' alone. Where a
+      network has several backbones, c3d_1 and so on, one that comes alone goes
+      into each of them.
     names: names of the variables in the official code.
     field: what gave the sources; errors begin with it.
 
@@ -61,11 +65,15 @@ def initialize(
     raise InputError(
       f"config.init_scope='{scope}': give one of {', '.join(SCOPES)}."
     )
+  whole = traverse_util.flatten_dict(variables)
+  copies = sorted({p[1] for p in whole if _BACKBONE_COPY.fullmatch(p[1])})
   ours = {
     path: leaf
-    for path, leaf in traverse_util.flatten_dict(variables).items()
-    if scope == 'everything' or path[1] == _BACKBONE
+    for path, leaf in whole.items()
+    if scope == 'everything' or path[1] in (_BACKBONE, *copies)
   }
+  if copies:
+    ours |= _under(whole, copies[0], _BACKBONE)
   found: _Found = {}
   problems: list[str] = []
   for source in filter(None, (part.strip() for part in sources.split(','))):
@@ -95,12 +103,23 @@ def initialize(
     more = len(problems) - _PROBLEMS
     told = problems[:_PROBLEMS] + [f'and {more} more'] * (more > 0)
     raise InputError(f'{field} does not fit: {"; ".join(told)}.')
-  merged = traverse_util.flatten_dict(variables) | {
-    path: array for path, (array, _) in found.items()
-  }
+  if alone := _under(found, _BACKBONE, _BACKBONE) if copies else {}:
+    found = {path: found[path] for path in found.keys() - alone.keys()}
+    for copy in copies:
+      found |= _under(alone, _BACKBONE, copy)
+  merged = whole | {path: array for path, (array, _) in found.items()}
   # Without BatchNorm there are no statistics, and no path to them.
   empty: dict[str, Any] = {collection: {} for collection in variables}
   return empty | traverse_util.unflatten_dict(merged), _table(merged, found)
+
+
+def _under(arrays: Mapping[Path, _T], module: str, name: str) -> dict[Path, _T]:
+  """Returns what is of a module, under another name."""
+  return {
+    (path[0], name, *path[2:]): value
+    for path, value in arrays.items()
+    if path[1] == module
+  }
 
 
 def _official_files(
