@@ -64,9 +64,15 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
 _WHOLE_CONFIGS = {
   'action_classifier': 'pretrain_ucf101',
   'dive_finder': 'find_dives',
+  'c3d_lstm': 'c3d_lstm',
 }
 # Source of features -> the config that has all fields of a regression on them.
-_WHOLE_REGRESSIONS = {'file': 's3d', 'network': 'c3d_svr', 'poses': 'pose_dct'}
+_WHOLE_REGRESSIONS = {
+  'file': 's3d',
+  'lstm': 'c3d_lstm_svr',
+  'network': 'c3d_svr',
+  'poses': 'pose_dct',
+}
 
 
 def _check_fields(config: object, path: str) -> None:

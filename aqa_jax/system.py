@@ -20,7 +20,13 @@ from aqa_jax.task import Task
 from tfds_mtl_aqa.input_error import InputError
 
 # Fields of `config.model` that tasks read, not networks.
-_OF_TASKS = ('initial_score', 'ranking_margin', 'ranking_weight')
+_OF_TASKS = (
+  'initial_score',
+  'labels',
+  'ranking_margin',
+  'ranking_weight',
+  'score_unit',
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,6 +29,7 @@ from aqa_jax.evaluation.evaluator import (
 )
 from aqa_jax.features.feature_input import FeatureInput
 from aqa_jax.features.feature_source import source_class
+from aqa_jax.tasks.score import with_score_unit
 from aqa_jax.training import provenance, training_loop
 from aqa_jax.training.setup import choose_devices, make_setup
 from aqa_jax.workdir import check_workdir, recorded_config
@@ -67,6 +68,7 @@ def set_up(
   dive_input = make_input({config.dataset.train_split: train, **tests})
   train, validation = _split_to_choose_by(config, train, tests)
   tests = _without_seen_dives(tests, train, validation)
+  config = with_score_unit(config, train.labels['final_score'])
   schema = schema_of(builder.info)
   if isinstance(dive_input, FeatureInput):
     # What is wrong is told before the features are computed.

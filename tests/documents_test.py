@@ -128,6 +128,8 @@ def test_fields_named_in_the_text_exist(path):
       'pretrain_ucf101',
       's3d',
       'c3d_svr',
+      'c3d_lstm',
+      'c3d_lstm_svr',
       'pose_dct',
       'segment_c3d',
     )

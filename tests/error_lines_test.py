@@ -9,17 +9,29 @@ import re
 
 from aqa_jax import duration, sharding
 from aqa_jax.config import check_config
-from aqa_jax.configs import c3davg, mscadc, pretrain_ucf101, segment_c3d
+from aqa_jax.configs import (
+  c3d_lstm,
+  c3d_lstm_svr,
+  c3davg,
+  mscadc,
+  pretrain_ucf101,
+  segment_c3d,
+)
 from aqa_jax.data.dive_split import find_builder
 from aqa_jax.data.input_pipeline import VideoInput
 from aqa_jax.data.schema import Schema
 from aqa_jax.data.vocabulary import Vocabulary
 from aqa_jax.evaluation.evaluator import evaluator_classes
 from aqa_jax.export import main as export
+from aqa_jax.features.feature_input import FeatureInput
+from aqa_jax.features.lstm_features import LSTMFeatures
+from aqa_jax.features.network_features import NetworkFeatures
 from aqa_jax.paper.__main__ import main as paper
 from aqa_jax.pretrain import set_up as set_up_pretraining
+from aqa_jax.systems.c3d_lstm import choose_tasks as choose_lstm_tasks
 from aqa_jax.systems.chosen_system import chosen_system
 from aqa_jax.tasks.chosen_tasks import chosen_tasks
+from aqa_jax.tasks.score import with_score_unit
 from aqa_jax.train import set_up
 from aqa_jax.training import optimizer
 from aqa_jax.workdir import check_workdir, local_folder
@@ -76,6 +88,18 @@ def _of_mscadc():
   return chosen_system('c3davg').create_network(config, ())
 
 
+def _of_sequences(pool):
+  config = _config(c3d_lstm, **{'features.pool': pool})
+  return lambda: FeatureInput(
+    NetworkFeatures(config.features, _NOWHERE, None), {}
+  )
+
+
+def _of_lstm(weights):
+  config = _config(c3d_lstm_svr, **{'features.weights': weights})
+  return lambda: LSTMFeatures(config.features, _NOWHERE, None)
+
+
 def _causes():
   """Yields functions that raise."""
   yield _check(batch_size=0)
@@ -112,6 +136,15 @@ def _causes():
   yield _segments(**{'model.segment_frames': 11})
   yield _segments(**{'model.ranking_margin': -1.0})
   yield _segments(tasks='ranked_score,captions')
+  yield lambda: choose_lstm_tasks(_config(c3d_lstm, tasks='classes'), _SCORES)
+  yield lambda: choose_lstm_tasks(
+    _config(c3d_lstm, **{'model.labels': 'last'}), _SCORES
+  )
+  yield lambda: with_score_unit(_config(c3d_lstm), [9.0, 9.0])
+  yield _of_sequences('mean')
+  yield _of_sequences('max')
+  yield _of_lstm('')
+  yield _of_lstm(str(pathlib.Path(__file__).parent))
   yield _optimizer(name='sgd')
   yield _optimizer(schedule='step')
   yield _optimizer(scaling='cubic')

@@ -111,6 +111,15 @@ def test_cosine_schedule_with_warm_up():
     assert float(schedule(step)) == pytest.approx(rate, abs=1e-7)
 
 
+def test_halved_schedule_with_warm_up():
+  schedule = optimizer.learning_rate_schedule(
+    _config(schedule='halved'), 0.1, 12, warmup=2
+  )
+  expected = {0: 0, 1: 0.05, 2: 0.1, 5: 0.1, 6: 0.05, 12: 0.05}
+  for step, rate in expected.items():
+    assert float(schedule(step)) == pytest.approx(rate, abs=1e-7)
+
+
 def test_constant_schedule_with_warm_up():
   schedule = optimizer.learning_rate_schedule(_config(), 0.1, 12, warmup=2)
   assert [float(schedule(step)) for step in range(4)] == pytest.approx(

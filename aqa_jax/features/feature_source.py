@@ -14,6 +14,7 @@ from tfds_mtl_aqa.input_error import InputError
 
 _BUILT_IN = {
   'file': 'aqa_jax.features.feature_file:FeatureFile',
+  'lstm': 'aqa_jax.features.lstm_features:LSTMFeatures',
   'network': 'aqa_jax.features.network_features:NetworkFeatures',
   'poses': 'aqa_jax.features.pose_features:PoseFeatures',
 }
@@ -72,6 +73,15 @@ class FeatureSource(abc.ABC):
     too small, and no interval of a score can be made from them.
     """
     return False
+
+  def is_of_same_dives(self, dataset: str) -> bool:
+    """Returns whether a dataset has the dives of this one.
+
+    Args:
+      dataset: name, config and version; another version has the same dives.
+    """
+    same = self.info.full_name.rpartition('/')[0]
+    return dataset.rpartition('/')[0] == same
 
   def facts(self) -> Mapping[str, str]:
     """Returns what the report says of the features, texts by name."""

@@ -89,9 +89,7 @@ class NetworkFeatures(FeatureSource):
 
   def have_seen_training_dives(self) -> bool:
     """Returns whether the network was trained on this dataset."""
-    # Another version of a dataset has the same dives.
-    trained_on = self._layer.dataset.rpartition('/')[0]
-    return trained_on == self.info.full_name.rpartition('/')[0]
+    return self.is_of_same_dives(self._layer.dataset)
 
   @functools.cached_property
   def _layer(self) -> TrunkLayer:

@@ -12,6 +12,7 @@ NAMES = (
   'action_classifier',
   'dive_finder',
   'ed_tcn',
+  'c3d_lstm',
 )
 
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from aqa_jax.data.batches import Value
 from aqa_jax.data.schema import Example, Schema
@@ -17,6 +17,7 @@ from aqa_jax.evaluation.number_text import shortest
 from aqa_jax.predictions import Predictions
 from aqa_jax.task import Batch, Section, Task
 from aqa_jax.text_table import cell, interval, line
+from tfds_mtl_aqa.input_error import InputError
 
 # The score is regressed in units of 17 points: about its standard deviation
 # over MTL-AQA, as in the official code. No mean is subtracted.
@@ -45,6 +46,34 @@ def _interval_line(measured: Mapping[str, Any]) -> str:
     f'{100 * wanted:g} % interval of a score: +- {cell(half, 2)} points, holds '
     f'{100 * coverage:.1f} % of these'
   )
+
+
+def with_score_unit(
+  config: ml_collections.ConfigDict, scores: ArrayLike
+) -> ml_collections.ConfigDict:
+  """Returns the config with a number for a `model.score_unit` of 0.
+
+  It is the standard deviation of the scores that are trained on: a training
+  that goes on finds the same.
+
+  Args:
+    config: one of `configs/`; a network need not have the field.
+    scores: the scores that are trained on, points.
+
+  Raises:
+    InputError: the scores are all the same.
+  """
+  if config.model.get('score_unit', 1.0):
+    return config
+  unit = float(np.std(np.asarray(scores, np.float64)))
+  if not unit:
+    raise InputError(
+      'config.model.score_unit=0: the scores to train on are all the same; '
+      'give the points of an output of 1.'
+    )
+  config = config.copy_and_resolve_references()
+  config.model.score_unit = unit
+  return config
 
 
 @dataclasses.dataclass(frozen=True)

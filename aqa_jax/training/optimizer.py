@@ -47,8 +47,8 @@ def learning_rate_schedule(
   """Returns the learning rate by step.
 
   Args:
-    config: `config.optimizer`, with schedule: 'constant', as in the paper, or
-      'cosine' to zero.
+    config: `config.optimizer`, with schedule: 'constant', as in the paper;
+      'cosine', to zero; or 'halved', half of it in the second half.
     learning_rate: after the warm-up.
     num_steps: steps of the whole training.
     warmup: steps of a linear rise from zero.
@@ -62,10 +62,14 @@ def learning_rate_schedule(
     after = optax.cosine_decay_schedule(
       learning_rate, max(num_steps - warmup, 1)
     )
+  elif config.schedule == 'halved':
+    after = optax.piecewise_constant_schedule(
+      learning_rate, {max(num_steps // 2 - warmup, 0): 0.5}
+    )
   else:
     raise InputError(
-      f"config.optimizer.schedule='{config.schedule}': give 'constant' or "
-      "'cosine'."
+      f"config.optimizer.schedule='{config.schedule}': give 'constant', "
+      "'cosine' or 'halved'."
     )
   if not warmup:
     return after
