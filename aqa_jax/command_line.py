@@ -72,6 +72,7 @@ _WHOLE_REGRESSIONS = {
   'lstm': 'c3d_lstm_svr',
   'network': 'c3d_svr',
   'poses': 'pose_dct',
+  'stages': 's3d_stages',
 }
 
 

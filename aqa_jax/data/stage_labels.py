@@ -9,6 +9,9 @@ import tensorflow_datasets as tfds
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import STAGES
 
+# Of the clips in which S3D's authors have marked them.
+_UNLV_DIVE_FRAMES = 151
+
 
 def stage_ends(
   labels: Mapping[str, Any], info: tfds.core.DatasetInfo
@@ -58,3 +61,18 @@ def check_known(features: Any, name: str) -> None:
     f'{name}: has no stage_ends, int [{len(STAGES)}]; give unlv_dive, '
     'simulated_dives, or a dataset of your own that has.'
   )
+
+
+def check_counted_in_frames(info: tfds.core.DatasetInfo) -> None:
+  """Checks that the stages of a dataset are counted in its stored frames.
+
+  Raises:
+    InputError: they count in other frames.
+  """
+  if info.name != 'unlv_dive' or 'video' not in info.features:
+    return
+  if info.features['video'].shape[0] != _UNLV_DIVE_FRAMES:
+    raise InputError(
+      f'{info.full_name}: its stages are marked in the clips of '
+      f'{_UNLV_DIVE_FRAMES} frames; give unlv_dive/clips_151_171x128.'
+    )

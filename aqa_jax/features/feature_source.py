@@ -17,6 +17,8 @@ _BUILT_IN = {
   'lstm': 'aqa_jax.features.lstm_features:LSTMFeatures',
   'network': 'aqa_jax.features.network_features:NetworkFeatures',
   'poses': 'aqa_jax.features.pose_features:PoseFeatures',
+  'frames': 'aqa_jax.features.frame_features:FrameFeatures',
+  'stages': 'aqa_jax.features.stage_features:StageFeatures',
 }
 
 
