@@ -110,6 +110,17 @@ class Task(abc.ABC):
       example: a dive of the dataset.
     """
 
+  def check_labels(self, labels: Columns) -> None:
+    """Checks the labels of the dives to train on, before anything slow begins.
+
+    Args:
+      labels: labels of a `DiveSplit`.
+
+    Raises:
+      InputError: the task can't be learned from them.
+    """
+    del labels
+
   @abc.abstractmethod
   def loss(self, output: Any, batch: Batch) -> jax.Array:
     """Returns the loss, a scalar: the mean over the batch.

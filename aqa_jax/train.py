@@ -1,6 +1,7 @@
 """Training, from a config and a working directory to an evaluated model."""
 
 import contextlib
+import dataclasses
 import functools
 import pathlib
 import time
@@ -70,11 +71,13 @@ def set_up(
   tests = _without_seen_dives(tests, train, validation)
   config = with_score_unit(config, train.labels['final_score'])
   schema = schema_of(builder.info)
+  setup = make_setup(config, mesh, schema, (), len(train))
+  for task in setup.tasks:
+    task.check_labels(train.labels)
   if isinstance(dive_input, FeatureInput):
     # What is wrong is told before the features are computed.
-    make_setup(config, mesh, schema, (), len(train))
     check_workdir(workdir, config.to_dict())
-  setup = make_setup(config, mesh, schema, dive_input.shape, len(train))
+  setup = dataclasses.replace(setup, input_shape=dive_input.shape)
   if any(task.num_words for task in setup.tasks):
     _check_vocabulary_size(config, len(schema.words), train)
   origin = provenance.describe(

@@ -6,7 +6,7 @@ import pytest
 
 from aqa_jax import stages as command
 from aqa_jax.data.dive_split import load_split, open_builder
-from aqa_jax.data.stage_labels import check_known, stage_ends
+from aqa_jax.data.stage_labels import check_features, stage_ends
 from aqa_jax.evaluation import stage_segmentation
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import STAGES
@@ -147,8 +147,26 @@ def test_what_is_wrong_is_named(contents, options, words, tiny_dives, tmp_path):
 
 def test_a_dataset_without_stages(tiny):
   with pytest.raises(InputError, match='prepare simulated_dives/tiny with the'):
-    check_known(('video',), 'simulated_dives/tiny/1.0.0')
-  with pytest.raises(InputError, match='give unlv_dive, simulated_dives'):
-    check_known(('video',), 'mtl_aqa/clips_171x128/1.0.0')
-  with pytest.raises(InputError, match='the stage_ends of 1 dives are not'):
+    check_features(('video',), 'simulated_dives/tiny/1.0.0')
+  with pytest.raises(InputError, match='give unlv_dive/clips_151_171x128, sim'):
+    check_features(('video',), 'mtl_aqa/clips_171x128/1.0.0')
+  with pytest.raises(InputError, match='the stage_ends of 1 of 2 dives are'):
     stage_ends({'stage_ends': [[1, 2, 3, 4], [-1] * 4]}, tiny.info)
+
+
+@pytest.mark.parametrize(
+  ('config', 'features', 'is_right'),
+  [
+    ('clips_151_171x128', ('video', 'stage_ends'), True),
+    ('annotations', ('stage_ends',), True),
+    ('clips_171x128', ('video', 'stage_ends'), False),
+  ],
+)
+def test_stages_of_unlv_dive_count_in_its_longer_clips(
+  config, features, is_right
+):
+  if is_right:
+    check_features(features, f'unlv_dive/{config}/1.0.0')
+    return
+  with pytest.raises(InputError, match='give unlv_dive/clips_151_171x128'):
+    check_features(features, f'unlv_dive/{config}/1.0.0')

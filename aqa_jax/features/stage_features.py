@@ -55,7 +55,6 @@ class StageFeatures(CentredClips):
     if self.config.stages:
       network = StageNetwork(self.config.stages, self.info)
       return network.stage_ends(split, dives)
-    stage_labels.check_counted_in_frames(self.info)
     return stage_labels.stage_ends(dives.labels, self.info)
 
   def have_seen_training_dives(self) -> bool:

@@ -23,7 +23,13 @@ from tfds_mtl_aqa.labels import STAGES
 
 @dataclasses.dataclass(frozen=True)
 class StagesTask(Task):
-  """One of five stages for each stored frame: four that end, and the rest."""
+  """One of five stages for each stored frame: four that end, and the rest.
+
+  Attributes:
+    dataset: name of the dataset, for errors.
+  """
+
+  dataset: str = ''
 
   name = 'stages'
   head = 'stages'
@@ -38,8 +44,8 @@ class StagesTask(Task):
     Raises:
       InputError: the dataset has no stages.
     """
-    stage_labels.check_known(schema.features, config.dataset.name)
-    return cls()
+    stage_labels.check_features(schema.features, config.dataset.name)
+    return cls(config.dataset.name)
 
   @property
   def layers(self) -> dict[str, int]:
@@ -57,6 +63,10 @@ class StagesTask(Task):
   def labels(self, example: Example) -> Mapping[str, Value]:
     """Returns the ends of the stages, stored frames."""
     return {'stage_ends': np.asarray(example['stage_ends'], np.int32)}
+
+  def check_labels(self, labels: Columns) -> None:
+    """Raises InputError where the stages of a dive are not known."""
+    stage_labels.checked(labels, self.dataset)
 
   def loss(self, output: jax.Array, batch: Batch) -> jax.Array:
     """Returns the cross-entropy, the mean over dives and frames."""
