@@ -36,6 +36,9 @@ def get_config() -> ml_collections.ConfigDict:
   config.features.layer = 'last'
   # The frame is in the middle of a clip of so many.
   config.features.clip_frames = 4
+  # (width, height) that frames are brought to, for a trunk that has not learned
+  # from dives; (): as the dataset has them.
+  config.features.resize = ()
   config.features.cache = ''
 
   config.network = 'ed_tcn'

@@ -32,6 +32,9 @@ def get_config() -> ml_collections.ConfigDict:
   config.features.stages = ''
   # Of one stage alone: beginning, jump, drop, entry or ending.
   config.features.stage = ''
+  # (width, height) that frames are brought to, for a trunk that has not learned
+  # from dives; (): as the dataset has them.
+  config.features.resize = ()
   config.features.cache = ''
 
   config.regressor.name = 'ridge'

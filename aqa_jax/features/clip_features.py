@@ -10,7 +10,8 @@ from aqa_jax.data.dive_split import DiveSplit
 from aqa_jax.data.input_pipeline import VideoInput, evaluation_batches
 from aqa_jax.features.trunk_layer import GRIDS, TrunkLayer, layer_features
 
-_CLIPS_AT_ONCE = 8
+# They set how much memory it takes.
+_FRAMES_AT_ONCE = 128
 
 
 class ClipFeatures:
@@ -57,7 +58,9 @@ class ClipFeatures:
     Args:
       dives: the dives.
       video_input: which pixels the trunk sees.
-      first_frames: the first frame of each clip, for each dive as many.
+      first_frames: the first frame of each clip, for each dive as many. Before
+        the first frame that the trunk sees, and behind the last one, that frame
+        is repeated.
       clip_frames: frames of a clip.
 
     Yields:
@@ -66,16 +69,18 @@ class ClipFeatures:
     if not len(dives):
       return
     count = len(first_frames[0])
-    at_once = min(max(_CLIPS_AT_ONCE // count, 1), len(dives))
+    most = max(_FRAMES_AT_ONCE // clip_frames, 1)
+    at_once = min(max(most // count, 1), len(dives))
+    frames = np.arange(clip_frames)
     batches = evaluation_batches(dives, video_input, (), at_once, (0, 1))
     for batch in batches:
       places = batch['index'][batch['is_real']]
       clips = [
-        video[first : first + clip_frames]
+        video[np.clip(first + frames, 0, len(video) - 1)]
         for place, video in zip(places, batch['video'], strict=False)
         for first in first_frames[place]
       ]
-      found = self._of_clips(clips, min(_CLIPS_AT_ONCE, at_once * count))
+      found = self._of_clips(clips, min(most, at_once * count))
       for number in range(len(places)):
         rows = slice(number * count, (number + 1) * count)
         yield {name: features[rows] for name, features in found.items()}

@@ -2,27 +2,23 @@
 
 import dataclasses
 import hashlib
-import pathlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from aqa_jax.data.dive_split import DiveSplit, dive_keys
-from aqa_jax.data.input_pipeline import VideoInput, make_inputs
+from aqa_jax.data.dive_split import DiveSplit
 from aqa_jax.features import feature_cache
 from aqa_jax.features.network_features import NetworkFeatures
 
-# Frames that are computed at once: they set how much memory it takes.
-_FRAMES_AT_ONCE = 128
-
 
 class CentredClips(NetworkFeatures):
-  """A layer of a frozen trunk, of clips that are centred in given frames.
+  """A layer of a frozen trunk, of clips at places of their own in each dive.
 
   Unlike `NetworkFeatures` it takes all stored frames, of a network that has
   learned from dives, too; cropped and resized as the network has seen them.
 
   Fields of its config: weights and layer, see `find_layer`; clip_frames; and
-  cache, a folder that keeps the features, '' for `features` beside the workdir.
+  resize and cache, see `NetworkFeatures`.
   """
 
   @property
@@ -38,62 +34,39 @@ class CentredClips(NetworkFeatures):
     Args:
       split: name of the split.
       dives: its dives.
-      firsts: int [dives, clips], first frame of each clip. Before the first
-        stored frame and behind the last one, that frame is repeated.
+      firsts: int [dives, clips], first stored frame of each clip. Before the
+        first stored frame, and behind the last one, that frame is repeated.
 
     Raises:
       InputError: the network does not take the frames.
     """
     layer, num_frames = self._layer, self._stored_shape()[0]
-    video_input = self._whole_frames(layer.crop)
-    if layer.video_input:
-      video_input = dataclasses.replace(
-        layer.video_input,
-        **{
-          field: getattr(video_input, field)
-          for field in ('window_frames', 'frames', 'stride', 'max_shift')
-        },
-      )
+    video_input = layer.video_input or self._whole_frames(layer)
+    video_input = dataclasses.replace(
+      video_input,
+      window_frames=num_frames,
+      frames=num_frames,
+      stride=1.0,
+      max_shift=0,
+    )
     self._check(layer, video_input)
-    length = self.config.clip_frames
-    places = np.clip(firsts[:, :, None] + np.arange(length), 0, num_frames - 1)
-    batch = min(firsts.shape[1], max(_FRAMES_AT_ONCE // length, 1))
 
-    def compute(place: int) -> np.ndarray:
-      video = np.asarray(
-        make_inputs(dives[place], video_input, (), rng=None)['video']
+    def compute(places: Sequence[int]) -> Iterator[dict[str, np.ndarray]]:
+      return self._clips.of_dives(
+        dives.select(places),
+        video_input,
+        [firsts[place].tolist() for place in places],
+        self.config.clip_frames,
       )
-      rows = []
-      for start in range(0, firsts.shape[1], batch):
-        chosen = places[place, start : start + batch]
-        # The last batch is filled up, so that one program serves all.
-        filled = np.concatenate(
-          [chosen] + [chosen[-1:]] * (batch - len(chosen))
-        )
-        computed = np.asarray(self._compute_clips(video[filled]))
-        rows.append(computed[: len(chosen)])
-      return np.concatenate(rows).reshape(-1)
 
-    folder = self._folder_of_clips(video_input, split, dives, firsts)
-    rows = feature_cache.cached(folder, len(dives), compute)
-    return rows.reshape(*firsts.shape, -1)
-
-  def _folder_of_clips(
-    self,
-    video_input: VideoInput,
-    split: str,
-    dives: DiveSplit,
-    firsts: np.ndarray,
-  ) -> pathlib.Path:
-    """Returns the folder of these features alone."""
-    digest = hashlib.sha256(self._fingerprint.encode())
-    what = self.config.clip_frames, video_input, self.info.full_name
-    digest.update(repr(what).encode())
-    digest.update(repr(dive_keys(dives.labels)).encode())
-    digest.update(np.asarray(dives.labels['final_score'], float).tobytes())
-    digest.update(np.ascontiguousarray(firsts, np.int64).tobytes())
-    cache = pathlib.Path(self.config.cache or self.workdir.parent / 'features')
-    return cache.expanduser() / f'{split}_{digest.hexdigest()[:16]}'
+    every_first = np.ascontiguousarray(firsts, np.int64).tobytes()
+    clips = self.config.clip_frames, hashlib.sha256(every_first).hexdigest()
+    return feature_cache.cached(
+      self._folder(video_input, split, dives, clips),
+      self.config.layer,
+      len(dives),
+      compute,
+    )
 
 
 class FrameFeatures(CentredClips):

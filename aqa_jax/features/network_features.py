@@ -53,11 +53,6 @@ class NetworkFeatures(FeatureSource):
     config = self.config
     keeps_clips = self.gives_sequences
     layer = self._layer
-    if layer.video_input and config.resize:
-      raise InputError(
-        f'config.features.resize={tuple(config.resize)}: the network has '
-        'learned from frames of its own size; leave it out.'
-      )
     video_input = layer.video_input or self._whole_frames(layer)
     self._check(layer, video_input)
     firsts = _first_frames(
@@ -80,7 +75,9 @@ class NetworkFeatures(FeatureSource):
           }
 
     rows = feature_cache.cached(
-      self._folder(video_input, split, dives),
+      self._folder(
+        video_input, split, dives, (config.clip_frames, config.clip_stride)
+      ),
       config.layer,
       len(dives),
       compute,
@@ -105,6 +102,11 @@ class NetworkFeatures(FeatureSource):
     return self._layer.weights_fingerprint()
 
   def _check(self, layer: TrunkLayer, video_input: VideoInput) -> None:
+    if layer.video_input and self.config.resize:
+      raise InputError(
+        f'config.features.resize={tuple(self.config.resize)}: the network has '
+        'learned from frames of its own size; leave it out.'
+      )
     weights = f"config.features.weights='{self.config.weights}'"
     try:
       video_input.check(*self._stored_shape())
@@ -161,10 +163,10 @@ class NetworkFeatures(FeatureSource):
     video_input: VideoInput,
     split: str,
     dives: DiveSplit,
+    clips: tuple[int | str, ...],
   ) -> pathlib.Path:
     """Returns the folder of what these weights make of these clips."""
     digest = hashlib.sha256(self._fingerprint.encode())
-    clips = self.config.clip_frames, self.config.clip_stride
     digest.update(repr((clips, video_input, self.info.full_name)).encode())
     if self.gives_sequences:
       digest.update(b'sequences')
