@@ -65,6 +65,7 @@ _WHOLE_CONFIGS = {
   'action_classifier': 'pretrain_ucf101',
   'dive_finder': 'find_dives',
   'c3d_lstm': 'c3d_lstm',
+  'ed_tcn': 'ed_tcn',
 }
 # Source of features -> the config that has all fields of a regression on them.
 _WHOLE_REGRESSIONS = {
@@ -74,6 +75,8 @@ _WHOLE_REGRESSIONS = {
   'poses': 'pose_dct',
   'stages': 's3d_stages',
 }
+# Source of features -> the config that has all its fields.
+_WHOLE_FEATURES = _WHOLE_REGRESSIONS | {'frames': 'ed_tcn'}
 
 
 def _check_fields(config: object, path: str) -> None:
@@ -87,17 +90,17 @@ def _check_fields(config: object, path: str) -> None:
       f'{path}: get_config() returns a {type(config).__name__}; it has to be '
       'an ml_collections.ConfigDict: begin with one of configs/.'
     )
+  source = config.get('features', {}).get('source')
   if 'regressor' in config:
-    source = config.get('features', {}).get('source')
     name = _WHOLE_REGRESSIONS.get(source, 's3d')
   else:
     name = _WHOLE_CONFIGS.get(config.get('network'), 'c3davg')
   wanted = _fields(_whole(name))
-  if 'features' in config and 'regressor' not in config:
-    # A network that sees no video, but what a source gives.
+  if 'features' in config:
+    # What sees no video, but what a source gives.
     wanted = [f for f in wanted if not f.startswith(('input.', 'features.'))]
-    source = _WHOLE_REGRESSIONS.get(config.features.get('source'), 's3d')
-    wanted += _fields(_whole(source).features, 'features.')
+    of_source = _whole(_WHOLE_FEATURES.get(source, 's3d')).features
+    wanted += _fields(of_source, 'features.')
   missing = [
     field
     for field in wanted

@@ -220,9 +220,7 @@ def _curves(
     key=lambda n: (order.index(n) if n in order else len(order), n),
   ):
     group, measure = name.split('/', 1)
-    label = _MEASURE_NAMES.get(
-      measure, measure.removeprefix('accuracy_').replace('_', ' ')
-    )
+    label = _MEASURE_NAMES.get(measure, _of_chart(measure).replace('_', ' '))
     if group == 'train':
       title = f'training: {label}' + ' loss' * (measure in losses[1:])
     else:
@@ -240,6 +238,13 @@ def _curves(
     )
     for title, names in charts.items()
   ]
+
+
+def _of_chart(measure: str) -> str:
+  """Returns the part of a measure's name that its chart does not tell."""
+  for prefix in ('accuracy_', 'stage_end_mae_'):
+    measure = measure.removeprefix(prefix)
+  return measure
 
 
 def _read_curves(path: pathlib.Path) -> dict[str, _Curve]:
