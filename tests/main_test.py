@@ -179,6 +179,10 @@ def test_official_configs_set_every_switch(network):
       ['--topology=cpu:8 is for --mode=compile'],
     ),
     (
+      ['--config=c3d_lstm', '--mode=compile'],
+      ['--mode=compile: is for networks that see videos', 'give --mode=train'],
+    ),
+    (
       ['--config=configs/quickstart.py', '--mode=compile', '--multi_host'],
       ['--multi_host is for training and evaluation; --mode=compile runs in'],
     ),
