@@ -143,6 +143,11 @@ INSTEAD = (
     (r'\g<0>; test $? = 2',),
   ),
   Instead(
+    _MAIN + r'--config=configs/(ed_tcn|s3d_stages)\.py .*workdir/ed_tcn.*',
+    _LONG,
+    (r'\g<0> --config.dataset.train_split=resampled_100',),
+  ),
+  Instead(
     r'python -m aqa_jax\.stages tcn_output\.npy .*',
     "needs a file of S3D's authors; checked: that it asks for it",
     (r'\g<0>; test $? = 2',),

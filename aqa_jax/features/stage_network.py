@@ -1,5 +1,6 @@
 """A trained segmentation of dives into stages, to cut dives by."""
 
+import functools
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ import tensorflow_datasets as tfds
 
 from aqa_jax.data.dive_split import DiveSplit
 from aqa_jax.evaluation import stage_segmentation
-from aqa_jax.features.feature_source import source_class
+from aqa_jax.features.feature_source import FeatureSource, source_class
 from aqa_jax.judging.user_path import user_path
 from aqa_jax.systems import ed_tcn
 from aqa_jax.tasks.stages import StagesTask
@@ -61,8 +62,7 @@ class StageNetwork:
     """
     config = self._config
     variables = read_best(self._workdir)[0]
-    source = source_class(config)(config.features, self._workdir, self._info)
-    features = source.features(split, dives).astype(np.float32)
+    features = self._source.features(split, dives).astype(np.float32)
     num_frames = self._info.features['video'].shape[0]
     # The kernel of the first layer: [time, features, channels].
     wanted = variables['params']['encoder_0']['kernel'].shape[1]
@@ -87,6 +87,15 @@ class StageNetwork:
     return stage_segmentation.ends_of(np.concatenate(stages), len(STAGES))
 
   def has_seen_training_dives(self) -> bool:
-    """Returns whether it was trained on this dataset."""
+    """Returns whether it, or what it sees, was trained on this dataset."""
     name = self._config.dataset.name.partition(':')[0]
-    return bool(name == self._info.full_name.rpartition('/')[0])
+    return (
+      name == self._info.full_name.rpartition('/')[0]
+      or self._source.have_seen_training_dives()
+    )
+
+  @functools.cached_property
+  def _source(self) -> FeatureSource:
+    """Gives what the network sees."""
+    config = self._config
+    return source_class(config)(config.features, self._workdir, self._info)

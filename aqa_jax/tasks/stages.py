@@ -125,7 +125,7 @@ class StagesTask(Task):
     lines = [
       '',
       line('frames right, %', [cell(evaluation['stage_accuracy'], 1)]),
-      line('end of a stage, frames off', []),
+      'end of a stage, frames off',
     ]
     return lines + [
       line(f'  {name}', [cell(error, 2)])
