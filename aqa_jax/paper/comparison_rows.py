@@ -1,7 +1,7 @@
 """Rows of table 7: the paper's networks against other systems."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from aqa_jax.paper import network_rows, system_rows
 from aqa_jax.paper.network_rows import MULTITASK
@@ -15,6 +15,12 @@ _NETWORKS = {
 }
 # Of the lower half: networks in the order above.
 _PAPER_UNLV = (0.7979, 0.8383, 0.8060, 0.8808)
+_PAPER_LI = 0.8009
+# Datasets of the lower half that know where the stages of a dive end.
+_STAGES = {
+  'small': 'simulated_dives/quickstart',
+  'full': 'unlv_dive/clips_151_171x128',
+}
 _PARTS = {
   'small': (
     'Trained on all 3000 dives',
@@ -47,8 +53,12 @@ def rows(scale: str) -> list[Row]:
     system_rows.pose_dct(scale),
     *system_rows.svrs(scale),
     system_rows.i3d_ridge(scale),
+    *system_rows.lstms(scale),
   ]
-  of_stages = [] if scale == 'small' else [system_rows.s3d_of_authors()]
+  li = _on_few_dives(system_rows.segment_c3d(scale), scale, _PAPER_LI)
+  of_stages = [system_rows.s3d(scale, *_few_dives(scale, _STAGES[scale])), li]
+  if scale == 'full':
+    of_stages.insert(0, system_rows.s3d_of_authors())
   return [
     *_part([*others, *ours], upper, best),
     *_part([*of_stages, *small_set], lower, small_set[-1].name),
@@ -82,9 +92,9 @@ def _on_few_dives(row: Row, scale: str, paper: float) -> Row:
   )
 
 
-def _few_dives(scale: str, dataset: str) -> tuple[str, Mapping[str, str]]:
-  """Returns the end of a row's name, and its fields of the lower half."""
+def _few_dives(scale: str, dataset: str) -> tuple[str, dict[str, str]]:
+  """Returns the end of a row's name, and its fields, of the lower half."""
   if scale == 'small':
-    return '-resampled_300', {'dataset.train_split': 'resampled_300'}
-  name = dataset.replace('mtl_aqa/', 'unlv_dive/')
-  return '-unlv', {'dataset.name': name}
+    split = 'resampled_300'
+    return f'-{split}', {'dataset.name': dataset, 'dataset.train_split': split}
+  return '-unlv', {'dataset.name': dataset.replace('mtl_aqa/', 'unlv_dive/')}

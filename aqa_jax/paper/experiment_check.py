@@ -63,7 +63,7 @@ def _needs(row: Row, name: str) -> bool:
 def _dataset(run: Run) -> tuple[str, str, bool]:
   """Returns a run's dataset, where it is, and whether it has to have videos."""
   config = row_config(run.row.config)
-  needs_video = 'regressor' not in config or source_class(config).needs_video
+  needs_video = 'features' not in config or source_class(config).needs_video
   name, data_dir = (
     run.changes.get(f'dataset.{field}', config.dataset[field])
     for field in ('name', 'data_dir')

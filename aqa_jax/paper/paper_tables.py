@@ -40,7 +40,9 @@ def rows(
     )
   if table == 4:
     found = network_rows.all_tasks(scale)
-  elif table in (5, 6):
+  elif table == 5:
+    found = network_rows.auxiliary(scale)
+  elif table == 6:
     found = network_rows.multitask(scale)
   elif table == 7:
     found = comparison_rows.rows(scale)

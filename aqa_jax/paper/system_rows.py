@@ -1,6 +1,7 @@
 """Rows of the systems that the paper compares its networks with."""
 
 import dataclasses
+from collections.abc import Mapping
 
 from aqa_jax.paper import trunk_rows
 from aqa_jax.paper.row import Row
@@ -9,6 +10,7 @@ _DATASETS = {
   'small': 'simulated_dives/quickstart',
   'full': 'mtl_aqa/clips_171x128',
 }
+_PAPER_S3D = 0.8600
 # A fourth of the clips of a simulated dive, which begin at every frame, is
 # enough for a toy.
 _CLIP_STRIDES = {'small': '4', 'full': '1'}
@@ -65,6 +67,44 @@ def svrs(scale: str) -> list[Row]:
   return [_on_trunk(svr, scale), _on_i3d(on_i3d)]
 
 
+def lstms(scale: str) -> list[Row]:
+  """Returns C3D-LSTM and C3D-LSTM-SVR (Parmar & Morris, 2017).
+
+  Args:
+    scale: 'small' or 'full'.
+  """
+  lstm = Row(
+    name='lstm',
+    label='C3D-LSTM',
+    config='configs/c3d_lstm.py',
+    overrides={
+      'dataset.name': _DATASETS[scale],
+      # At small scale the clips of C3D-SVR.
+      **({'features.clip_stride': '4'} if scale == 'small' else {}),
+    },
+    compared_with='',
+    paper={'spearman': 0.8489},
+  )
+  incremental = dataclasses.replace(
+    lstm,
+    name='lstm-incremental',
+    label='C3D-LSTM, incremental labels',
+    overrides={**lstm.overrides, 'model.labels': 'incremental'},
+    paper={},
+  )
+  rows = [_on_trunk(row, scale) for row in (lstm, incremental)]
+  svr = Row(
+    name=f'{rows[0].name}-svr',
+    label=rows[0].label.replace('LSTM', 'LSTM-SVR'),
+    config='configs/c3d_lstm_svr.py',
+    overrides={'dataset.name': _DATASETS[scale]},
+    compared_with='',
+    paper={},
+    needs={'features.weights': rows[0]},
+  )
+  return [*rows, svr]
+
+
 def i3d_ridge(scale: str) -> Row:
   """Returns a ridge on the features of I3D.
 
@@ -84,6 +124,63 @@ def i3d_ridge(scale: str) -> Row:
   )
 
 
+def s3d(scale: str, suffix: str, changes: Mapping[str, str]) -> Row:
+  """Returns S3D (Xiang et al., 2018) on a trunk that is not tuned to dives.
+
+  Its stages are those that an ED-TCN has found, trained on the same dives.
+
+  Args:
+    scale: 'small' or 'full'.
+    suffix: end of the names of the rows.
+    changes: fields that choose the dataset and its dives.
+  """
+  stages = Row(
+    name='ed_tcn' + suffix,
+    label='ED-TCN',
+    config='configs/ed_tcn.py',
+    # I3D takes eight frames or more.
+    overrides={'features.clip_frames': '8', **changes},
+    compared_with='',
+    paper={},
+  )
+  row = Row(
+    name='s3d' + suffix,
+    label='S3D' if scale == 'small' else 'S3D, on C3D',
+    config='configs/s3d_stages.py',
+    overrides=changes,
+    compared_with='',
+    # At full scale it is the figure of the features of the authors.
+    paper={'spearman': _PAPER_S3D} if scale == 'small' else {},
+    needs={'features.stages': _on_trunk(stages, scale)},
+  )
+  row = _on_trunk(row, scale)
+  note = (
+    f'{row.note[:-1]}; the stages are those that an ED-TCN finds, which was '
+  )
+  return dataclasses.replace(row, note=f'{note}trained on the same dives.')
+
+
+def segment_c3d(scale: str) -> Row:
+  """Returns the network of Li et al. (2018), a reconstruction.
+
+  Args:
+    scale: 'small' or 'full'.
+  """
+  config = 'segment_c3d' if scale == 'full' else 'quickstart_segment_c3d'
+  return Row(
+    name='segment_c3d',
+    label='Li et al., a reconstruction',
+    config=f'configs/{config}.py',
+    overrides={'dataset.name': _DATASETS[scale]},
+    compared_with='',
+    paper={},
+    note='Li et al.: begins from random weights, or those of '
+    '--config.init_from; the other networks with a trunk on UCF-101.'
+    if scale == 'full'
+    else '',
+  )
+
+
 def s3d_of_authors() -> Row:
   """Returns S3D (Xiang et al., 2018) on the features of its authors."""
   return Row(
@@ -92,7 +189,7 @@ def s3d_of_authors() -> Row:
     config='configs/s3d.py',
     overrides={},
     compared_with='',
-    paper={'spearman': 0.8600},
+    paper={'spearman': _PAPER_S3D},
     given={'features.path': 's3d_features'},
     one_seed=True,
     note="S3D, its authors' features: P3D, tuned to the training dives of "

@@ -94,8 +94,8 @@ def _of_runs(by_row: ByRow, examples: str) -> Iterator[str]:
       without_interval.append(label)
   if without_interval:
     yield (
-      'No interval of a single score, because what makes the features has '
-      f'learned the {examples} that the regression is fitted on: '
+      'No interval of a single score, because the network behind the features '
+      f'has had the {examples} that the regression is fitted on: '
       f'{"; ".join(dict.fromkeys(without_interval))}.'
     )
   for e in together:
