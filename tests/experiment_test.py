@@ -13,7 +13,7 @@ from aqa_jax.data import dive_split
 from aqa_jax.evaluation import row_comparison
 from aqa_jax.paper import experiment_run, paper_tables, table_files
 from aqa_jax.paper.__main__ import main as paper_main
-from aqa_jax.paper.experiment import Plan
+from aqa_jax.paper.experiment import Plan, row_config
 from aqa_jax.paper.finished_table import make_table
 from aqa_jax.paper.row import Row
 from tfds_mtl_aqa.input_error import InputError
@@ -112,6 +112,35 @@ def test_a_duration_for_all_rows_keeps_their_steps_equal(tmp_path):
   assert float(of_config.removesuffix('epochs')) == pytest.approx(3.36)
   assert durations[2] == ['4epochs']
   assert [float(d.removesuffix('epochs')) for d in durations[3]] == [8]
+
+
+@pytest.mark.parametrize(
+  'field, chosen, other',
+  [
+    ('compute_dtype', 'bfloat16', None),
+    ('model.score_unit', 16.5, None),
+    ('model.hidden', 256, 128),
+  ],
+)
+def test_what_a_training_chooses_is_its_own(field, chosen, other, tmp_path):
+  row = Row('lstm', 'C3D-LSTM', 'configs/c3d_lstm.py', {}, '', {})
+  if field == 'compute_dtype':
+    row = Row('c3davg', 'C3D-AVG', 'configs/c3davg.py', {}, '', {})
+  (run,) = Plan(tmp_path, 'data').runs([row], 1)
+  config = row_config(row.config)
+  config.update_from_flattened_dict({field: chosen, 'seed': 0})
+  if 'features' in config:
+    config.features.cache = str(tmp_path / 'features')
+  run.workdir.mkdir(parents=True)
+  path = run.workdir / 'config.json'
+  path.write_text(config.to_json())
+  (run.workdir / 'eval_test.json').write_text('{}')
+  assert run.is_finished()
+  if other is not None:
+    config.update_from_flattened_dict({field: other})
+    path.write_text(config.to_json())
+    with pytest.raises(InputError, match=f'config.{field}={other}, not'):
+      run.is_finished()
 
 
 def test_spread_and_difference_against_scipy():

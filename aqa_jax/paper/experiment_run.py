@@ -22,6 +22,8 @@ from aqa_jax.workdir import FREE_FIELDS, recorded_config
 from tfds_mtl_aqa.input_error import InputError
 
 _FLAG = '--config.'
+# Field -> its value that lets the training choose.
+_CHOSEN = {'compute_dtype': 'auto', 'model.score_unit': 0.0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Run:
       if name.startswith(FREE_FIELDS):
         continue
       found, needed = recorded.get(name), wanted.get(name)
-      if name == 'compute_dtype' and needed == 'auto':
+      if name in _CHOSEN and needed == _CHOSEN[name]:
         continue  # What is recorded is what it stood for.
       if name in self.row.given:
         continue  # A path of the user's, which another machine has elsewhere.

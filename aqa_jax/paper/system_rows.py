@@ -14,7 +14,7 @@ _PAPER_S3D = 0.8600
 # A clip begins at every frame; of a simulated dive five are enough for a toy.
 _CLIP_STRIDES = {'small': '8', 'full': '1'}
 # The dives that choose the checkpoints of the networks. A tenth of the dives of
-# each event, as at full scale, is none where an event has three.
+# each event, as at full scale, is none where an event has one or two.
 _VALIDATION = {
   'small': {
     'validation.fraction': '0.15',
