@@ -90,8 +90,8 @@ def _check_fields(config: object, path: str) -> None:
       f'{path}: get_config() returns a {type(config).__name__}; it has to be '
       'an ml_collections.ConfigDict: begin with one of configs/.'
     )
-  source = config.get('features', {}).get('source')
   if 'regressor' in config:
+    source = config.get('features', {}).get('source')
     name = _WHOLE_REGRESSIONS.get(source, 's3d')
   else:
     name = _WHOLE_CONFIGS.get(config.get('network'), 'c3davg')
@@ -99,8 +99,7 @@ def _check_fields(config: object, path: str) -> None:
   if 'features' in config:
     # What sees no video, but what a source gives.
     wanted = [f for f in wanted if not f.startswith(('input.', 'features.'))]
-    of_source = _whole(_WHOLE_FEATURES.get(source, 's3d')).features
-    wanted += _fields(of_source, 'features.')
+    _check_features(config.features, path)
   missing = [
     field
     for field in wanted
@@ -112,6 +111,26 @@ def _check_fields(config: object, path: str) -> None:
       f'{path}: lacks {missing[0]}'
       + f' and {len(missing) - 1} more fields' * (len(missing) > 1)
       + f'; begin with a whole config, such as configs/{name}.py.'
+    )
+
+
+def _check_features(features: ml_collections.ConfigDict, path: str) -> None:
+  """Checks that `features` has the fields of its source.
+
+  Raises:
+    InputError: fields are missing.
+  """
+  name = _WHOLE_FEATURES.get(features.get('source'))
+  if 'source' in features and not name:
+    return  # A class of the user's; or a mistake, which its user tells.
+  name = name or 's3d'
+  wanted = _fields(_whole(name).features)
+  missing = [field for field in wanted if field not in features]
+  if missing:
+    raise InputError(
+      f'{path}: lacks features.{missing[0]}'
+      + f' and {len(missing) - 1} more fields' * (len(missing) > 1)
+      + f'; take features from configs/{name}.py.'
     )
 
 

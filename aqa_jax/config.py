@@ -27,6 +27,7 @@ _LEAST = {
   'model.fc1_deviation': 0,
   'model.score_unit': 0,
   'model.head_channels': 1,
+  'model.channels': 1,
   'model.clips': 1,
   'model.fc6': 1,
   'model.caption_length': 2,
@@ -48,6 +49,8 @@ _FRACTIONS = (
   'model.caption_dropout',
   'max_corrupt_fraction',
 )
+# Lists of whole numbers.
+_WHOLE = ('input.resize', 'features.resize', 'model.nodes')
 _DTYPES = ('auto', 'float32', 'bfloat16')
 
 
@@ -73,6 +76,9 @@ def check_values(config: ml_collections.ConfigDict) -> None:
   for name, least in _LEAST.items():
     if name in flat and flat[name] < least:
       raise InputError(f'config.{name}={flat[name]}: give {least} or more.')
+  for name in _WHOLE:
+    if not all(isinstance(number, int) for number in flat.get(name, ())):
+      raise InputError(f'config.{name}={flat[name]}: give whole numbers.')
   for name in _SEEDS:
     if name in flat and flat[name] >= 2**32:
       raise InputError(f'config.{name}={flat[name]}: give less than 2**32.')

@@ -37,6 +37,7 @@ def test_what_chooses_the_checkpoint(tiny_config, tasks, measure):
     'score,score',
     'score,json:dumps',
     'score,a:b',
+    'score,ranked_score',
   ],
 )
 def test_tasks_that_can_not_be(tiny_config, tasks):

@@ -39,6 +39,8 @@ def test_our_own_configs_pass(path):
     ('dataset.vocabulary_size', -1, 'give 0 or more'),
     ('model.width', 0, 'give 1 or more'),
     ('model.caption_length', 1, 'give 2 or more'),
+    ('input.resize', ('a', 'b'), 'give whole numbers'),
+    ('input.resize', (171.5, 128), 'give whole numbers'),
     ('duration', 'nan epochs', 'such as'),
     ('duration', '-1 epochs', 'such as'),
     ('duration', '3', 'such as'),

@@ -225,7 +225,10 @@ def test_judges_no_video(trained):
 @pytest.mark.parametrize(
   ('lost', 'message'),
   [
-    ('features.pool', 'lacks features.pool; begin'),
+    (
+      'features.pool',
+      'lacks features.pool; take features from configs/c3d_svr.py',
+    ),
     ('optimizer.warmup', 'lacks optimizer.warmup; begin'),
     ('', ''),
   ],
@@ -239,3 +242,13 @@ def test_fields_of_a_config_of_ones_own(lost, message, tiny_overrides):
   del config[group][field]
   with pytest.raises(InputError, match=message):
     command_line._check_fields(config, 'own.py')
+
+
+def test_features_of_another_source_name_their_config(tiny_overrides):
+  config = _config('', tiny_overrides)
+  config.features.source = 'file'
+  with pytest.raises(InputError, match=r'and 3 more .* from configs/s3d\.py'):
+    command_line._check_fields(config, 'own.py')
+  # What is no source, its class tells, with the names of those that are.
+  config.features.source = 'video'
+  command_line._check_fields(config, 'own.py')

@@ -180,6 +180,8 @@ def test_true_joints_of_simulated_dives(tiny_dives, tmp_path):
     ('segments', 0),
     ('head', 17),
     ('path', 'poses/{number}.npy'),
+    ('path', 'poses/{event.x}.npy'),
+    ('path', 'poses/{event'),
     ('path', 'nowhere/{event}.npy'),
   ],
 )

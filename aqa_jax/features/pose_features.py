@@ -58,10 +58,11 @@ class PoseFeatures(FeatureSource):
       }
       try:
         path = pathlib.Path(config.path.format(**labels)).expanduser()
-      except (KeyError, IndexError, ValueError) as e:
+      except (LookupError, ValueError, AttributeError, TypeError) as e:
         raise InputError(
-          f"config.features.path='{config.path}': {e} is no label of the "
-          f'dataset; there are {", ".join(sorted(labels))}.'
+          f"config.features.path='{config.path}': can not be filled in ({e}); "
+          'give in braces labels of the dataset, of '
+          f'{", ".join(sorted(labels))}.'
         ) from e
       poses = filled(read_poses(path, config.format), str(path))
       head = FORMATS[config.format][1]

@@ -99,6 +99,12 @@ def chosen_classes(config: ml_collections.ConfigDict) -> list[type[Task]]:
   names = [task.name for task in found]
   if len(set(names)) < len(names):
     raise InputError(f"config.tasks='{config.tasks}': a task is there twice.")
+  scores = [task.name for task in found if task.gives_score]
+  if len(scores) > 1:
+    raise InputError(
+      f"config.tasks='{config.tasks}': {' and '.join(scores)} both give the "
+      'score; leave one of them out.'
+    )
   order = list(TASKS.values())
   found.sort(
     key=lambda task: order.index(task) if task in order else len(order)
