@@ -20,7 +20,11 @@ from aqa_jax.data.schema import schema_of
 from aqa_jax.evaluation import predict
 from aqa_jax.evaluation.conformal import ScoreIntervals, read_intervals
 from aqa_jax.evaluation.evaluator import chosen_evaluators, evaluator_classes
-from aqa_jax.features.feature_source import FeatureSource, source_class
+from aqa_jax.features.feature_source import (
+  FeatureSource,
+  source_class,
+  with_fingerprint,
+)
 from aqa_jax.predictions import Predictions
 from aqa_jax.regression import fit
 from aqa_jax.regression.regressor import read_regressor
@@ -87,6 +91,8 @@ def set_up(
   tests = {
     name: dive_selection.select(builder, name) for name in config.test_splits
   }
+  fit.check_folds(config.regressor, len(train))
+  config = with_fingerprint(config, source)
   check_workdir(workdir, config.to_dict())
   return Regression(config, workdir, source, train, tests)
 

@@ -29,11 +29,12 @@ from aqa_jax.evaluation.evaluator import (
   evaluator_classes,
 )
 from aqa_jax.features.feature_input import FeatureInput
-from aqa_jax.features.feature_source import source_class
+from aqa_jax.features.feature_source import source_class, with_fingerprint
 from aqa_jax.tasks.score import with_score_unit
 from aqa_jax.training import provenance, training_loop
 from aqa_jax.training.setup import choose_devices, make_setup
-from aqa_jax.workdir import check_workdir, recorded_config
+from aqa_jax.weights import pretrained
+from aqa_jax.workdir import check_workdir, has_checkpoint, recorded_config
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -76,8 +77,13 @@ def set_up(
     task.check_labels(train.labels)
   if isinstance(dive_input, FeatureInput):
     # What is wrong is told before the features are computed.
+    if config.init_from and not has_checkpoint(workdir):
+      pretrained.check_sources(config.init_from)
+    config = with_fingerprint(config, dive_input.source)
     check_workdir(workdir, config.to_dict())
-  setup = dataclasses.replace(setup, input_shape=dive_input.shape)
+  setup = dataclasses.replace(
+    setup, config=config, input_shape=dive_input.shape
+  )
   if any(task.num_words for task in setup.tasks):
     _check_vocabulary_size(config, len(schema.words), train)
   origin = provenance.describe(

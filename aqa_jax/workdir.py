@@ -16,6 +16,8 @@ FREE_FIELDS = (
   'eval_batch_size',
   'evaluators',
   'features.cache',
+  # Compared on its own.
+  'features.fingerprint',
   'max_corrupt_fraction',
   'max_non_finite',
   'mesh',
@@ -28,6 +30,8 @@ FREE_FIELDS = (
 )
 
 _CONFIG = 'config.json'
+# A message names so many fields that differ.
+_SHOWN = 4
 # What a regression is stored in.
 REGRESSOR = 'regressor.safetensors'
 
@@ -114,11 +118,26 @@ def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
     return
   found = differences(recorded, json.loads(json.dumps(config)))
   if found:
+    more = len(found) - _SHOWN
+    told = found[:_SHOWN] + [f'and {more} more fields'] * (more > 0)
     raise InputError(
       f'--workdir={workdir} belongs to another config ('
-      + '; '.join(found)
+      + '; '.join(told)
       + '); give another --workdir, or the config that made it.'
     )
+  was, now = (_fingerprint(fields) for fields in (recorded, config))
+  # Earlier versions did not record it.
+  if was and was != now:
+    raise InputError(
+      f'--workdir={workdir}: was begun on other features: what '
+      'config.features names has changed since; put back what was there, or '
+      'give another --workdir.'
+    )
+
+
+def _fingerprint(config: Recorded) -> str:
+  """Returns what tells a config's features from others; '' for nothing."""
+  return str(config.get('features', {}).get('fingerprint', ''))
 
 
 def has_checkpoint(workdir: pathlib.Path) -> bool:

@@ -235,8 +235,8 @@ def test_its_output_is_regressed(trained, tiny_dives, tmp_path):
 def test_weights_of_something_else(tiny_training, tiny_dives, tmp_path):
   for weights, message in (
     ('', "features.weights='': give the workdir"),
-    (tiny_training[0], 'is no training of configs/c3d_lstm.py'),
-    (tmp_path, 'is no training of configs/c3d_lstm.py'),
+    (tiny_training[0], 'is not a training of configs/c3d_lstm.py'),
+    (tmp_path, 'is not a training of configs/c3d_lstm.py'),
     ('/nowhere', '/nowhere: is not there'),
   ):
     config = c3d_lstm_svr.get_config()

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from aqa_jax import sharding
-from aqa_jax.configs import quickstart
+from aqa_jax.configs import c3d_svr, quickstart
 from aqa_jax.train_state import TrainState
 from aqa_jax.weights.checkpoint import Checkpoints, read_best
 from aqa_jax.workdir import check_workdir, local_folder
@@ -263,6 +263,14 @@ def test_what_must_not_change(tmp_path):
     f'another config (model.width: {width} there, 9 now; seed: 0 there, 5 now)'
     in str(error.value)
   )
+
+
+def test_a_quite_other_config_is_told_in_short(tmp_path):
+  _begin(tmp_path)
+  config = c3d_svr.get_config().to_dict()
+  with pytest.raises(InputError, match=r'and \d\d more fields\); ') as error:
+    check_workdir(tmp_path, config)
+  assert len(str(error.value)) < 700
 
 
 def test_a_workdir_that_is_a_file(tmp_path):

@@ -26,6 +26,7 @@ from aqa_jax.export import main as export
 from aqa_jax.features.feature_input import FeatureInput
 from aqa_jax.features.lstm_features import LSTMFeatures
 from aqa_jax.features.network_features import NetworkFeatures
+from aqa_jax.features.trunk_layer import find_layer
 from aqa_jax.paper.__main__ import main as paper
 from aqa_jax.pretrain import set_up as set_up_pretraining
 from aqa_jax.systems.c3d_lstm import choose_tasks as choose_lstm_tasks
@@ -34,6 +35,7 @@ from aqa_jax.tasks.chosen_tasks import chosen_tasks
 from aqa_jax.tasks.score import with_score_unit
 from aqa_jax.train import set_up
 from aqa_jax.training import optimizer
+from aqa_jax.weights import pretrained
 from aqa_jax.workdir import check_workdir, local_folder
 from tfds_mtl_aqa.aqa7 import annotations as aqa7
 from tfds_mtl_aqa.finediving import annotations as finediving
@@ -122,6 +124,7 @@ def _causes():
   yield _tasks(tasks='captions')
   yield _tasks(tasks='score,caption')
   yield _tasks(tasks='score,score')
+  yield _tasks(tasks='score,ranked_score')
   yield _tasks(tasks='score,no.such:Task')
   yield _tasks(tasks='score,json:dumps')
   yield _tasks(tasks='score,classes')
@@ -145,6 +148,9 @@ def _causes():
   yield _of_sequences('max')
   yield _of_lstm('')
   yield _of_lstm(str(pathlib.Path(__file__).parent))
+  yield lambda: find_layer('/nowhere', 'last')
+  yield lambda: pretrained.check_sources('/nowhere')
+  yield _check(**{'input.resize': ('a', 'b')})
   yield _optimizer(name='sgd')
   yield _optimizer(schedule='step')
   yield _optimizer(scaling='cubic')

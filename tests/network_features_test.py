@@ -23,6 +23,7 @@ from aqa_jax.features.trunk_layer import (
 )
 from aqa_jax.judging.model_source import find_model
 from aqa_jax.layers.normalize import normalize
+from aqa_jax.trunks.c3d import C3D
 from aqa_jax.trunks.i3d import I3D
 from aqa_jax.weights import i3d_weights
 from tfds_mtl_aqa.input_error import InputError
@@ -236,6 +237,7 @@ def test_a_damaged_part_is_named(content, tmp_path):
     ('clip_frames', 0),
     ('clip_stride', 0),
     ('resize', (32, 32)),  # The network has a size of its own.
+    ('cache', 'gs://bucket/features'),
   ],
 )
 def test_a_wrong_field_is_named(
@@ -314,10 +316,17 @@ def test_the_fingerprint_is_of_the_numbers(tiny_training):
   workdir = str(tiny_training[0])
   layer = find_layer(workdir, 'c3')
   assert layer.fingerprint() == find_layer(workdir, 'c3').fingerprint()
-  assert layer.fingerprint() != find_layer(workdir, 'c4').fingerprint()
+  # All layers are computed at once.
+  assert layer.fingerprint() == find_layer(workdir, 'c4').fingerprint()
   changed = jax.tree.map(lambda x: x + 1e-6, layer.variables)
   other = type(layer)(layer.trunk, changed, 'c3', layer.fc6)
   assert layer.fingerprint() != other.fingerprint()
+  assert layer.weights_fingerprint() != other.weights_fingerprint()
+  # The weights are the same on any device; what it computes is not.
+  trunk = layer.trunk.clone(conv_impl='direct')
+  other = dataclasses.replace(layer, trunk=trunk)
+  assert layer.fingerprint() != other.fingerprint()
+  assert layer.weights_fingerprint() == other.weights_fingerprint()
 
 
 def test_a_network_of_other_videos_sees_all_frames(
@@ -380,3 +389,30 @@ def test_has_seen_the_dives_of_any_version(
   config = _config('any', tiny_dives)
   source = NetworkFeatures(config.features, tmp_path, info)
   assert source.have_seen_training_dives() == has_seen
+
+
+def test_fc6_is_left_out_where_clips_are_too_long_for_it(
+  info, tmp_path, monkeypatch
+):
+  # Pool5 of 32 frames has twice the numbers that the fc6 of 16 takes.
+  trunk = C3D(width=1)
+  clips = np.zeros((1, 16, 16, 16, 3), np.float32)
+  variables = trunk.init(jax.random.key(0), clips, train=False)
+  layer = TrunkLayer(
+    trunk, variables, 'fc6', {'kernel': np.ones((8, 4)), 'bias': np.zeros(4)}
+  )
+  assert layer.has_fc6_of((16, 16, 16, 3))
+  assert not layer.has_fc6_of((32, 16, 16, 3))
+  monkeypatch.setattr(NetworkFeatures, '_stored_shape', lambda _: (40, 16, 16))
+  monkeypatch.setattr(
+    'aqa_jax.features.network_features.find_layer',
+    lambda _, name: dataclasses.replace(layer, layer=name),
+  )
+  config = linear_probe.get_config().features
+  config.clip_frames, config.layer = 32, 'fc6'
+  with pytest.raises(InputError, match='clip_frames=32: the fc6 .*layer=last'):
+    _ = NetworkFeatures(config, tmp_path, info)._video_input
+  config.layer = 'last'
+  source = NetworkFeatures(config, tmp_path, info)
+  assert source._video_input.frames == 40
+  assert source._clips.layers == ('last',)

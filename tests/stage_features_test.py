@@ -177,5 +177,5 @@ def test_a_training_on_videos_tells_no_stages(
   workdir = str(tiny_training[0])
   config = _config(workdir, tiny_dives, **{'features.stages': workdir})
   source = StageFeatures(config.features, tmp_path / 'run', builder.info)
-  with pytest.raises(InputError, match=r'is no training with configs/ed_tcn'):
+  with pytest.raises(InputError, match=r'is not a training of configs/ed_tcn'):
     source.features('test', dives)

@@ -9,6 +9,7 @@ import numpy as np
 
 from aqa_jax.data.dive_split import DiveSplit, dive_keys
 from aqa_jax.features.feature_source import FeatureSource
+from aqa_jax.weights.fingerprint import arrays_fingerprint
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -66,6 +67,15 @@ class FeatureFile(FeatureSource):
         'with all, or another split.'
       )
     return rows[[places[dive] for dive in wanted]].astype(np.float64)
+
+  def fingerprint(self, split: str) -> str:
+    """Returns that of the split's arrays; see `FeatureSource`."""
+    return arrays_fingerprint(
+      [
+        _array(self._arrays, self._path, split, name)
+        for name in (self.config.name, 'id')
+      ]
+    )
 
   @property
   def _path(self) -> pathlib.Path:

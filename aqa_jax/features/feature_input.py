@@ -18,6 +18,9 @@ class FeatureInput(DiveInput):
   """The features of a dive, in the order of time; they don't change.
 
   Those of all dives are computed, or read, when `shape` is asked for first.
+
+  Attributes:
+    source: gives the features.
   """
 
   def __init__(self, source: FeatureSource, splits: Mapping[str, DiveSplit]):
@@ -36,7 +39,7 @@ class FeatureInput(DiveInput):
         'a dive, but the network takes a sequence; give '
         '--config.features.pool=none, or another source.'
       )
-    self._source = source
+    self.source = source
     self._splits = splits
 
   @property
@@ -60,11 +63,11 @@ class FeatureInput(DiveInput):
 
   def have_seen_training_dives(self) -> bool:
     """Returns whether what makes the features was trained on such dives."""
-    return self._source.have_seen_training_dives()
+    return self.source.have_seen_training_dives()
 
   def facts(self) -> Mapping[str, str]:
     """Returns what the source says of its features."""
-    return self._source.facts()
+    return self.source.facts()
 
   @functools.cached_property
   def _rows(self) -> dict[tuple[int, int], np.ndarray]:
@@ -72,7 +75,7 @@ class FeatureInput(DiveInput):
     found: dict[tuple[int, int], np.ndarray] = {}
     shapes = {}
     for name, dives in self._splits.items():
-      rows = self._source.features(name, dives).astype(np.float32)
+      rows = self.source.features(name, dives).astype(np.float32)
       shapes[name] = rows.shape[1:]
       found |= zip(
         zip(*dive_keys(dives.labels), strict=True), rows, strict=True

@@ -68,6 +68,21 @@ class FeatureSource(abc.ABC):
       InputError: there are none for a dive, or they can't be read.
     """
 
+  def fingerprint(self, split: str) -> str:
+    """Returns what tells what makes the features from another; '' for nothing.
+
+    A training on the features, and a regression, is refused in a workdir that
+    was begun with another.
+
+    Args:
+      split: name of the split that is trained on.
+
+    Raises:
+      InputError: what makes the features is not there, or is damaged.
+    """
+    del split
+    return ''
+
   def have_seen_training_dives(self) -> bool:
     """Returns whether what makes the features was trained on such dives.
 
@@ -112,3 +127,24 @@ def source_class(config: ml_collections.ConfigDict) -> type[FeatureSource]:
       'aqa_jax.features.feature_source.FeatureSource.'
     )
   return source
+
+
+def with_fingerprint(
+  config: ml_collections.ConfigDict, source: FeatureSource
+) -> ml_collections.ConfigDict:
+  """Returns the config with `features.fingerprint`, for the workdir.
+
+  Args:
+    config: a config such as `configs/s3d.py`.
+    source: of its features.
+
+  Raises:
+    InputError: see `FeatureSource.fingerprint`.
+  """
+  fingerprint = source.fingerprint(config.dataset.train_split)
+  if not fingerprint:
+    return config
+  config = config.copy_and_resolve_references()
+  with config.unlocked():
+    config.features.fingerprint = fingerprint
+  return config

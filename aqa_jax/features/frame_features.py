@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from aqa_jax.data.dive_split import DiveSplit
+from aqa_jax.data.input_pipeline import VideoInput
 from aqa_jax.features import feature_cache
 from aqa_jax.features.network_features import NetworkFeatures
 
@@ -40,16 +41,7 @@ class CentredClips(NetworkFeatures):
     Raises:
       InputError: the network does not take the frames.
     """
-    layer, num_frames = self._layer, self._stored_shape()[0]
-    video_input = layer.video_input or self._whole_frames(layer)
-    video_input = dataclasses.replace(
-      video_input,
-      window_frames=num_frames,
-      frames=num_frames,
-      stride=1.0,
-      max_shift=0,
-    )
-    self._check(layer, video_input)
+    video_input = self._video_input
 
     def compute(places: Sequence[int]) -> Iterator[dict[str, np.ndarray]]:
       return self._clips.of_dives(
@@ -62,10 +54,20 @@ class CentredClips(NetworkFeatures):
     every_first = np.ascontiguousarray(firsts, np.int64).tobytes()
     clips = self.config.clip_frames, hashlib.sha256(every_first).hexdigest()
     return feature_cache.cached(
-      self._folder(video_input, split, dives, clips),
+      self._folder(split, dives, clips),
       self.config.layer,
       len(dives),
       compute,
+    )
+
+  def _pixels(self) -> VideoInput:
+    num_frames = self._stored_shape()[0]
+    return dataclasses.replace(
+      super()._pixels(),
+      window_frames=num_frames,
+      frames=num_frames,
+      stride=1.0,
+      max_shift=0,
     )
 
 

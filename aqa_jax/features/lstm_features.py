@@ -12,12 +12,9 @@ import tensorflow_datasets as tfds
 
 from aqa_jax.data.dive_split import DiveSplit
 from aqa_jax.data.schema import Schema
-from aqa_jax.features.feature_source import FeatureSource, source_class
-from aqa_jax.judging.user_path import user_path
+from aqa_jax.features.feature_source import FeatureSource
+from aqa_jax.features.feature_training import FeatureTraining
 from aqa_jax.systems.chosen_system import chosen_system
-from aqa_jax.weights.checkpoint import read_best, read_origin
-from aqa_jax.workdir import recorded_config
-from tfds_mtl_aqa.input_error import InputError
 
 _NETWORK = 'c3d_lstm'
 
@@ -48,52 +45,38 @@ class LSTMFeatures(FeatureSource):
       info: of the dataset.
 
     Raises:
-      InputError: the workdir of the weights is none of a C3D-LSTM, or has no
-        checkpoint.
+      InputError: the workdir of the weights is none of a C3D-LSTM.
     """
     super().__init__(config, workdir, info)
-    if not config.weights:
-      raise InputError(
-        "config.features.weights='': give the workdir of a training of "
-        'configs/c3d_lstm.py.'
-      )
-    self._trained_in = user_path(config.weights)
-    recorded = recorded_config(self._trained_in)
-    if not recorded or recorded.get('network') != _NETWORK:
-      raise InputError(
-        f"config.features.weights='{config.weights}': is no training of "
-        'configs/c3d_lstm.py; give the workdir of one.'
-      )
-    self._recorded = ml_collections.ConfigDict(dict(recorded))
-    self._variables, _ = read_best(self._trained_in)
-    # The source of what the LSTM sees.
-    self._inner = source_class(self._recorded)(
-      self._recorded.features, self._trained_in, info
-    )
+    self._training = FeatureTraining('weights', config.weights, _NETWORK, info)
+
+  def fingerprint(self, split: str) -> str:
+    """Returns that of the LSTM and what it sees; see `FeatureSource`."""
+    del split
+    return self._training.fingerprint()
 
   def features(self, split: str, dives: DiveSplit) -> np.ndarray:
     """Returns float64 [dives, hidden]; see `FeatureSource`."""
+    training = self._training
     system = chosen_system(_NETWORK)
     network = system.create_network(
-      self._recorded, system.choose_tasks(self._recorded, Schema())
+      training.config, system.choose_tasks(training.config, Schema())
     )
-    sequences = self._inner.features(split, dives)
+    sequences = training.source.features(split, dives)
     outputs = jax.jit(functools.partial(network.apply, method='outputs'))(
-      {'params': self._variables['params']}, jnp.asarray(sequences, jnp.float32)
+      {'params': training.variables['params']},
+      jnp.asarray(sequences, jnp.float32),
     )
     return np.asarray(outputs[:, -1], np.float64)
 
   def have_seen_training_dives(self) -> bool:
     """Returns whether the LSTM, or its trunk, was trained on this dataset."""
-    trained_on = read_origin(self._trained_in)['dataset']['name']
-    return (
-      self.is_of_same_dives(trained_on)
-      or self._inner.have_seen_training_dives()
-    )
+    return self._training.has_seen_training_dives()
 
   def facts(self) -> Mapping[str, str]:
     """Returns what the LSTM is, and what it sees."""
+    training = self._training
     return {
-      'LSTM': f'{self._recorded.model.hidden} units of {self._trained_in}',
-      **self._inner.facts(),
+      'LSTM': f'{training.config.model.hidden} units of {training.workdir}',
+      **training.source.facts(),
     }

@@ -1,5 +1,6 @@
 """Features of dives from a trained network that is not trained further."""
 
+import dataclasses
 import functools
 import hashlib
 import pathlib
@@ -13,6 +14,7 @@ from aqa_jax.features import feature_cache
 from aqa_jax.features.clip_features import ClipFeatures
 from aqa_jax.features.feature_source import FeatureSource
 from aqa_jax.features.trunk_layer import TrunkLayer, find_layer
+from aqa_jax.workdir import local_folder
 from tfds_mtl_aqa.input_error import InputError
 
 _LARGER = 'larger frames with --config.features.resize, as (width, height)'
@@ -50,11 +52,8 @@ class NetworkFeatures(FeatureSource):
 
   def features(self, split: str, dives: DiveSplit) -> np.ndarray:
     """Returns float64 [dives, features] or [dives, clips, features]."""
-    config = self.config
+    config, video_input = self.config, self._video_input
     keeps_clips = self.gives_sequences
-    layer = self._layer
-    video_input = layer.video_input or self._whole_frames(layer)
-    self._check(layer, video_input)
     firsts = _first_frames(
       video_input.frames, config.clip_frames, config.clip_stride
     )
@@ -75,9 +74,7 @@ class NetworkFeatures(FeatureSource):
           }
 
     rows = feature_cache.cached(
-      self._folder(
-        video_input, split, dives, (config.clip_frames, config.clip_stride)
-      ),
+      self._folder(split, dives, (config.clip_frames, config.clip_stride)),
       config.layer,
       len(dives),
       compute,
@@ -88,18 +85,42 @@ class NetworkFeatures(FeatureSource):
     """Returns whether the network was trained on this dataset."""
     return self.is_of_same_dives(self._layer.dataset)
 
+  def fingerprint(self, split: str) -> str:
+    """Returns that of the weights; see `FeatureSource`."""
+    del split
+    return self._layer.weights_fingerprint()
+
   @functools.cached_property
   def _layer(self) -> TrunkLayer:
     return find_layer(self.config.weights, self.config.layer)
 
   @functools.cached_property
-  def _clips(self) -> ClipFeatures:
-    # One program for all splits.
-    return ClipFeatures(self._layer)
+  def _video_input(self) -> VideoInput:
+    """Which pixels the trunk sees; they and the clips are checked."""
+    video_input = self._pixels()
+    self._check(self._layer, video_input)
+    return video_input
+
+  def _pixels(self) -> VideoInput:
+    return self._layer.video_input or self._whole_frames(self._layer)
 
   @functools.cached_property
-  def _fingerprint(self) -> str:
-    return self._layer.weights_fingerprint()
+  def _has_fc6(self) -> bool:
+    """Whether fc6 takes clips of this length."""
+    crop = self._pixels().crop
+    return self._layer.has_fc6_of((self.config.clip_frames, crop, crop, 3))
+
+  @functools.cached_property
+  def _clips(self) -> ClipFeatures:
+    # One program for all splits.
+    layer = self._layer
+    return ClipFeatures(
+      layer if self._has_fc6 else dataclasses.replace(layer, fc6=None)
+    )
+
+  @functools.cached_property
+  def _trunk_fingerprint(self) -> str:
+    return self._layer.fingerprint()
 
   def _check(self, layer: TrunkLayer, video_input: VideoInput) -> None:
     if layer.video_input and self.config.resize:
@@ -126,6 +147,18 @@ class NetworkFeatures(FeatureSource):
       raise InputError(
         f'config.features.clip_frames={self.config.clip_frames}: the network '
         f'needs {least_frames} or more.'
+      )
+    num_frames = self._stored_shape()[0]
+    if self.config.clip_frames > num_frames:
+      raise InputError(
+        f'config.features.clip_frames={self.config.clip_frames}: '
+        f'{self.info.full_name} has {num_frames} frames of a dive; give fewer.'
+      )
+    if self.config.layer == 'fc6' and not self._has_fc6:
+      raise InputError(
+        f'config.features.clip_frames={self.config.clip_frames}: the fc6 of '
+        f"'{self.config.weights}' has learned from shorter clips; give fewer, "
+        'or --config.features.layer=last.'
       )
 
   def _stored_shape(self) -> tuple[int, int, int]:
@@ -159,21 +192,20 @@ class NetworkFeatures(FeatureSource):
     )
 
   def _folder(
-    self,
-    video_input: VideoInput,
-    split: str,
-    dives: DiveSplit,
-    clips: tuple[int | str, ...],
+    self, split: str, dives: DiveSplit, clips: tuple[int | str, ...]
   ) -> pathlib.Path:
     """Returns the folder of what these weights make of these clips."""
-    digest = hashlib.sha256(self._fingerprint.encode())
+    video_input = self._video_input
+    digest = hashlib.sha256(self._trunk_fingerprint.encode())
     digest.update(repr((clips, video_input, self.info.full_name)).encode())
     if self.gives_sequences:
       digest.update(b'sequences')
     digest.update(repr(dive_keys(dives.labels)).encode())
     digest.update(np.asarray(dives.labels['final_score'], float).tobytes())
-    cache = pathlib.Path(self.config.cache or self.workdir.parent / 'features')
-    return cache.expanduser() / f'{split}_{digest.hexdigest()[:16]}'
+    cache = self.workdir.parent / 'features'
+    if self.config.cache:
+      cache = local_folder('config.features.cache', self.config.cache)
+    return cache / f'{split}_{digest.hexdigest()[:16]}'
 
   def facts(self) -> Mapping[str, str]:
     """Returns weights, layer and clips."""

@@ -1,5 +1,6 @@
 """Features of the stages of dives, as S3D has them."""
 
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -30,19 +31,15 @@ class StageFeatures(CentredClips):
 
   def features(self, split: str, dives: DiveSplit) -> np.ndarray:
     """Returns float64 [dives, features]; see `FeatureSource`."""
-    config, num_frames = self.config, self._stored_shape()[0]
+    config = self.config
     if config.stage not in ('', *ALL_STAGES):
       raise InputError(
         f"config.features.stage='{config.stage}': give one of "
         f"{', '.join(ALL_STAGES)}; or '' for the mean of "
         f'{", ".join(_JUDGED)}.'
       )
-    if not 1 <= config.clip_frames <= num_frames:
-      raise InputError(
-        f'config.features.clip_frames={config.clip_frames}: '
-        f'{self.info.full_name} has {num_frames} frames of a dive; give 1 to '
-        'that.'
-      )
+    # What is wrong is told before the stages are computed.
+    num_frames = self._video_input.frames
     firsts = first_frames(
       self._ends(split, dives), num_frames, config.clip_frames
     )
@@ -52,16 +49,27 @@ class StageFeatures(CentredClips):
     return rows.mean(axis=1)
 
   def _ends(self, split: str, dives: DiveSplit) -> np.ndarray:
-    if self.config.stages:
-      network = StageNetwork(self.config.stages, self.info)
-      return network.stage_ends(split, dives)
+    if self._network:
+      return self._network.stage_ends(split, dives)
     return stage_labels.stage_ends(dives.labels, self.info)
+
+  @functools.cached_property
+  def _network(self) -> StageNetwork | None:
+    """What tells the stages; None for the labels."""
+    stages = self.config.stages
+    return StageNetwork(stages, self.info) if stages else None
+
+  def fingerprint(self, split: str) -> str:
+    """Returns that of trunk and segmentation; see `FeatureSource`."""
+    of_trunk = super().fingerprint(split)
+    if not self._network:
+      return of_trunk
+    return f'{of_trunk} {self._network.fingerprint()}'
 
   def have_seen_training_dives(self) -> bool:
     """Returns whether trunk or segmentation were trained on this dataset."""
-    stages = self.config.stages
     return super().have_seen_training_dives() or bool(
-      stages and StageNetwork(stages, self.info).has_seen_training_dives()
+      self._network and self._network.has_seen_training_dives()
     )
 
   def facts(self) -> Mapping[str, str]:

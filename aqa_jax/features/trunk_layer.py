@@ -1,7 +1,8 @@
 """The activations of a layer of a trained trunk, pooled to some numbers."""
 
 import dataclasses
-import hashlib
+import functools
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from aqa_jax.trunks.dilated_c3d import DilatedC3D
 from aqa_jax.trunks.i3d import I3D
 from aqa_jax.weights import i3d_weights
 from aqa_jax.weights.checkpoint import read_best
+from aqa_jax.weights.fingerprint import arrays_fingerprint
 from aqa_jax.workdir import recorded_config
 from tfds_mtl_aqa.input_error import InputError
 
@@ -108,18 +110,30 @@ class TrunkLayer:
       return dilated_c3d.LEAST_FRAMES, dilated_c3d.LEAST_PIXELS
     return 1, 16
 
-  def fingerprint(self) -> str:
-    """Returns what tells these weights and this layer from others."""
-    return f'{self.weights_fingerprint()} {self.layer}'
-
   def weights_fingerprint(self) -> str:
-    """Returns what tells these weights from others, whatever the layer."""
-    digest = hashlib.sha256(repr(self.trunk).encode())
-    arrays = (self.variables, self.fc6)
-    for path, leaf in jax.tree_util.tree_leaves_with_path(arrays):
-      digest.update(jax.tree_util.keystr(path).encode())
-      digest.update(np.ascontiguousarray(leaf).tobytes())
-    return digest.hexdigest()
+    """Returns what tells these weights from others, on any device."""
+    return arrays_fingerprint((self.variables, self.fc6))
+
+  def fingerprint(self) -> str:
+    """Returns what tells trunk and weights from others, whatever the layer.
+
+    The trunk knows for which kind of device it is, and its dtype.
+    """
+    return arrays_fingerprint((self.variables, self.fc6), repr(self.trunk))
+
+  def has_fc6_of(self, clip_shape: tuple[int, int, int, int]) -> bool:
+    """Returns whether fc6 takes clips of a shape.
+
+    Args:
+      clip_shape: (time, height, width, 3). Longer clips than those that fc6 has
+        learned from give the trunk more features.
+    """
+    if self.fc6 is None:
+      return False
+    clips = jax.ShapeDtypeStruct((1, *clip_shape), np.uint8)
+    last = functools.partial(layer_features, self.trunk, ('last',))
+    found = jax.eval_shape(last, self.variables, None, clips)['last']
+    return bool(found.shape[1] == np.shape(self.fc6['kernel'])[0])
 
 
 def layer_features(
@@ -221,10 +235,11 @@ def find_layer(weights: str, layer: str) -> TrunkLayer:
     return _of_i3d(layer)
   recorded, video_input, crop, dataset = None, None, 0, ''
   if weights:
-    recorded = recorded_config(user_path(weights))
+    folder = _folder(weights)
+    recorded = recorded_config(folder)
   if recorded and recorded.get('tasks') == 'actions':
     config = ml_collections.ConfigDict(dict(recorded))
-    variables: Mapping[str, Any] = read_best(user_path(weights))[0]
+    variables: Mapping[str, Any] = read_best(folder)[0]
     name, width, batch_norm = config.model.trunk, config.model.width, False
     crop = config.input.crop
   else:
@@ -253,6 +268,16 @@ def find_layer(weights: str, layer: str) -> TrunkLayer:
   fc6 = variables['params'].get('fc6') if name == 'c3d' else None
   _check_fc6(weights, layer, fc6)
   return TrunkLayer(trunk, of_trunk, layer, fc6, video_input, crop, dataset)
+
+
+def _folder(weights: str) -> pathlib.Path:
+  try:
+    return user_path(weights)
+  except InputError as e:
+    raise InputError(
+      f'config.features.weights: {e} Give a model folder, the workdir of a '
+      'training, or i3d.'
+    ) from e
 
 
 def _check_fc6(weights: str, layer: str, fc6: Any) -> None:

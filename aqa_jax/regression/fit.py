@@ -80,6 +80,23 @@ def check(config: ml_collections.ConfigDict) -> None:
     raise InputError(f'config.regressor.folds={config.folds}: give 2 or more.')
 
 
+def check_folds(config: ml_collections.ConfigDict, num_dives: int) -> None:
+  """Checks that there are as many dives as folds.
+
+  Args:
+    config: see `check`.
+    num_dives: dives to fit on.
+
+  Raises:
+    InputError: there are fewer.
+  """
+  if num_dives < config.folds:
+    raise InputError(
+      f'config.regressor.folds={config.folds}: the training split has '
+      f'{num_dives} dives; give fewer folds, or another split.'
+    )
+
+
 def fit(
   config: ml_collections.ConfigDict,
   features: np.ndarray,
@@ -97,11 +114,7 @@ def fit(
   Raises:
     InputError: there are fewer dives than folds.
   """
-  if len(features) < config.folds:
-    raise InputError(
-      f'config.regressor.folds={config.folds}: the training split has '
-      f'{len(features)} dives; give fewer folds, or another split.'
-    )
+  check_folds(config, len(features))
   features = np.asarray(features, np.float64)
   scores = np.asarray(scores, np.float64)
   folds = model_selection.KFold(config.folds, shuffle=True, random_state=seed)

@@ -26,7 +26,7 @@ from aqa_jax.training.trace import Trace
 from aqa_jax.training.training import Training
 from aqa_jax.weights import pretrained
 from aqa_jax.weights.checkpoint import Checkpoints
-from aqa_jax.workdir import check_workdir
+from aqa_jax.workdir import check_workdir, has_checkpoint
 from tfds_mtl_aqa.file_lock import file_lock
 
 
@@ -148,7 +148,7 @@ def begin(
     InputError: `config.init_from` can't be read, or does not fit, or the
       workdir belongs to another config.
   """
-  if setup.config.init_from and not (workdir / 'config.json').exists():
+  if setup.config.init_from and not has_checkpoint(workdir):
     _pretrained_variables(setup, setup.abstract_state())
   check_workdir(workdir, setup.config.to_dict())
   return Checkpoints(workdir, origin)

@@ -76,8 +76,7 @@ def initialize(
     ours |= _under(whole, copies[0], _BACKBONE)
   found: _Found = {}
   problems: list[str] = []
-  for source in filter(None, (part.strip() for part in sources.split(','))):
-    path = pathlib.Path(source)
+  for path in _paths(sources):
     if (path / 'best').is_dir():
       part = _from_checkpoint(path, ours, problems)
     else:
@@ -111,6 +110,28 @@ def initialize(
   # Without BatchNorm there are no statistics, and no path to them.
   empty: dict[str, Any] = {collection: {} for collection in variables}
   return empty | traverse_util.unflatten_dict(merged), _table(merged, found)
+
+
+def check_sources(sources: str) -> None:
+  """Checks that what `config.init_from` names is there.
+
+  Args:
+    sources: see `initialize`.
+
+  Raises:
+    InputError: it is not.
+  """
+  for path in _paths(sources):
+    if not path.exists():
+      raise InputError(
+        f'config.init_from: {path}: is not there; give official files, a '
+        'backbone, or the workdir of a training.'
+      )
+
+
+def _paths(sources: str) -> list[pathlib.Path]:
+  parts = (part.strip() for part in sources.split(','))
+  return [pathlib.Path(part) for part in parts if part]
 
 
 def _under(arrays: Mapping[Path, _T], module: str, name: str) -> dict[Path, _T]:
