@@ -79,12 +79,7 @@ def set_up(
     config.dataset.name, config.dataset.data_dir, source_type.needs_video
   )
   source = source_type(config.features, workdir, builder.info)
-  if source.gives_sequences:
-    raise InputError(
-      f"config.features.source='{config.features.source}': gives a sequence of "
-      'a dive, but a regression takes one vector; give '
-      '--config.features.pool=mean, or another source.'
-    )
+  source.check_gives(sequences=False)
   if not config.test_splits:
     raise InputError("config.test_splits=(): give one, such as ('test',).")
   train = dive_selection.select(builder, config.dataset.train_split)

@@ -148,7 +148,7 @@ def test_another_task_or_source_is_refused(tiny_training, tiny_dives, tmp_path):
     train.set_up(config, tmp_path)
   config = _config(s3d_stages, weights, tiny_dives)
   config.features.source = 'frames'
-  with pytest.raises(InputError, match='gives a sequence of a dive'):
+  with pytest.raises(InputError, match='takes one vector; give another'):
     regress.set_up(config, tmp_path)
 
 

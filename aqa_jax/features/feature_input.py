@@ -33,12 +33,7 @@ class FeatureInput(DiveInput):
     Raises:
       InputError: the source gives one vector of a dive, not a sequence.
     """
-    if not source.gives_sequences:
-      raise InputError(
-        f"config.features.source='{source.config.source}': gives one vector of "
-        'a dive, but the network takes a sequence; give '
-        '--config.features.pool=none, or another source.'
-      )
+    source.check_gives(sequences=True)
     self.source = source
     self._splits = splits
 

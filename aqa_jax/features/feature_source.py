@@ -54,6 +54,27 @@ class FeatureSource(abc.ABC):
     """
     return False
 
+  def check_gives(self, sequences: bool) -> None:
+    """Checks what the features of a dive are.
+
+    Args:
+      sequences: whether sequences are wanted; otherwise one vector of a dive.
+
+    Raises:
+      InputError: it gives the other.
+    """
+    if self.gives_sequences == sequences:
+      return
+    source = self.config.source
+    pool = '--config.features.pool=' + ('none' if sequences else 'mean')
+    given, taken = 'one vector of a dive', 'a network takes a sequence'
+    if not sequences:
+      given, taken = 'a sequence of a dive', 'a regression takes one vector'
+    raise InputError(
+      f"config.features.source='{source}': gives {given}, but {taken}; give "
+      f'{f"{pool}, or " * (source == "network")}another source.'
+    )
+
   @abc.abstractmethod
   def features(self, split: str, dives: DiveSplit) -> np.ndarray:
     """Returns float64 [dives, features], or sequences: see `gives_sequences`.
