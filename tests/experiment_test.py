@@ -115,6 +115,25 @@ def test_a_duration_for_all_rows_keeps_their_steps_equal(tmp_path):
 
 
 @pytest.mark.parametrize(
+  'evaluation, headline',
+  [
+    ({'spearman': 0.81, 'accuracy': {'twists': 90.0}}, 'Spearman 0.810'),
+    ({'spearman': None}, 'Spearman nan'),
+    ({'accuracy': {}, 'mean_accuracy': 90.55}, 'classes 90.5 % right'),
+    ({'stage_accuracy': 96.4}, 'frames 96.4 % right'),
+    ({'accuracy': 44.0, 'num_videos': 9}, 'actions 44.0 % right'),
+    ({'of_my_own_task': 1.0}, 'evaluated'),
+  ],
+)
+def test_each_kind_of_run_has_a_headline(evaluation, headline, tmp_path):
+  row = Row('any', 'any', 'configs/quickstart.py', {}, '', {})
+  (run,) = Plan(tmp_path, 'data').runs([row], 1)
+  run.workdir.mkdir(parents=True)
+  (run.workdir / 'eval_test.json').write_text(json.dumps(evaluation))
+  assert run.headline() == headline
+
+
+@pytest.mark.parametrize(
   'field, chosen, other',
   [
     ('compute_dtype', 'bfloat16', None),

@@ -5,6 +5,7 @@ import csv
 import dataclasses
 import functools
 import json
+import math
 import pathlib
 import runpy
 from typing import Any
@@ -22,6 +23,13 @@ from aqa_jax.workdir import FREE_FIELDS, recorded_config
 from tfds_mtl_aqa.input_error import InputError
 
 _FLAG = '--config.'
+# Measure -> the text that tells it; the first that a run has is told.
+_HEADLINES = {
+  'spearman': 'Spearman {:.3f}',
+  'mean_accuracy': 'classes {:.1f} % right',
+  'stage_accuracy': 'frames {:.1f} % right',
+  'accuracy': 'actions {:.1f} % right',
+}
 # Field -> its value that lets the training choose.
 _CHOSEN = {'compute_dtype': 'auto', 'model.score_unit': 0.0}
 
@@ -125,12 +133,11 @@ class Run:
   def headline(self) -> str:
     """Returns the measure that a reader looks for first, a few words."""
     evaluation = self.evaluation
-    if 'spearman' in evaluation:
-      return f'Spearman {evaluation["spearman"] or float("nan"):.3f}'
-    accuracy = evaluation['accuracy']
-    if isinstance(accuracy, dict):
-      accuracy = sum(accuracy.values()) / len(accuracy)
-    return f'accuracy {accuracy:.1f} %'
+    for measure, text in _HEADLINES.items():
+      if measure in evaluation:
+        value = evaluation[measure]
+        return text.format(math.nan if value is None else value)
+    return 'evaluated'
 
   def _path(self, kind: str, split: str, suffix: str) -> pathlib.Path:
     return evaluation_files.split_path(self.workdir, kind, split, suffix)
