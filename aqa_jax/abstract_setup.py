@@ -10,8 +10,8 @@ import tensorflow_datasets as tfds
 
 from aqa_jax import sharding
 from aqa_jax.data import dive_split, input_pipeline
-from aqa_jax.data.input_pipeline import VideoInput
 from aqa_jax.data.schema import Schema, has_captions, schema_of
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.data.vocabulary import EOS, SOS
 from aqa_jax.training.setup import Setup, choose_devices, make_setup
 from tfds_mtl_aqa.input_error import InputError

@@ -12,11 +12,8 @@ from aqa_jax import sharding
 from aqa_jax.data.corrupt_records import CorruptRecords
 from aqa_jax.data.dive_input import DiveInput
 from aqa_jax.data.dive_split import DiveSplit
-from aqa_jax.data.input_pipeline import (
-  VideoInput,
-  make_inputs,
-  training_batches,
-)
+from aqa_jax.data.input_pipeline import make_inputs, training_batches
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.evaluation import frame_importance, predict
 from aqa_jax.predictions import Columns, Predictions
 from aqa_jax.report import filmstrip

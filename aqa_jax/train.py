@@ -19,8 +19,8 @@ from aqa_jax import sharding, split_evaluation
 from aqa_jax.data import dive_selection, dive_split
 from aqa_jax.data.dive_input import DiveInput
 from aqa_jax.data.dive_split import DiveSplit
-from aqa_jax.data.input_pipeline import VideoInput
 from aqa_jax.data.schema import schema_of
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.dive_training import DiveTraining
 from aqa_jax.evaluation.conformal import ScoreIntervals
 from aqa_jax.evaluation.evaluator import (

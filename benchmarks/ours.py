@@ -10,7 +10,8 @@ import ml_collections
 
 from aqa_jax.abstract_setup import abstract_setup
 from aqa_jax.data.corrupt_records import CorruptRecords
-from aqa_jax.data.input_pipeline import VideoInput, training_batches
+from aqa_jax.data.input_pipeline import training_batches
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.layers.captioner import Captioner
 from aqa_jax.profiling import benchmark
 from aqa_jax.training import steps

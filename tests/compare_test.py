@@ -10,7 +10,8 @@ import jax
 import numpy as np
 import pytest
 
-from aqa_jax.data.input_pipeline import VideoInput, evaluation_batches
+from aqa_jax.data.input_pipeline import evaluation_batches
+from aqa_jax.data.video_input import VideoInput
 from benchmarks import comparison, gpu_results, input_dives
 from benchmarks.comparison_table import table
 from benchmarks.side_process import SideError, SideProcess

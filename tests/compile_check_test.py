@@ -8,7 +8,7 @@ from dive_tasks import dive_tasks
 
 from aqa_jax.data import input_pipeline
 from aqa_jax.data.dive_split import load_split, open_builder
-from aqa_jax.data.input_pipeline import VideoInput
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.profiling import compile_check, topology
 from tfds_mtl_aqa.input_error import InputError
 

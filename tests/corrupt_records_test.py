@@ -6,12 +6,10 @@ import pytest
 from dive_tasks import dive_tasks
 
 from aqa_jax.data.corrupt_records import CorruptRecords
-from aqa_jax.data.dive_split import DecodeError, load_split, open_builder
-from aqa_jax.data.input_pipeline import (
-  VideoInput,
-  evaluation_batches,
-  training_batches,
-)
+from aqa_jax.data.dive_split import load_split, open_builder
+from aqa_jax.data.encoded_frames import DecodeError
+from aqa_jax.data.input_pipeline import evaluation_batches, training_batches
+from aqa_jax.data.video_input import VideoInput
 from tfds_mtl_aqa import label_file
 from tfds_mtl_aqa.input_error import InputError
 

@@ -18,8 +18,8 @@ from aqa_jax.configs import (
   segment_c3d,
 )
 from aqa_jax.data.dive_split import find_builder
-from aqa_jax.data.input_pipeline import VideoInput
 from aqa_jax.data.schema import Schema
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.data.vocabulary import Vocabulary
 from aqa_jax.evaluation.evaluator import evaluator_classes
 from aqa_jax.export import main as export

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from dive_tasks import dive_tasks
 
-from aqa_jax.data.input_pipeline import VideoInput, make_inputs
+from aqa_jax.data.input_pipeline import make_inputs
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.evaluation import frame_importance
 from aqa_jax.layers.normalize import normalize
 from aqa_jax.report import filmstrip

@@ -9,12 +9,11 @@ from PIL import Image
 from aqa_jax.data.corrupt_records import CorruptRecords
 from aqa_jax.data.dive_split import DiveSplit, load_split, open_builder
 from aqa_jax.data.input_pipeline import (
-  VideoInput,
-  crop_offset,
   evaluation_batches,
   make_inputs,
   training_batches,
 )
+from aqa_jax.data.video_input import VideoInput, crop_offset
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.labels import CLASS_NAMES
 

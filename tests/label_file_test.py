@@ -6,7 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from aqa_jax.data.dive_split import DecodeError, load_split, open_builder
+from aqa_jax.data.dive_split import load_split, open_builder
+from aqa_jax.data.encoded_frames import DecodeError
 from tfds_mtl_aqa import label_file, prepare
 
 NAME = 'simulated_dives/tiny'

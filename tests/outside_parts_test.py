@@ -16,9 +16,10 @@ from aqa_jax import own_parts, train
 from aqa_jax.configs import quickstart
 from aqa_jax.data import dive_selection
 from aqa_jax.data.dive_split import open_builder
-from aqa_jax.data.input_pipeline import VideoInput, make_inputs
+from aqa_jax.data.input_pipeline import make_inputs
 from aqa_jax.data.label_check import check_labels
 from aqa_jax.data.schema import Schema, schema_of
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.evaluation.predict import add_figures
 from aqa_jax.systems import c3davg
 from aqa_jax.systems.chosen_system import chosen_system

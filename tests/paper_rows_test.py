@@ -15,8 +15,8 @@ from aqa_jax.abstract_setup import abstract_setup
 from aqa_jax.config import check_values
 from aqa_jax.configs import quickstart
 from aqa_jax.data import dive_split
-from aqa_jax.data.input_pipeline import VideoInput
 from aqa_jax.data.schema import Schema, schema_of
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.features.feature_source import source_class
 from aqa_jax.features.trunk_layer import LAYERS
 from aqa_jax.paper import paper_tables

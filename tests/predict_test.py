@@ -9,7 +9,8 @@ from dive_tasks import dive_schema, dive_tasks
 
 from aqa_jax import sharding
 from aqa_jax.data.dive_split import DiveSplit
-from aqa_jax.data.input_pipeline import VideoInput, make_inputs
+from aqa_jax.data.input_pipeline import make_inputs
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.evaluation import predict
 from aqa_jax.layers.normalize import normalize
 from aqa_jax.systems.c3davg.network import C3DAVG

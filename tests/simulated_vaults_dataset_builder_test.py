@@ -8,9 +8,10 @@ import tensorflow_datasets as tfds
 
 import tfds_mtl_aqa
 from aqa_jax.data.dive_split import load_split, open_builder
-from aqa_jax.data.input_pipeline import VideoInput, evaluation_batches
+from aqa_jax.data.input_pipeline import evaluation_batches
 from aqa_jax.data.schema import schema_of
 from aqa_jax.data.score_rule import ScoreRule
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.evaluation import ceilings
 from aqa_jax.tasks.classes import ClassesTask
 from aqa_jax.tasks.score import ScoreTask

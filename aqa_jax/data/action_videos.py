@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from aqa_jax.data import batches
 from aqa_jax.data.batches import HostBatch, Row
 from aqa_jax.data.corrupt_records import CorruptRecords
-from aqa_jax.data.dive_split import decode_frame, encoded_video
+from aqa_jax.data.encoded_frames import decode_frame, encoded_video
 from tfds_mtl_aqa.clips import video_file
 from tfds_mtl_aqa.input_error import InputError
 

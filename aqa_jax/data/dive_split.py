@@ -3,15 +3,14 @@
 import copy
 import os
 from collections.abc import Mapping, Sequence
-from typing import overload
 
-import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
 import tfds_mtl_aqa
 from aqa_jax.data.batches import Source
 from aqa_jax.data.corrupt_records import CorruptRecords
+from aqa_jax.data.encoded_frames import DamagedFrames, encoded_video
 from aqa_jax.data.label_check import check_labels
 from aqa_jax.data.schema import (
   Example,
@@ -23,84 +22,6 @@ from aqa_jax.data.schema import (
 from tfds_mtl_aqa import label_file
 from tfds_mtl_aqa.dive_dataset_builder import DiveDatasetBuilder
 from tfds_mtl_aqa.input_error import InputError
-
-
-class EncodedFrames(tfds.decode.SkipDecoding):
-  """Leaves the frames of a video as JPEG, so that only those used are decoded.
-
-  TFDS's own decoder of that kind lacks the method for sequences.
-  """
-
-  def decode_batch_example_np(
-    self, serialized_example: Sequence[bytes]
-  ) -> list[bytes]:
-    """Returns the JPEG files as they are stored."""
-    return list(serialized_example)
-
-
-def encoded_video() -> dict[str, EncodedFrames]:
-  """Returns the decoders that leave the feature `video` as JPEG files."""
-  # TFDS gives no types to the decoder's parameters; it takes none.
-  return {'video': EncodedFrames()}  # type: ignore[no-untyped-call]
-
-
-class DecodeError(InputError):
-  """The stored frames of a dive can't be read.
-
-  Attributes:
-    name: name of the dive or the record.
-    reason: what is wrong, a sentence.
-  """
-
-  def __init__(self, name: str, reason: str = 'a stored frame is no JPEG.'):
-    """Makes the message, which says what to do."""
-    self.name = name
-    self.reason = reason
-    super().__init__(
-      f'{name}: {self.reason} Remove the prepared dataset and prepare it again.'
-    )
-
-
-def decode_frame(data: bytes, owner: str) -> np.ndarray:
-  """Decodes a frame that `EncodedFrames` has left as it is stored.
-
-  Args:
-    data: bytes of a JPEG file.
-    owner: dive or video of the frame, for the error.
-
-  Returns:
-    uint8 [height, width, 3], RGB.
-
-  Raises:
-    DecodeError: it is no JPEG file.
-  """
-  frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-  if frame is None:
-    raise DecodeError(owner)
-  return frame
-
-
-class _DamagedFrames(Sequence[bytes]):
-  """The frames of a record that can't be read: taking one raises DecodeError.
-
-  So the error comes where the frames are decoded, as for a damaged JPEG file.
-  """
-
-  def __init__(self, name: str, reason: str):
-    self._name = name
-    self._reason = reason
-
-  def __len__(self) -> int:
-    raise DecodeError(self._name, self._reason)
-
-  @overload
-  def __getitem__(self, index: int) -> bytes: ...
-
-  @overload
-  def __getitem__(self, index: slice) -> Sequence[bytes]: ...
-
-  def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
-    raise DecodeError(self._name, self._reason)
 
 
 class DiveSplit:
@@ -154,7 +75,7 @@ class DiveSplit:
     try:
       return self._source[record]
     except RuntimeError as e:
-      frames = _DamagedFrames(*_damage(self._name, record, e))
+      frames = DamagedFrames(*_damage(self._name, record, e))
       labels = {name: values[index] for name, values in self.labels.items()}
       return labels | {'video': frames, 'padded_frames': (0, 0)}
 

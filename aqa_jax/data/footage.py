@@ -9,7 +9,8 @@ import numpy as np
 
 from aqa_jax.data import batches
 from aqa_jax.data.batches import HostBatch, Row
-from aqa_jax.data.dive_split import decode_frame, encoded_video, open_builder
+from aqa_jax.data.dive_split import open_builder
+from aqa_jax.data.encoded_frames import decode_frame, encoded_video
 from aqa_jax.data.phases import phases_at
 from tfds_mtl_aqa.input_error import InputError
 

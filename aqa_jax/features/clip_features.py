@@ -7,7 +7,8 @@ import jax
 import numpy as np
 
 from aqa_jax.data.dive_split import DiveSplit
-from aqa_jax.data.input_pipeline import VideoInput, evaluation_batches
+from aqa_jax.data.input_pipeline import evaluation_batches
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.features.trunk_layer import GRIDS, TrunkLayer, layer_features
 
 # They set how much memory it takes.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from aqa_jax.data.dive_split import DiveSplit
-from aqa_jax.data.input_pipeline import VideoInput
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.features import feature_cache
 from aqa_jax.features.network_features import NetworkFeatures
 

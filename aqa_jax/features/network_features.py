@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from aqa_jax.data.dive_split import DiveSplit, dive_keys
-from aqa_jax.data.input_pipeline import VideoInput
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.features import feature_cache
 from aqa_jax.features.clip_features import ClipFeatures
 from aqa_jax.features.feature_source import FeatureSource

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from aqa_jax.data.input_pipeline import VideoInput
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.judging.model_source import find_model
 from aqa_jax.judging.user_path import user_path
 from aqa_jax.layers.normalize import normalize

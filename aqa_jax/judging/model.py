@@ -11,8 +11,8 @@ import ml_collections
 import numpy as np
 
 from aqa_jax.config import check_config
-from aqa_jax.data.input_pipeline import VideoInput
 from aqa_jax.data.schema import Schema
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.evaluation.conformal import ScoreIntervals
 from aqa_jax.systems.chosen_system import chosen_system
 from aqa_jax.task import Task

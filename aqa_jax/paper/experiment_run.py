@@ -15,7 +15,8 @@ from flax import traverse_util
 
 from aqa_jax.command_line import find_config
 from aqa_jax.data.dive_split import DiveSplit, load_split, open_builder
-from aqa_jax.data.input_pipeline import VideoInput, make_inputs
+from aqa_jax.data.input_pipeline import make_inputs
+from aqa_jax.data.video_input import VideoInput
 from aqa_jax.evaluation import evaluation_files
 from aqa_jax.paper.row import Row
 from aqa_jax.report import filmstrip
