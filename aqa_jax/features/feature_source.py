@@ -67,7 +67,7 @@ class FeatureSource(abc.ABC):
       return
     source = self.config.source
     pool = '--config.features.pool=' + ('none' if sequences else 'mean')
-    given, taken = 'one vector of a dive', 'a network takes a sequence'
+    given, taken = 'one vector of a dive', 'the network takes a sequence'
     if not sequences:
       given, taken = 'a sequence of a dive', 'a regression takes one vector'
     raise InputError(

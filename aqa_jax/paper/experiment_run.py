@@ -82,8 +82,6 @@ class Run:
       found, needed = recorded.get(name), wanted.get(name)
       if name in _CHOSEN and needed == _CHOSEN[name]:
         continue  # What is recorded is what it stood for.
-      if name == 'model.score_unit' and not needed:
-        continue  # Likewise: what the scores trained on gave.
       if name in self.row.given:
         continue  # A path of the user's, which another machine has elsewhere.
       if name in self.row.needs:
