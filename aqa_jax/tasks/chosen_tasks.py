@@ -58,6 +58,27 @@ def chosen_tasks(
   return tasks
 
 
+def only_task(
+  config: ml_collections.ConfigDict, schema: Schema, task: type[Task]
+) -> tuple[Task, ...]:
+  """Returns the one task of a network on features.
+
+  Args:
+    config: a config of that network, such as `configs/c3d_lstm.py`.
+    schema: which labels the dataset has.
+    task: its class.
+
+  Raises:
+    InputError: the config asks for other tasks, or has no features.
+  """
+  if config.tasks != task.name or 'features' not in config:
+    raise InputError(
+      f"config.network='{config.network}' with config.tasks='{config.tasks}': "
+      f'begin with configs/{config.network}.py.'
+    )
+  return (task.create(config, schema),)
+
+
 def _check_names(
   config: ml_collections.ConfigDict, tasks: tuple[Task, ...]
 ) -> None:

@@ -7,8 +7,8 @@ from aqa_jax.official_names import OfficialNames
 from aqa_jax.system import System
 from aqa_jax.systems.c3d_lstm.network import C3DLSTM
 from aqa_jax.task import Task
+from aqa_jax.tasks.chosen_tasks import only_task
 from aqa_jax.tasks.step_scores import StepScoresTask
-from tfds_mtl_aqa.input_error import InputError
 
 
 def choose_tasks(
@@ -23,12 +23,7 @@ def choose_tasks(
   Raises:
     InputError: the config asks for other tasks, or has no features.
   """
-  if config.tasks != StepScoresTask.name or 'features' not in config:
-    raise InputError(
-      f"config.network='{config.network}' with config.tasks='{config.tasks}': "
-      'begin with configs/c3d_lstm.py.'
-    )
-  return (StepScoresTask.create(config, schema),)
+  return only_task(config, schema, StepScoresTask)
 
 
 # The authors' weights are not published.

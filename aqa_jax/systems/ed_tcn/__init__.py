@@ -7,6 +7,7 @@ from aqa_jax.official_names import OfficialNames
 from aqa_jax.system import System
 from aqa_jax.systems.ed_tcn.network import EDTCN
 from aqa_jax.task import Task
+from aqa_jax.tasks.chosen_tasks import only_task
 from aqa_jax.tasks.stages import StagesTask
 from tfds_mtl_aqa.input_error import InputError
 
@@ -23,18 +24,14 @@ def choose_tasks(
   Raises:
     InputError: the config asks for another task, or has no layers.
   """
-  if config.tasks != StagesTask.name or 'features' not in config:
-    raise InputError(
-      f"config.network='{config.network}' with config.tasks='{config.tasks}': "
-      'begin with configs/ed_tcn.py.'
-    )
+  tasks = only_task(config, schema, StagesTask)
   nodes = tuple(config.model.nodes)
   if not nodes or min(nodes) < 1:
     raise InputError(
       f'config.model.nodes={nodes}: give one number of channels or more, such '
       'as (256, 512).'
     )
-  return (StagesTask.create(config, schema),)
+  return tasks
 
 
 # The authors' code is of Keras; there are no weights to read.
