@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 
 from aqa_jax import sharding
 from aqa_jax.data.schema import Schema
+from aqa_jax.layers import onednn_library
 from aqa_jax.official_names import OfficialNames
 from aqa_jax.task import Task
 from tfds_mtl_aqa.input_error import InputError
@@ -82,8 +83,7 @@ class System:
     platform = sharding.platform(mesh) if mesh else jax.default_backend()
     options |= trunk_options(config, platform)
     devices = list(mesh.devices.flat) if mesh else jax.devices()
-    if options['dtype'] == jnp.bfloat16 and _are_one_hopper_gpu(devices):
-      options['conv_impl'] = 'hopper'
+    options['conv_impl'] = fastest_conv_impl(devices, options['dtype'])
     if mesh is not None and 'example_shards' in fields:
       options['example_shards'] = sharding.num_example_shards(mesh)
       options['clip_shards'] = mesh.shape['clip']
@@ -121,15 +121,36 @@ def _compute_dtype(config: ml_collections.ConfigDict, platform: str) -> str:
   return 'bfloat16' if platform in ('gpu', 'tpu') else 'float32'
 
 
-def _are_one_hopper_gpu(devices: Sequence[jax.Device]) -> bool:
-  """Returns whether convolutions can be Pallas kernels for Hopper GPUs.
+def fastest_conv_impl(devices: Sequence[jax.Device], dtype: jnp.dtype) -> str:
+  """Returns which form of 3D convolutions is the fastest.
 
-  XLA does not spread a Pallas kernel over several devices.
+  XLA does not spread kernels of Pallas or oneDNN over several devices.
+
+  Args:
+    devices: devices of one kind, all that the program runs on.
+    dtype: dtype of the convolutions.
+
+  Returns:
+    One of `convolution.CONV_IMPLS`.
   """
-  return (
-    len(devices) == 1
-    and getattr(devices[0], 'compute_capability', None) == '9.0'
-  )
+  device = devices[0]
+  if len(devices) == 1:
+    is_hopper = getattr(device, 'compute_capability', None) == '9.0'
+    if is_hopper and dtype == jnp.bfloat16:
+      return 'hopper'
+    if (
+      device.platform == 'cpu'
+      and dtype == jnp.float32
+      and onednn_library.library()
+    ):
+      return 'onednn'
+  return _portable_conv_impl(device.platform)
+
+
+def _portable_conv_impl(platform: str) -> str:
+  """Returns the form for any number of devices of a kind."""
+  # Only for TPU XLA has fast 3D convolutions.
+  return 'direct' if platform == 'tpu' else 'stacked_2d'
 
 
 def trunk_options(
@@ -145,8 +166,7 @@ def trunk_options(
     conv_impl, dtype and remat.
   """
   return {
-    # Only for TPU XLA has fast 3D convolutions.
-    'conv_impl': 'direct' if platform == 'tpu' else 'stacked_2d',
+    'conv_impl': _portable_conv_impl(platform),
     'dtype': jnp.dtype(_compute_dtype(config, platform)),
     'remat': config.remat,
   }

@@ -16,7 +16,7 @@ from aqa_jax.data.video_input import VideoInput
 from aqa_jax.judging.model_source import find_model
 from aqa_jax.judging.user_path import user_path
 from aqa_jax.layers.normalize import normalize
-from aqa_jax.system import trunk_options
+from aqa_jax.system import fastest_conv_impl, trunk_options
 from aqa_jax.trunks import dilated_c3d, i3d
 from aqa_jax.trunks.c3d import C3D
 from aqa_jax.trunks.dilated_c3d import DilatedC3D
@@ -250,6 +250,7 @@ def find_layer(weights: str, layer: str) -> TrunkLayer:
     width = config.model.width
     batch_norm = config.model.get('batch_norm', False)
   options = trunk_options(config, jax.default_backend())
+  options['conv_impl'] = fastest_conv_impl(jax.devices(), options['dtype'])
   if name == 'c3d':
     trunk: nn.Module = C3D(width, batch_norm, **options)
   elif name == 'dilated_c3d':
@@ -290,6 +291,6 @@ def _check_fc6(weights: str, layer: str, fc6: Any) -> None:
 
 def _of_i3d(layer: str) -> TrunkLayer:
   _check_fc6('i3d', layer, None)
-  is_tpu = jax.default_backend() == 'tpu'
-  trunk = I3D(conv_impl='direct' if is_tpu else 'stacked_2d')
+  conv_impl = fastest_conv_impl(jax.devices(), jnp.dtype(jnp.float32))
+  trunk = I3D(conv_impl=conv_impl)
   return TrunkLayer(trunk, i3d_weights.read_kinetics_400().trunk, layer)

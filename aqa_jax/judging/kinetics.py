@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aqa_jax.system import fastest_conv_impl
 from aqa_jax.trunks.i3d import I3D
 from aqa_jax.trunks.i3d_logits import I3DLogits
 from aqa_jax.weights import i3d_weights
@@ -82,9 +83,8 @@ class KineticsRecognizer:
 def _predictor() -> Callable[[np.ndarray], jax.Array]:
   """Returns probabilities [batch, 400] of uint8 [batch, 64, 224, 224, 3]."""
   weights = jax.device_put(i3d_weights.read_kinetics_400())
-  # Only for TPU XLA has fast 3D convolutions.
-  is_tpu = jax.default_backend() == 'tpu'
-  trunk = I3D(conv_impl='direct' if is_tpu else 'stacked_2d')
+  conv_impl = fastest_conv_impl(jax.devices(), jnp.dtype(jnp.float32))
+  trunk = I3D(conv_impl=conv_impl)
   logits = I3DLogits(len(class_names()))
 
   @jax.jit

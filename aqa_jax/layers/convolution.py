@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import DTypeLike
 
+from aqa_jax.layers import onednn_convolution
 from aqa_jax.layers.precision import precision_of
 
 # Zeros (before, after) each of time, height and width.
@@ -221,11 +222,48 @@ def convolve_hopper(
   )
 
 
+def convolve_onednn(
+  inputs: jax.Array,
+  kernel: jax.Array,
+  window_strides: tuple[int, ...],
+  padding: Sequence[tuple[int, int]],
+  lhs_dilation: tuple[int, ...] | None = None,
+  rhs_dilation: tuple[int, ...] | None = None,
+  dimension_numbers: lax.ConvDimensionNumbers | None = None,
+  feature_group_count: int = 1,
+  precision: lax.Precision | None = None,
+) -> jax.Array:
+  """Computes a 3 x 3 x 3 convolution by `onednn_convolve` where that fits.
+
+  It needs one CPU device and the package of oneDNN. Elsewhere, as in bfloat16,
+  by `convolve_stacked_2d`, whose arguments and errors it has.
+  """
+  if kernel.shape[:3] == (3, 3, 3) and tuple(window_strides) == (1, 1, 1):
+    convolution = onednn_convolution.described(
+      *(inputs, kernel, window_strides, padding),
+      *(lhs_dilation, rhs_dilation, feature_group_count),
+    )
+    if convolution is not None:
+      return onednn_convolution.onednn_convolve(inputs, kernel, convolution)
+  return convolve_stacked_2d(
+    inputs,
+    kernel,
+    window_strides,
+    padding,
+    lhs_dilation,
+    rhs_dilation,
+    dimension_numbers,
+    feature_group_count,
+    precision,
+  )
+
+
 # None: XLA's own 3D convolution.
 _IMPLEMENTATIONS = {
   'direct': None,
   'stacked_2d': convolve_stacked_2d,
   'hopper': convolve_hopper,
+  'onednn': convolve_onednn,
 }
 CONV_IMPLS = tuple(_IMPLEMENTATIONS)
 
@@ -246,8 +284,9 @@ def convolution(
   Args:
     features: output channels.
     conv_impl: one of CONV_IMPLS: 'direct', XLA's 3D convolution;
-      'stacked_2d', see `convolve_stacked_2d`; or 'hopper', see
-      `convolve_hopper`. Same parameters, same result to rounding.
+      'stacked_2d', see `convolve_stacked_2d`; 'hopper', see `convolve_hopper`;
+      or 'onednn', see `convolve_onednn`. Same parameters, same result to
+      rounding.
     dtype: dtype of the computation; parameters are float32.
     padding: on every side.
     dilation: dilation of the kernel.

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import DTypeLike
 
+from aqa_jax.layers import onednn_convolution
 from aqa_jax.layers.convolution import convolve_stacked_2d
 from aqa_jax.layers.precision import precision_of
 
@@ -39,8 +40,9 @@ def same_convolution(
     kernel_size: of the kernel, in time, height and width.
     strides: in time, height and width.
     conv_impl: one of `convolution.CONV_IMPLS`: 'direct', XLA's 3D convolution;
-      or 'stacked_2d', which runs it as a 2D one of stacked frames, and a kernel
-      of one value as a matrix product. Same parameters, same result to
+      'stacked_2d', which runs it as a 2D one of stacked frames, and a kernel of
+      one value as a matrix product; or 'onednn', which runs it by oneDNN where
+      that fits, and else as 'stacked_2d'. Same parameters, same result to
       rounding. 'hopper' is the same as 'stacked_2d' here: its kernels were not
       tried on I3D's layers.
     dtype: dtype of the computation; parameters are float32.
@@ -116,10 +118,36 @@ def _convolve_stacked(
   return outputs.reshape(batch, time, *outputs.shape[1:])
 
 
+def _convolve_onednn(
+  inputs: jax.Array,
+  kernel: jax.Array,
+  window_strides: Sequence[int],
+  padding: Sequence[tuple[int, int]],
+  lhs_dilation: Sequence[int] | None = None,
+  rhs_dilation: Sequence[int] | None = None,
+  dimension_numbers: lax.ConvDimensionNumbers | None = None,
+  feature_group_count: int = 1,
+  precision: lax.Precision | None = None,
+) -> jax.Array:
+  """Computes a 3D convolution by oneDNN, or as `_convolve_stacked` does."""
+  # A kernel of one value is a matrix product, in which XLA is faster.
+  if kernel.shape[:3] != _ONES:
+    convolution = onednn_convolution.described(
+      *(inputs, kernel, window_strides, padding),
+      *(lhs_dilation, rhs_dilation, feature_group_count),
+    )
+    if convolution is not None:
+      return onednn_convolution.onednn_convolve(inputs, kernel, convolution)
+  return _convolve_stacked(
+    inputs, kernel, window_strides, padding, precision=precision
+  )
+
+
 _IMPLEMENTATIONS = {
   'direct': None,
   'stacked_2d': _convolve_stacked,
   'hopper': _convolve_stacked,
+  'onednn': _convolve_onednn,
 }
 
 
