@@ -113,7 +113,7 @@ INSTEAD = (
     (r'\g<0> --collect-only --quiet',),
   ),
   Instead(
-    r"pip install -e (\.|'\.\[(tf|captions|bench|i3d|onnx|serve)\]')",
+    r"pip install -e (\.|'\.\[(tf|captions|bench|i3d|onednn|onnx|serve)\]')",
     _NET,
     (
       'python -m pip install --dry-run --quiet --no-index'
@@ -258,6 +258,11 @@ INSTEAD = (
     r'(python -m benchmarks\.breakdown)(?: --(?:device=gpu --)?size=full.*)?',
     _LONG,
     (r'\1 --size=toy --steps=1',),
+  ),
+  Instead(
+    r'(python -m benchmarks\.convolutions) --form=(\w+) .*',
+    'takes a minute; checked: the small layers',
+    (r'\1 --form=\2 --size=toy',),
   ),
   Instead(
     r'benchmarks/gpu\.sh',

@@ -24,6 +24,8 @@ _ERRORS = {
   5: 'runtime error',
   6: 'not required',
 }
+# Of dnnl_cpu_isa_t: the bits of SSE 4.1, AVX and AVX2.
+_AVX2 = 7
 _Pointer = ctypes.c_void_p
 
 
@@ -86,6 +88,11 @@ class Library:
     size: int = function(memory_desc)
     return size
 
+  def has_avx2(self) -> bool:
+    """Returns whether the processor has AVX2, and oneDNN may use it."""
+    isa: int = self._library.dnnl_get_effective_cpu_isa()
+    return isa & _AVX2 == _AVX2
+
   def query_memory_desc(
     self, primitive_desc: ctypes.c_void_p, what: int
   ) -> ctypes.c_void_p:
@@ -124,9 +131,11 @@ def _idle_threads_sleep() -> Iterator[None]:
 
 @functools.cache
 def library() -> Library | None:
-  """Returns the library; None where the package is not installed.
+  """Returns the library.
 
-  Where it is installed and can not be loaded, a warning tells the reason.
+  None where the package is not installed, or the processor has no AVX2, for
+  which oneDNN has no fast convolutions. Where it is installed and can not be
+  loaded, a warning tells the reason.
   """
   try:
     files = importlib.metadata.files(_PACKAGE) or []
@@ -134,7 +143,7 @@ def library() -> Library | None:
     return None
   try:
     path = next(file for file in files if file.name == _FILE)
-    return Library(pathlib.Path(str(path.locate())))
+    found = Library(pathlib.Path(str(path.locate())))
   except (StopIteration, OSError) as e:
     warnings.warn(
       f'{_PACKAGE} is installed but {_FILE} can not be loaded '
@@ -143,3 +152,4 @@ def library() -> Library | None:
       stacklevel=2,
     )
     return None
+  return found if found.has_avx2() else None

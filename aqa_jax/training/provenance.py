@@ -12,7 +12,7 @@ from aqa_jax.data.dive_split import DiveSplit
 
 _PACKAGES = (
   'aqa_jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy',
-  'grain', 'tensorflow-datasets',
+  'grain', 'tensorflow-datasets', 'onednn-cpu-gomp',
 )  # fmt: skip
 
 # Labels that a dataset has got in a later version: the dives are the same.
