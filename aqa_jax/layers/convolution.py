@@ -1,6 +1,5 @@
-"""3D convolution and pooling, in forms that XLA runs fast."""
+"""3D convolution, in forms that XLA runs fast."""
 
-import functools
 from collections.abc import Sequence
 
 import flax.linen as nn
@@ -306,48 +305,3 @@ def convolution(
     bias_init=bias_init or nn.initializers.zeros_init(),
     name=name,
   )
-
-
-def max_pool(
-  inputs: jax.Array,
-  window: tuple[int, int, int],
-  padding: tuple[int, int, int] = (0, 0, 0),
-) -> jax.Array:
-  """Max-pools non-overlapping windows, as PyTorch's MaxPool3d does.
-
-  Written as a reshape and maxima: its gradient is deterministic on GPU and
-  several times faster on CPU than that of `nn.max_pool`. Where values tie, they
-  share the gradient.
-
-  Args:
-    inputs: float [batch, time, height, width, channels].
-    window: size and stride in time, height and width.
-    padding: on both sides of time, height and width, with minus infinity;
-      windows that would reach past the padding are dropped.
-
-  Returns:
-    float [batch, time', height', width', channels], with
-    size' = (size + 2 * padding - window) // window + 1.
-  """
-  batch, *sizes, channels = inputs.shape
-  pads, counts = [(0, 0, 0)], []
-  for size, length, pad in zip(sizes, window, padding, strict=True):
-    count = (size + 2 * pad - length) // length + 1
-    counts.append(count)
-    # Padding at the end, or (negative) cutting off what no window covers.
-    pads.append((pad, count * length - size - pad, 0))
-  pads.append((0, 0, 0))
-  minus_infinity = jnp.array(-jnp.inf, inputs.dtype)
-  inputs = lax.pad(inputs, minus_infinity, pads)
-  split = [size for pair in zip(counts, window, strict=True) for size in pair]
-  # [batch, time', window, height', window, width', window, channels]
-  pooled = inputs.reshape(batch, *split, channels)
-  for axis, length in ((6, window[2]), (4, window[1]), (2, window[0])):
-    # Maxima of pairs: the gradient of `max` counts ties by a reduction, which
-    # on CPU takes longer than the convolution before it.
-    pieces = [
-      lax.index_in_dim(pooled, index, axis, keepdims=False)
-      for index in range(length)
-    ]
-    pooled = functools.reduce(jnp.maximum, pieces)
-  return pooled

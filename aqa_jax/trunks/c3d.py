@@ -5,8 +5,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from aqa_jax.layers.convolution import convolution, max_pool
+from aqa_jax.layers.convolution import convolution
 from aqa_jax.layers.initializers import pytorch_uniform
+from aqa_jax.layers.max_pool import max_pool
 
 # (name, channels as a multiple of the width) of each convolution, and the
 # window and padding of the pooling after it.

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from aqa_jax.layers.batch_norm import convolution_block
-from aqa_jax.layers.convolution import max_pool
+from aqa_jax.layers.max_pool import max_pool
 
 # The window of the pooling after each group, and of each convolution its name,
 # channels as a multiple of the width, padding and dilation. With padding 2

@@ -16,8 +16,9 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jax.typing import DTypeLike
 
 from aqa_jax.layers.batch_norm import BatchNorm, convolution_block
-from aqa_jax.layers.convolution import convolution, max_pool
+from aqa_jax.layers.convolution import convolution
 from aqa_jax.layers.initializers import pytorch_uniform
+from aqa_jax.layers.max_pool import max_pool
 from aqa_jax.layers.precision import precision_of
 
 # Of conv1 to conv5: channels, as multiples of the head's, and dilation.
