@@ -1,6 +1,7 @@
 """Fits regressions of scores with scikit-learn."""
 
 import dataclasses
+import math
 from typing import Any
 
 import ml_collections
@@ -163,13 +164,27 @@ def _predict_left_out(
   )
 
 
+class _BoundedScaler(preprocessing.StandardScaler):
+  """Standardises features, to values that training dives can have."""
+
+  @property
+  def bound(self) -> float:
+    """The largest value that one of the dives fitted on can have."""
+    return math.sqrt(self.n_samples_seen_ - 1)
+
+  def transform(self, X: np.ndarray, copy: bool | None = None) -> np.ndarray:
+    """Returns standardised features, -bound to bound."""
+    scaled = super().transform(X, copy)
+    return np.clip(scaled, -self.bound, self.bound)
+
+
 def _pipeline(
   config: ml_collections.ConfigDict, strength: float | np.ndarray
 ) -> pipeline.Pipeline:
   scaling = {
     'none': 'passthrough',
     'l2': preprocessing.Normalizer(),
-    'standard': preprocessing.StandardScaler(),
+    'standard': _BoundedScaler(),
   }[config.scaling]
   options: dict[str, Any] = {}
   if field := _STRENGTH_FIELDS.get(config.name):
@@ -194,8 +209,9 @@ def _as_regressor(
   scaling, estimator = fitted.named_steps.values()
   num_features = estimator.n_features_in_
   mean, deviation = np.zeros(num_features), np.ones(num_features)
+  bound = math.inf
   if config.scaling == 'standard':
-    mean, deviation = scaling.mean_, scaling.scale_
+    mean, deviation, bound = scaling.mean_, scaling.scale_, scaling.bound
   vectors, weights = np.zeros((1, num_features)), np.ones(1)
   if config.kernel == 'linear':
     vectors[0] = estimator.coef_
@@ -211,4 +227,5 @@ def _as_regressor(
     gamma=1.0 / num_features,
     mean=mean,
     deviation=deviation,
+    bound=bound,
   )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
 from collections.abc import Mapping
@@ -33,6 +34,9 @@ class Regressor:
     gamma: of the kernel 'rbf'.
     mean: float64 [features].
     deviation: float64 [features].
+    bound: of the features of scaling 'standard', in deviations: what is further
+      from the mean counts as this far. A feature that is nearly the same in all
+      training dives would make scores of thousands of points else.
   """
 
   scaling: str
@@ -43,6 +47,7 @@ class Regressor:
   gamma: float
   mean: np.ndarray
   deviation: np.ndarray
+  bound: float = math.inf
 
   def predict(self, features: np.ndarray) -> np.ndarray:
     """Returns the scores, float64 [dives], points.
@@ -63,6 +68,7 @@ class Regressor:
       features = features / np.where(norms, norms, 1)
     elif self.scaling == 'standard':
       features = (features - self.mean) / self.deviation
+      features = np.clip(features, -self.bound, self.bound)
     products = features @ self.vectors.T
     if self.kernel == 'rbf':
       squares = (features**2).sum(axis=1, keepdims=True)
@@ -84,6 +90,7 @@ class Regressor:
       'kernel': self.kernel,
       'offset': self.offset,
       'gamma': self.gamma,
+      'bound': self.bound,
       'facts': dict(facts),
     }
     data = safetensors.numpy.save(
