@@ -167,6 +167,17 @@ def test_rouge_by_hand():
   assert found['rouge_l'] == pytest.approx((first + 1) / 2)
 
 
+def _forget_java():
+  caption_metrics._problem_of_java.cache_clear()
+  caption_metrics._meteor_program.cache_clear()
+  caption_metrics._failed.clear()
+
+
+_PAIR = [['a', 'dive'], ['the', 'entry']], [['a', 'fine', 'dive'], ['he']]
+
+
+# These three take one Java program, which needs seconds to start; the last
+# starts another.
 @needs_pycocoevalcap
 @pytest.mark.skipif(not shutil.which('java'), reason='METEOR needs Java')
 def test_all_measures_of_equal_and_of_other_captions():
@@ -186,6 +197,26 @@ def test_all_measures_of_equal_and_of_other_captions():
   assert set(said_nothing.values()) == {0.0}
 
 
+@needs_pycocoevalcap
+@pytest.mark.skipif(not shutil.which('java'), reason='METEOR needs Java')
+def test_words_with_line_ends():
+  said, true = [['a\nfine', 'dive'], ['the', 'entry']], _PAIR[1]
+  assert 0 <= caption_metrics.caption_metrics(said, true)['meteor'] <= 1
+
+
+@needs_pycocoevalcap
+@pytest.mark.skipif(not shutil.which('java'), reason='METEOR needs Java')
+def test_meteor_in_a_language_of_decimal_commas(monkeypatch):
+  expected = caption_metrics.caption_metrics(*_PAIR)['meteor']
+  _forget_java()
+  monkeypatch.setenv(
+    'JAVA_TOOL_OPTIONS', '-Duser.language=de -Duser.country=DE'
+  )
+  assert caption_metrics.caption_metrics(*_PAIR)['meteor'] == expected
+  assert 'user.language=en' not in os.environ['JAVA_TOOL_OPTIONS']
+  _forget_java()
+
+
 @pytest.fixture(name='java')
 def fixture_java(tmp_path, monkeypatch):
   """Puts a program called java on the PATH, and forgets it afterwards."""
@@ -199,15 +230,6 @@ def fixture_java(tmp_path, monkeypatch):
 
   yield put
   _forget_java()
-
-
-def _forget_java():
-  caption_metrics._problem_of_java.cache_clear()
-  caption_metrics._meteor_program.cache_clear()
-  caption_metrics._failed.clear()
-
-
-_PAIR = [['a', 'dive'], ['the', 'entry']], [['a', 'fine', 'dive'], ['he']]
 
 
 @needs_pycocoevalcap
@@ -228,27 +250,6 @@ def test_a_meteor_that_fails_is_left_out(java, answer):
   assert 'has failed' in caption_metrics.unavailable_metrics()['meteor']
   # Neither again, which would take its time, nor at the end of the program.
   assert 'meteor' not in caption_metrics.caption_metrics(*_PAIR)
-
-
-@needs_pycocoevalcap
-@pytest.mark.skipif(not shutil.which('java'), reason='METEOR needs Java')
-def test_meteor_in_a_language_of_decimal_commas(monkeypatch):
-  _forget_java()
-  expected = caption_metrics.caption_metrics(*_PAIR)['meteor']
-  _forget_java()
-  monkeypatch.setenv(
-    'JAVA_TOOL_OPTIONS', '-Duser.language=de -Duser.country=DE'
-  )
-  assert caption_metrics.caption_metrics(*_PAIR)['meteor'] == expected
-  assert 'user.language=en' not in os.environ['JAVA_TOOL_OPTIONS']
-  _forget_java()
-
-
-@needs_pycocoevalcap
-@pytest.mark.skipif(not shutil.which('java'), reason='METEOR needs Java')
-def test_words_with_line_ends():
-  said, true = [['a\nfine', 'dive'], ['the', 'entry']], _PAIR[1]
-  assert 0 <= caption_metrics.caption_metrics(said, true)['meteor'] <= 1
 
 
 @needs_pycocoevalcap
