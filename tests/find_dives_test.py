@@ -1,6 +1,7 @@
 """Dives found in videos and judged, by what comes with the installation."""
 
 import csv
+import functools
 import json
 import pathlib
 
@@ -38,6 +39,7 @@ def fixture_alone(monkeypatch):
   monkeypatch.setattr(kinetics, 'is_installed', lambda: False)
 
 
+@functools.cache
 def _footage(number):
   return simulate_footage(FOOTAGE, 'test', number)
 
@@ -117,7 +119,7 @@ def _clips_without_dive():
     yield f'still {part}', frames[part : part + 1].repeat(60, axis=0)
   for part in (slice(None, 30), slice(92, None)):
     yield f'part {part}', frames[part]
-  footage = simulate_footage(FOOTAGE, 'test', 1)
+  footage = _footage(1)
   first = footage.dives[0]
   yield 'waiting', footage.frames[: round((first.take_off - 0.3) * 12.5)]
   picture = Picture(64, 48, 12.5)
