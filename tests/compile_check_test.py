@@ -24,7 +24,11 @@ def test_libtpu_that_another_process_uses(monkeypatch):
 
 def _config(tiny_config, tmp_path, **fields):
   tiny_config.update_from_flattened_dict(
-    {'dataset.data_dir': str(tmp_path / 'none'), **fields}
+    {
+      'dataset.data_dir': str(tmp_path / 'none'),
+      'mesh.data': -1,
+      **fields,
+    }
   )
   return tiny_config
 

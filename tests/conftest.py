@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import gc
 import importlib.metadata
 import os
 import pathlib
@@ -27,7 +28,17 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 # it no more, and aborts where it is asked for.
 os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')
 if importlib.metadata.version('jaxlib').startswith('0.10.'):
-  os.environ.setdefault('XLA_FLAGS', '--xla_cpu_use_fusion_emitters=false')
+  os.environ.setdefault(
+    'XLA_FLAGS',
+    # A program in parts would compile on several cores, each part with what all
+    # of them need; the other core is another test's.
+    '--xla_cpu_use_fusion_emitters=false'
+    ' --xla_cpu_parallel_codegen_split_count=1',
+  )
+
+# Tracing makes many objects, and Python looks through them for cycles after
+# every 700: a tenth of the time of a test that compiles.
+gc.set_threshold(50_000, 20, 20)
 
 import jax  # noqa: E402
 
@@ -111,6 +122,8 @@ def fixture_tiny_overrides(tiny_dives) -> dict[str, object]:
   """What turns configs/quickstart.py into a training of seconds."""
   return {
     'seed': 0,
+    # Many tests share the programs of one device; what is of several says so.
+    'mesh.data': 1,
     # 6 steps: 4 events of 4 dives, less the one held out.
     'duration': '4 epochs',
     'batch_size': 8,
@@ -171,7 +184,6 @@ def fixture_tiny_training(tmp_path_factory, tiny_overrides):
 
   config = quickstart.get_config()
   config.update_from_flattened_dict(tiny_overrides)
-  config.mesh.data = 1
   workdir = tmp_path_factory.mktemp('trained')
   training = train.set_up(config, workdir)
   with contextlib.closing(training.checkpoints):

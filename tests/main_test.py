@@ -281,7 +281,10 @@ def test_a_batch_that_can_not_be_spread(run, tmp_path, tiny_flags, monkeypatch):
   monkeypatch.setenv('XLA_FLAGS', '--xla_force_host_platform_device_count=3')
   # Adds to these flags; XLA ends a process that gives one it does not know.
   done = run(
-    *tiny_flags, f'--workdir={tmp_path}', '--config.deterministic=True'
+    *tiny_flags,
+    f'--workdir={tmp_path}',
+    '--config.mesh.data=-1',
+    '--config.deterministic=True',
   )
   _assert_refused(
     done,

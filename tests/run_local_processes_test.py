@@ -98,7 +98,6 @@ def test_two_processes_train_as_one_does(tmp_path, tiny_overrides, by_two):
   """
   config = quickstart.get_config()
   config.update_from_flattened_dict(tiny_overrides | _CHANGES)
-  config.mesh.data = 1
   train.train_and_evaluate(config, tmp_path)
   workdir, said = by_two
   one, two = lines_of(tmp_path), lines_of(workdir)
@@ -123,7 +122,7 @@ def test_two_processes_train_as_one_does(tmp_path, tiny_overrides, by_two):
 def test_two_processes_with_parameters_in_parts(tmp_path, tiny_flags, by_two):
   """From the parameter overview to the report, BatchNorm included."""
   flags = [*tiny_flags, *_FLAGS, f'--workdir={tmp_path}']
-  done = launch(2, 1, *flags, '--config.mesh.data=1', '--config.mesh.fsdp=2')
+  done = launch(2, 1, *flags, '--config.mesh.fsdp=2')
   assert done.returncode == 0, done.stdout + done.stderr
   assert (tmp_path / 'report_test.html').exists()
   whole, parts = (
@@ -136,9 +135,8 @@ def test_two_processes_with_parameters_in_parts(tmp_path, tiny_flags, by_two):
 
 
 def test_one_mistake_ends_all(tmp_path, tiny_flags):
-  done = launch(
-    2, 1, *tiny_flags, f'--workdir={tmp_path}', '--config.batch_size=7'
-  )
+  flags = [*tiny_flags, '--config.mesh.data=2', '--config.batch_size=7']
+  done = launch(2, 1, *flags, f'--workdir={tmp_path}')
   assert done.returncode == 2
   assert re.search(r'^\[[01]\] aqa_jax: config.batch_size=7', done.stdout, re.M)
   assert 'Traceback' not in done.stdout

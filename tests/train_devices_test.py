@@ -1,7 +1,8 @@
-"""A training on several devices, beside the same one on one device."""
+"""A training that others repeat: on several devices, at another time."""
 
 import json
 import shutil
+import time
 
 import pytest
 
@@ -72,3 +73,16 @@ def test_clips_and_parameters_in_parts_get_to_the_report(
   train.train_and_evaluate(config, tmp_path)
   _assert_same_losses(tmp_path, on_one_device / 'whole', 3)
   assert (tmp_path / 'report_test.html').exists()
+
+
+def test_a_clock_that_is_set_back(
+  tmp_path, tiny_overrides, on_one_device, monkeypatch
+):
+  """A day earlier from the second start on: as if it had not been."""
+  whole, workdir = on_one_device / 'whole', tmp_path / 'ended'
+  shutil.copytree(on_one_device / 'ended', workdir)
+  right = time.time
+  monkeypatch.setattr(time, 'time', lambda: right() - 86400)
+  train.train_and_evaluate(_for_devices(tiny_overrides, data=1), workdir)
+  for name in ('metrics.jsonl', 'predictions_test.csv'):
+    assert (workdir / name).read_bytes() == (whole / name).read_bytes()

@@ -277,7 +277,7 @@ def test_a_finished_run_evaluates_again(trained, tiny_overrides, capsys):
   before = [(workdir / name).read_bytes() for name in names]
   config = _config(tiny_overrides)
   train.train_and_evaluate(config, workdir)
-  assert 'Going on from step 6 of 6, on 8 ' in capsys.readouterr().out
+  assert 'Going on from step 6 of 6, on 1 ' in capsys.readouterr().out
   train.evaluate_best(train.set_up(config, workdir))
   assert [(workdir / name).read_bytes() for name in names] == before
   assert 'Spearman' in capsys.readouterr().out
