@@ -4,6 +4,7 @@ import csv
 import json
 
 import cv2
+import forked_main
 import numpy as np
 import pytest
 from made_up_results import write_results
@@ -11,7 +12,7 @@ from scipy import stats
 
 from aqa_jax.data import dive_split
 from aqa_jax.evaluation import row_comparison
-from aqa_jax.paper import experiment_run, paper_tables, table_files
+from aqa_jax.paper import experiment, experiment_run, paper_tables, table_files
 from aqa_jax.paper.__main__ import main as paper_main
 from aqa_jax.paper.experiment import Plan, row_config
 from aqa_jax.paper.finished_table import make_table
@@ -286,6 +287,7 @@ def test_a_table_is_trained_once(tmp_path, tiny_flags, monkeypatch, capsys):
   # The first stops at a mistake, and says where to look.
   with pytest.raises(InputError, match=r'log\.txt: .*config.model.clips=7'):
     paper_main([*flags, '--config.model.clips=7'])
+  monkeypatch.setattr(experiment.subprocess, 'run', forked_main.for_a_table)
   paper_main(flags)
   said = capsys.readouterr().out
   assert '2 trainings, 0 of them finished' in said

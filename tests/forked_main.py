@@ -10,6 +10,7 @@ import pathlib
 import runpy
 import subprocess
 import sys
+from typing import TextIO
 
 _FORKS = multiprocessing.get_context('forkserver')
 _FORKS.set_forkserver_preload(['aqa_jax.pretrain', 'aqa_jax.train'])
@@ -44,6 +45,28 @@ def run(
     process.exitcode,
     *((output / name).read_text() for name in ('stdout', 'stderr')),
   )
+
+
+def for_a_table(
+  command: list[str], *, stdout: TextIO, stderr: int, check: bool
+) -> subprocess.CompletedProcess[str]:
+  """Takes the place of subprocess.run in aqa_jax/paper/experiment.py.
+
+  Args:
+    command: Python, -m, aqa_jax.main and its arguments.
+    stdout: the training's log.
+    stderr: goes there, too.
+    check: no.
+
+  Returns:
+    As `run`.
+  """
+  assert command[:3] == [sys.executable, '-m', 'aqa_jax.main']
+  assert stderr == subprocess.STDOUT and not check
+  folder = pathlib.Path(stdout.name).parent
+  done = run(command[3:], pathlib.Path.cwd(), folder)
+  stdout.write(done.stdout + done.stderr)
+  return done
 
 
 def _run(arguments, cwd, output, environment):
