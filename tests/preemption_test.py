@@ -4,6 +4,7 @@ import json
 import random
 import signal
 
+import forked_main
 import kill_drill
 import pytest
 
@@ -11,7 +12,7 @@ from aqa_jax.training import preemption
 
 # Lines and checkpoints at different steps, so that a kill falls between.
 _FLAGS = ['--config.duration=60steps', '--config.checkpoint_every=12steps']
-_FLAGS += ['--config.log_steps=5', '--config.mesh.data=1']
+_FLAGS += ['--config.log_steps=5']
 # Captions take most of compiling; kill_drill.py has them.
 _FLAGS += ['--config.tasks=score']
 
@@ -20,7 +21,10 @@ def test_signals_change_nothing(tmp_path, tiny_flags):
   flags = [*tiny_flags, *_FLAGS]
   chance = random.Random(0)
   whole, ended = tmp_path / 'whole', tmp_path / 'ended'
-  kill_drill.Drill(flags, whole, 1, chance).finish()
+  done = forked_main.run(
+    [*flags, f'--workdir={whole}'], kill_drill.ROOT, tmp_path
+  )
+  assert done.returncode == 0, done.stderr
   drill = kill_drill.Drill(flags, ended, 1, chance)
   drill.kill(signal.SIGKILL, chance.uniform(0, 0.3), in_save=True)
   assert drill.saves == 1
