@@ -10,7 +10,7 @@ from dive_tasks import ALL, dive_tasks
 from aqa_jax import sharding
 from aqa_jax.layers.normalize import normalize
 from aqa_jax.systems.c3davg.network import C3DAVG
-from aqa_jax.train_state import create_train_state
+from aqa_jax.train_state import abstract_train_state, create_train_state
 from aqa_jax.training import steps
 from tfds_mtl_aqa.labels import CLASS_NAMES
 
@@ -56,12 +56,13 @@ def _batch(batch=_BATCH):
 
 
 @functools.cache
-def _initial_state():
+def _initial_state(batch_norm=True, optimizer=_OPTIMIZER):
   """The state before the first step, on the host: compiling it takes long."""
   mesh = sharding.make_mesh(1)
+  model = _model(batch_norm=batch_norm)
   shape = (_FRAMES, _CROP, _CROP, 3)
   return jax.device_get(
-    create_train_state(_model(), _OPTIMIZER, 0, shape, _LENGTH, mesh)
+    create_train_state(model, optimizer, 0, shape, _LENGTH, mesh)
   )
 
 
@@ -235,6 +236,9 @@ def test_predictions_are_whole_and_in_points():
     )
 
 
+_SGD = optax.sgd(1.0)
+
+
 @functools.cache
 def _one_sgd_step(num_devices=1, accumulation=1, **model):
   """Returns the changes of a step of plain gradient descent, and its scalars.
@@ -244,13 +248,10 @@ def _one_sgd_step(num_devices=1, accumulation=1, **model):
   mesh = sharding.make_mesh(num_devices)
   options = {'batch_norm': False, 'caption_dropout': 0.0}
   network = _model(**options, **model)
-  optimizer = optax.sgd(1.0)
-  shape = (_FRAMES, _CROP, _CROP, 3)
-  state = create_train_state(network, optimizer, 0, shape, _LENGTH, mesh)
-  before = jax.device_get(state.params)
-  step = steps.make_train_step(
-    network, optimizer, _WEIGHTS, 0, mesh, accumulation
-  )
+  state = _initial_state(batch_norm=False, optimizer=_SGD)
+  before = state.params
+  state = jax.device_put(state, sharding.replicated(mesh))
+  step = steps.make_train_step(network, _SGD, _WEIGHTS, 0, mesh, accumulation)
   state, scalars = step(state, sharding.shard(_batch(), mesh))
   changes = jax.tree.map(np.subtract, jax.device_get(state.params), before)
   return changes, jax.device_get(scalars)
@@ -289,7 +290,7 @@ def test_bfloat16_leaves_parameters_losses_and_statistics_float32():
   network = _model(dtype=jnp.bfloat16)
   mesh = sharding.make_mesh(1)
   shape = (_FRAMES, _CROP, _CROP, 3)
-  state = create_train_state(network, _OPTIMIZER, 0, shape, _LENGTH, mesh)
+  state = abstract_train_state(network, _OPTIMIZER, shape, _LENGTH)
   step = steps.make_train_step(network, _OPTIMIZER, _WEIGHTS, 0, mesh)
   batch = sharding.shard(_batch(), mesh)
   program = step.lower(state, batch).as_text()
