@@ -3,12 +3,13 @@
 import json
 import shutil
 
+import forked_main
 import numpy as np
 import pytest
 from made_up_results import write_results
 from scipy import stats
 
-from aqa_jax.paper import paper_tables, table_files
+from aqa_jax.paper import experiment, paper_tables, table_files
 from aqa_jax.paper.__main__ import main as paper_main
 from aqa_jax.paper.experiment import Plan
 from aqa_jax.paper.finished_table import make_table
@@ -167,6 +168,7 @@ def test_a_probe_takes_the_network_of_another_row(
     needs={'features.weights': network}, column='c4',
   )  # fmt: skip
   monkeypatch.setattr(paper_tables, 'rows', lambda *_: [probe])
+  monkeypatch.setattr(experiment.subprocess, 'run', forked_main.for_a_table)
   trained = tmp_path / 'a/network/seed0'
   shutil.copytree(tiny_training[0], trained)
   path = trained / 'eval_test.json'
