@@ -94,7 +94,6 @@ def _losses(network, data, clip, fsdp):
 @pytest.mark.parametrize(
   'network, data, clip, fsdp',
   [
-    ('c3davg', 2, 1, 1),
     ('c3davg', 8, 1, 1),
     ('c3davg', 2, 3, 1),
     ('c3davg', 1, 1, 4),
