@@ -1,4 +1,5 @@
 import dataclasses
+import threading
 
 import cv2
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from dive_tasks import dive_tasks
 from PIL import Image
 
+from aqa_jax.data import batches
 from aqa_jax.data.corrupt_records import CorruptRecords
 from aqa_jax.data.dive_split import DiveSplit, load_split, open_builder
 from aqa_jax.data.input_pipeline import (
@@ -312,6 +314,23 @@ def test_seeds_give_other_orders_and_augmentations(split):
     for s in range(4)
   }
   assert len(orders) == 4
+
+
+def test_every_core_makes_a_batch(split, monkeypatch):
+  monkeypatch.setattr(batches, 'available_cores', lambda: 7)
+  # It breaks, and makes them fail, unless all of them come to it.
+  barrier = threading.Barrier(7, timeout=20)
+
+  def row_of(dive, rng):
+    del dive, rng
+    if not barrier.broken:
+      barrier.wait()
+    return {'thread': np.int64(threading.get_ident())}
+
+  made = batches.shuffled(split, row_of, 2, (0, 1), 0, 0)
+  seen = np.concatenate([batch['thread'] for batch in _take(made, 7)])
+  made.close()
+  assert len(set(seen)) == 7
 
 
 def test_every_epoch_holds_every_dive_once(split):

@@ -20,6 +20,10 @@ Example_co = TypeVar('Example_co', covariant=True)
 # As good as no end. With no number Grain takes sys.maxsize rows, and its
 # rounding of that overflows where a process has one row of a batch.
 _EPOCHS = 1 << 30
+# Batches that are read ahead: at least so many; more, to keep all cores busy,
+# up to so many rows: 0.9 GB of videos of the paper.
+_LEAST_AHEAD = 4
+_ROWS_AHEAD = 256
 
 
 class Source(Protocol[Example_co]):
@@ -102,8 +106,14 @@ def _in_parts(
 ) -> grain.IterDataset:
   """Makes batches, and keeps one part of every batch."""
   index, parts = part
-  pieces = dataset.batch(batch_size // parts)
+  rows = batch_size // parts
+  pieces = dataset.batch(rows)
   # Slicing before batching would give the rows another order.
+  cores = available_cores()
   return pieces[index::parts].to_iter_dataset(
-    grain.ReadOptions(num_threads=available_cores(), prefetch_buffer_size=4)
+    grain.ReadOptions(
+      num_threads=cores,
+      # A thread makes a whole batch.
+      prefetch_buffer_size=max(_LEAST_AHEAD, min(cores, _ROWS_AHEAD // rows)),
+    )
   )
