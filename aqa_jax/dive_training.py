@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -13,11 +13,13 @@ from aqa_jax.data.corrupt_records import CorruptRecords
 from aqa_jax.data.dive_input import DiveInput
 from aqa_jax.data.dive_split import DiveSplit
 from aqa_jax.data.input_pipeline import make_inputs, training_batches
+from aqa_jax.data.training_cache import TrainingCache, make_cache
 from aqa_jax.data.video_input import VideoInput
 from aqa_jax.evaluation import frame_importance, predict
 from aqa_jax.predictions import Columns, Predictions
 from aqa_jax.report import filmstrip
 from aqa_jax.report.report import Filmstrips
+from aqa_jax.task import Batch
 from aqa_jax.tasks.chosen_tasks import measure_to_choose_by
 from aqa_jax.training.training import Training
 from tfds_mtl_aqa.input_error import InputError
@@ -38,6 +40,7 @@ class DiveTraining(Training):
   validation: DiveSplit
   tests: dict[str, DiveSplit]
   dive_input: DiveInput
+  _cache: TrainingCache | None = dataclasses.field(default=None, init=False)
 
   @property
   def measure(self) -> str:
@@ -45,9 +48,19 @@ class DiveTraining(Training):
     return measure_to_choose_by(self.setup.tasks)
 
   def batches(self, first_step: int) -> Iterator[dict[str, np.ndarray]]:
-    """Yields the batches of training; see `input_pipeline`."""
+    """Yields the batches of training; see `input_pipeline`.
+
+    If `config.input.cache` asks for it, all frames are decoded first.
+
+    Raises:
+      InputError: they do not fit into memory.
+    """
+    if isinstance(self.dive_input, VideoInput):
+      self._cache = make_cache(
+        self.dive_input, self.train, self.validation, self.mesh
+      )
     return training_batches(
-      self.train,
+      self.train if self._cache is None else self._cache.train,
       self.dive_input,
       self.setup.tasks,
       self.config.batch_size,
@@ -56,6 +69,12 @@ class DiveTraining(Training):
       first_step,
       CorruptRecords(len(self.train), self.config.max_corrupt_fraction),
     )
+
+  def place(self, batch: Mapping[str, np.ndarray]) -> Batch:
+    """Puts this process's part of a batch on its devices."""
+    if self._cache is None or self._cache.device_frames is None:
+      return super().place(batch)
+    return self._cache.device_frames.place(batch)
 
   def validate(self) -> dict[str, float]:
     """Returns the measures of the validation split.
@@ -101,6 +120,9 @@ class DiveTraining(Training):
       self.setup.tasks,
       self.config.eval_batch_size,
       self.mesh,
+      self._cache.validation
+      if self._cache and split is self.validation
+      else None,
     )
 
   @functools.cached_property

@@ -18,6 +18,7 @@ FREE_FIELDS = (
   'features.cache',
   # Compared on its own.
   'features.fingerprint',
+  'input.cache',
   'max_corrupt_fraction',
   'max_non_finite',
   'mesh',

@@ -28,6 +28,8 @@ _TITLES = {
   'forward': 'forward pass to score and classes',
   'captions': 'greedy captions from features',
   'input': 'batches from JPEG files',
+  'cached_input': 'batches, of ours with frames in memory',
+  'device_input': 'batches, of ours with frames on the device',
 }
 
 
@@ -40,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
   add = parser.add_argument
   add(
     '--what',
-    default='step,forward,captions,input',
+    default=','.join(workload.PIECES),
     help='what to time, with commas between (default: all: %(default)s)',
   )
   add('--device', choices=workload.DEVICES, default='cpu')
@@ -156,6 +158,7 @@ def main() -> None:
       flush=True,
     )
   with tempfile.TemporaryDirectory(prefix='aqa_jax_input_') as folder:
+    has_dives = False
     for piece in pieces:
       print(
         f'{flags.network}, {flags.size}, {_TITLES[piece]}, batch '
@@ -171,14 +174,15 @@ def main() -> None:
         compile_mode=compile_mode,
         channels_last=not flags.channels_first,
       )
-      if piece == 'input':
+      if piece in workload.INPUTS and not has_dives:
+        has_dives = True
         _render(work, flags.input_dives)
       result = compare(
         work,
         sides,
         flags.rounds,
         flags.seconds,
-        with_cold_start=piece != 'input' and not flags.one_start,
+        with_cold_start=(piece not in workload.INPUTS and not flags.one_start),
       )
       report['results'][piece] = result
       report['machine']['load_after'] = round(os.getloadavg()[0], 2)

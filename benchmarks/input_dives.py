@@ -3,12 +3,15 @@
 import pathlib
 
 import ml_collections
+import numpy as np
 import tensorflow_datasets as tfds
 
 from aqa_jax.data.dive_split import DiveSplit, load_split
 from tfds_mtl_aqa.simulated_dives import simulated_dives_dataset_builder
 from tfds_mtl_aqa.simulation.simulation_config import SimulationConfig
 
+# Of MTL-AQA, without those held out.
+_TRAINING_DIVES = 954
 # Width and height of the stored frames, by the name of a config's dataset.
 _SIZES = {
   'mtl_aqa/clips_171x128': (171, 128),
@@ -58,6 +61,18 @@ def open_split(folder: str) -> DiveSplit:
   """Opens the dataset of such a folder."""
   info = next(pathlib.Path(folder).rglob('dataset_info.json'))
   return load_split(tfds.builder_from_directory(info.parent), 'train')
+
+
+def repeated(num_dives: int) -> np.ndarray:
+  """Returns the places of dives, as often as MTL-AQA's training has dives.
+
+  Grain's order of a few dives takes a hundred times longer to compute than that
+  of a thousand.
+
+  Args:
+    num_dives: how many dives there are.
+  """
+  return np.arange(_TRAINING_DIVES) % num_dives
 
 
 def _builder(

@@ -11,17 +11,20 @@ import ml_collections
 from aqa_jax.abstract_setup import abstract_setup
 from aqa_jax.data.corrupt_records import CorruptRecords
 from aqa_jax.data.input_pipeline import training_batches
+from aqa_jax.data.training_cache import make_cache
 from aqa_jax.data.video_input import VideoInput
 from aqa_jax.layers.captioner import Captioner
 from aqa_jax.profiling import benchmark
 from aqa_jax.training import steps
 from benchmarks import input_dives
 from benchmarks.runner import Runner
-from benchmarks.workload import Workload
+from benchmarks.workload import INPUTS, Workload
 
 # A function to run, the dives of one run, and a function that counts its
 # operations.
 _Prepared = tuple[Callable[[int], None], int, Callable[[], float] | None]
+# `config.input.cache` of each piece.
+_CACHES = {'input': 'none', 'cached_input': 'memory', 'device_input': 'device'}
 
 
 def prepare(workload: Workload) -> Runner:
@@ -36,7 +39,7 @@ def prepare(workload: Workload) -> Runner:
     'step': _training_step,
     'forward': _forward_pass,
     'captions': _captions,
-    'input': _input,
+    **dict.fromkeys(INPUTS, _input),
   }[workload.piece](workload)
   dtype = workload.config.compute_dtype
   device = jax.local_devices()[0]
@@ -135,22 +138,31 @@ def _feature_shape(config: ml_collections.ConfigDict) -> tuple[int, int]:
 def _input(workload: Workload) -> _Prepared:
   config = workload.config
   split = input_dives.open_split(workload.folder)
+  config.input.cache = _CACHES[workload.piece]
   video_input = VideoInput(**config.input)
-  tasks = abstract_setup(config, jax.devices()).tasks
+  setup = abstract_setup(config, jax.devices())
+  # Nobody chooses by the validation here.
+  cache = make_cache(video_input, split, split.select([0]), setup.mesh)
+  if cache is None:
+    dives = split.select(input_dives.repeated(len(split)))
+  else:
+    dives = [cache.train[i] for i in input_dives.repeated(len(split))]
 
   def run(count: int) -> None:
     # A new reader each time: what the last one read ahead must not count.
     batches = training_batches(
-      split,
+      dives,
       video_input,
-      tasks,
+      setup.tasks,
       config.batch_size,
       (0, 1),
       config.seed,
       0,
-      CorruptRecords(len(split), 0.0),
+      CorruptRecords(len(dives), 0.0),
     )
     for _ in range(count):
-      next(batches)
+      batch = next(batches)
+      if cache is not None and cache.device_frames is not None:
+        jax.block_until_ready(cache.device_frames.place(batch))
 
   return run, config.batch_size, None

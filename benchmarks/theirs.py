@@ -13,7 +13,7 @@ from benchmarks.torch_replica import training
 from benchmarks.torch_replica.c3davg import CLASSES
 from benchmarks.torch_replica.loader import Batches, DiveFrames
 from benchmarks.torch_replica.training import Form
-from benchmarks.workload import Workload
+from benchmarks.workload import INPUTS, Workload
 
 # Dives that the official code decodes at once.
 _OFFICIAL_BATCH = 5
@@ -46,7 +46,7 @@ def prepare(workload: Workload, is_official: bool) -> Runner:
     'step': _training_step,
     'forward': _forward_pass,
     'captions': _captions,
-    'input': _input,
+    **dict.fromkeys(INPUTS, _input),
   }[workload.piece](workload, form, device)
   return Runner(
     run=run,

@@ -13,7 +13,11 @@ _CONFIGS = {
   ('mscadc', 'full'): 'mscadc',
   ('mscadc', 'toy'): 'quickstart_mscadc',
 }
-PIECES = ('step', 'forward', 'captions', 'input')
+PIECES = (
+  *('step', 'forward', 'captions', 'input', 'cached_input', 'device_input'),
+)
+# Those that read the dives from files.
+INPUTS = ('input', 'cached_input', 'device_input')
 NETWORKS = ('c3davg', 'mscadc')
 SIZES = ('full', 'toy')
 DEVICES = ('cpu', 'gpu')
@@ -67,11 +71,13 @@ class Workload:
 
   Attributes:
     piece: 'step', a training step; 'forward', scores and classes of a batch;
-      'captions', greedy decoding from features; 'input', batches from JPEG.
+      'captions', greedy decoding from features; 'input', batches from JPEG;
+      'cached_input' and 'device_input', batches whose frames are decoded
+      already on our side, in the memory of the host or of the device.
     device: 'cpu' or 'gpu'.
     config: config from `make_config`.
     num_dives: dives to decode captions for.
-    folder: folder of the dives for 'input', from `input_dives.make`.
+    folder: folder of the dives for INPUTS, from `input_dives.make`.
     compile_mode: mode of `torch.compile`, where PyTorch is at its best; 'none'
       for no compilation.
     channels_last: whether PyTorch at its best keeps videos channels last.

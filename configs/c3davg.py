@@ -66,6 +66,9 @@ def get_config() -> ml_collections.ConfigDict:
   config.input.resize = ()
   config.input.interpolation = 'area'
   config.input.resize_evaluation = True
+  # Where the decoded frames of training and validation are kept: 'none',
+  # 'memory', or 'device', the training's on every device. The same pixels.
+  config.input.cache = 'none'
 
   # 'c3davg' or 'mscadc'; the fields of `model` are those of its module.
   config.network = 'c3davg'

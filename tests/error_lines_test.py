@@ -17,6 +17,7 @@ from aqa_jax.configs import (
   pretrain_ucf101,
   segment_c3d,
 )
+from aqa_jax.data.cache_memory import check_memory
 from aqa_jax.data.dive_split import find_builder
 from aqa_jax.data.schema import Schema
 from aqa_jax.data.video_input import VideoInput
@@ -60,6 +61,18 @@ def _check(**changes):
 def _video(**changes):
   config = _config().input.to_dict() | changes
   return lambda: VideoInput(**config).check(109, 128, 171)
+
+
+class _Device:
+  """A GPU that is nearly full."""
+
+  platform = 'gpu'
+
+  def __str__(self):
+    return 'cuda:0'
+
+  def memory_stats(self):
+    return {'bytes_limit': 2**31, 'bytes_in_use': 2**30}
 
 
 def _tasks(**changes):
@@ -117,9 +130,13 @@ def _causes():
   for changes in (
     {'anchor': 'middle'}, {'stride': 0.5}, {'frames': 0}, {'frames': 200},
     {'max_shift': 9}, {'crop': 999}, {'resize': (9,)}, {'window_frames': 999},
-    {'interpolation': 'cubic'},
+    {'interpolation': 'cubic'}, {'cache': 'disk'},
+    {'cache': 'memory', 'interpolation': 'random', 'resize': (171, 128)},
   ):  # fmt: skip
     yield _video(**changes)
+  for cache in ('memory', 'device'):
+    cached = VideoInput(**_config().input.to_dict() | {'cache': cache})
+    yield lambda cached=cached: check_memory(cached, 953, 106, [_Device()], 9)
   yield _tasks(tasks='classes')
   yield _tasks(tasks='captions')
   yield _tasks(tasks='score,caption')

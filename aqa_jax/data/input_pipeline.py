@@ -1,7 +1,8 @@
 """From a prepared dataset to batches: a pure function of (seed, step).
 
 A batch is a dict of arrays, one part of its rows:
-  video: uint8 [batch, frames, crop, crop, 3], RGB; and
+  video: uint8 [batch, frames, crop, crop, 3], RGB; for frames that are on the
+    device already (`DeviceFrames`), video_rows: int32 [batch, frames]; and
   flip: bool [batch], whether to mirror the video; or
   features: float32 [batch, steps, features], for a network on features.
   dive_id: int32 [batch, 2], the dive's event and its sample in it.
@@ -19,10 +20,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from aqa_jax.data import batches
-from aqa_jax.data.batches import HostBatch, Row, Value
+from aqa_jax.data.batches import HostBatch, Row, Source, Value
 from aqa_jax.data.corrupt_records import CorruptRecords
 from aqa_jax.data.dive_input import DiveInput
-from aqa_jax.data.dive_split import DiveSplit, dive_key
+from aqa_jax.data.dive_split import dive_key
 from aqa_jax.data.encoded_frames import DecodeError
 from aqa_jax.data.schema import Example
 from tfds_mtl_aqa.input_error import InputError
@@ -111,7 +112,7 @@ def abstract_batch(
 
 
 def training_batches(
-  split: DiveSplit,
+  dives: Source[Example],
   dive_input: DiveInput,
   tasks: Sequence[LabelReader],
   batch_size: int,
@@ -123,7 +124,7 @@ def training_batches(
   """Yields a part of the batch of each step; see `batches.shuffled`.
 
   Args:
-    split: dives to train on.
+    dives: dives to train on.
     dive_input: what the network sees of a dive.
     tasks: tasks whose labels the batch has.
     batch_size: rows of the whole batch.
@@ -140,10 +141,10 @@ def training_batches(
         return make_inputs(example, dive_input, tasks, rng)
       except DecodeError as e:
         corrupt.leave_out(e.name, e.reason)
-        example = split[int(rng.integers(len(split)))]
+        example = dives[int(rng.integers(len(dives)))]
 
   return batches.shuffled(
-    split,
+    dives,
     make_row,
     batch_size,
     part,
@@ -153,7 +154,7 @@ def training_batches(
 
 
 def evaluation_batches(
-  split: DiveSplit,
+  dives: Source[Example],
   dive_input: DiveInput,
   tasks: Sequence[LabelReader],
   batch_size: int,
@@ -162,14 +163,14 @@ def evaluation_batches(
   """Yields a part of every batch; every dive comes exactly once.
 
   Args:
-    split: dives to evaluate on.
+    dives: dives to evaluate on.
     dive_input: what the network sees of a dive.
     tasks: tasks whose labels the batch has.
     batch_size: rows of the whole batch.
     part: number of the part, from 0, and number of parts.
   """
   return batches.in_order(
-    split,
+    dives,
     lambda example: make_inputs(example, dive_input, tasks, rng=None),
     batch_size,
     part,

@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike
 from PIL import Image
 
 from aqa_jax.data.batches import Row
+from aqa_jax.data.decoded_frames import DecodedFrames
 from aqa_jax.data.dive_input import DiveInput
 from aqa_jax.data.dive_split import dive_key
 from aqa_jax.data.encoded_frames import decode_frame
@@ -21,6 +22,7 @@ _RANDOM_FILTERS = (
   Image.Resampling.BICUBIC,
   Image.Resampling.LANCZOS,
 )
+CACHES = ('none', 'memory', 'device')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +46,8 @@ class VideoInput(DiveInput):
       filters for each frame, also in evaluation, as in the official code.
     resize_evaluation: False leaves out the resizing in evaluation, as the
       official MSCADC does by mistake.
+    cache: where the frames of a training are kept, decoded: 'none', 'memory' or
+      'device'; see `cached_dives`. The pixels are the same.
   """
 
   window_frames: int
@@ -56,6 +60,8 @@ class VideoInput(DiveInput):
   resize: tuple[int, ...] = ()
   interpolation: str = 'area'
   resize_evaluation: bool = True
+  # Not in the text that names a folder of features: it changes no pixel.
+  cache: str = dataclasses.field(default='none', repr=False)
 
   @property
   def shape(self) -> tuple[int, int, int, int]:
@@ -69,11 +75,14 @@ class VideoInput(DiveInput):
   def read(self, example: Example, rng: np.random.Generator | None) -> Row:
     """Returns video, uint8 [frames, crop, crop, 3], and flip, bool.
 
+    Of a dive of `cached_dives` the video is what is kept there; if it is kept
+    on the device, `video_rows` is in its place: see `DecodedFrames`.
+
     Raises:
       InputError: a stored frame can't be decoded, or is too small.
     """
-    encoded = example['video']
-    margin = (len(encoded) - self.window_frames) // 2
+    frames = example['video']
+    margin = self.margin(len(frames))
     head, tail = (int(count) for count in example.get('padded_frames', (0, 0)))
     shift, flip = 0, False
     if rng is not None:
@@ -82,11 +91,16 @@ class VideoInput(DiveInput):
       high = min(self.max_shift, max(margin - tail, 0))
       shift = int(rng.integers(low, high + 1))
       flip = bool(rng.random() < 0.5) and self.flip
-    chosen = [encoded[margin + shift + offset] for offset in self.offsets()]
-    return {
-      'video': _decode_frames(chosen, self, example, rng),
-      'flip': np.bool_(flip),
-    }
+    offsets = shift + self.offsets()
+    inputs: Row = {'flip': np.bool_(flip)}
+    if isinstance(frames, DecodedFrames):
+      return inputs | frames.read(offsets)
+    chosen = [frames[margin + offset] for offset in offsets]
+    return inputs | {'video': _decode_frames(chosen, self, example, rng)}
+
+  def margin(self, num_frames: int) -> int:
+    """Returns how many of the stored frames are before the window."""
+    return (num_frames - self.window_frames) // 2
 
   def offsets(self) -> np.ndarray:
     """Returns int [frames]: which frames of the window are used."""
@@ -94,6 +108,19 @@ class VideoInput(DiveInput):
     if self.anchor == 'end':
       offsets += self.window_frames - 1 - offsets[-1]
     return offsets
+
+  def is_resized(self, is_training: bool) -> bool:
+    """Returns whether stored frames are resized, in training or evaluation."""
+    return bool(self.resize) and (is_training or self.resize_evaluation)
+
+  def used_offsets(self, is_training: bool) -> np.ndarray:
+    """Returns int [used], sorted: the frames of the window that `read` takes.
+
+    Args:
+      is_training: whether the window is shifted.
+    """
+    shifts = np.arange(-self.max_shift, self.max_shift + 1)
+    return np.unique(self.offsets()[:, None] + is_training * shifts)
 
   def check(
     self, num_frames: int, height: int | None, width: int | None
@@ -109,7 +136,7 @@ class VideoInput(DiveInput):
     Raises:
       InputError: a field does not fit; the message names it.
     """
-    margin = (num_frames - self.window_frames) // 2
+    margin = self.margin(num_frames)
     resize_fits = not self.resize or (
       len(self.resize) == 2 and min(self.resize) >= self.crop
     )
@@ -144,6 +171,15 @@ class VideoInput(DiveInput):
       'pixels; give no more than the smaller side': (
         not 1 <= self.crop <= min(smallest)
       ),
+      f'cache={self.cache!r}: give one of {", ".join(CACHES)}': (
+        self.cache not in CACHES
+      ),
+      f"cache='{self.cache}': interpolation='random' makes other pixels of a "
+      "frame each time; give cache='none', or interpolation='area'": (
+        self.cache != 'none'
+        and bool(self.resize)
+        and self.interpolation == 'random'
+      ),
     }
     for message, is_problem in problems.items():
       if is_problem:
@@ -155,6 +191,40 @@ def crop_offset(size: int, crop: int) -> int:
   return round((size - crop) / 2)
 
 
+def decode_crop(
+  data: bytes,
+  video_input: VideoInput,
+  dive: str,
+  rng: np.random.Generator | None,
+  is_resized: bool,
+) -> np.ndarray:
+  """Returns the centred crop of a frame, uint8 [crop, crop, 3].
+
+  Args:
+    data: the frame as it is stored.
+    video_input: what the network sees of it.
+    dive: name of the dive, for errors.
+    rng: draws the filter of interpolation='random'; None where there is none.
+    is_resized: whether the frame is resized first.
+
+  Raises:
+    DecodeError: the frame can't be decoded.
+    InputError: it is smaller than the crop.
+  """
+  frame = decode_frame(data, dive)
+  if is_resized:
+    frame = _resized(frame, video_input, rng)
+  crop = video_input.crop
+  height, width, _ = frame.shape
+  if min(height, width) < crop:
+    raise InputError(
+      f'config.input.crop={crop}: the frames of {dive} are {width} x '
+      f'{height} pixels; give config.input.resize, or a smaller crop.'
+    )
+  top, left = crop_offset(height, crop), crop_offset(width, crop)
+  return frame[top : top + crop, left : left + crop]
+
+
 def _decode_frames(
   encoded: list[bytes],
   video_input: VideoInput,
@@ -163,36 +233,25 @@ def _decode_frames(
 ) -> np.ndarray:
   """Returns the centred crops, uint8 [frames, crop, crop, 3]."""
   dive = f'dive {dive_key(example)}'
-  crop = video_input.crop
-  is_resized = video_input.resize and (
-    rng is not None or video_input.resize_evaluation
-  )
+  is_resized = video_input.is_resized(rng is not None)
   if rng is None:
     # In evaluation too the filters are random, but the same every time.
     rng = np.random.default_rng(dive_key(example))
-  frames = np.empty((len(encoded), crop, crop, 3), np.uint8)
+  frames = np.empty(video_input.shape, np.uint8)
   for index, data in enumerate(encoded):
-    frame = decode_frame(data, dive)
-    if is_resized:
-      frame = _resized(frame, video_input, rng)
-    height, width, _ = frame.shape
-    if min(height, width) < crop:
-      raise InputError(
-        f'config.input.crop={crop}: the frames of {dive} are {width} x '
-        f'{height} pixels; give config.input.resize, or a smaller crop.'
-      )
-    top, left = crop_offset(height, crop), crop_offset(width, crop)
-    frames[index] = frame[top : top + crop, left : left + crop]
+    frames[index] = decode_crop(data, video_input, dive, rng, is_resized)
   return frames
 
 
 def _resized(
-  frame: np.ndarray, video_input: VideoInput, rng: np.random.Generator
+  frame: np.ndarray,
+  video_input: VideoInput,
+  rng: np.random.Generator | None,
 ) -> np.ndarray:
   """Returns a frame of the size asked for, uint8 [height, width, 3]."""
   width, height = video_input.resize
   size = (width, height)
-  if video_input.interpolation == 'area':
+  if video_input.interpolation == 'area' or rng is None:
     return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
   drawn = _RANDOM_FILTERS[rng.integers(len(_RANDOM_FILTERS))]
   return np.asarray(Image.fromarray(frame).resize(size, drawn))

@@ -8,10 +8,11 @@ import numpy as np
 from jax.sharding import Mesh
 
 from aqa_jax import sharding
+from aqa_jax.data.batches import Source
 from aqa_jax.data.dive_input import DiveInput
 from aqa_jax.data.dive_split import DiveSplit
 from aqa_jax.data.input_pipeline import evaluation_batches
-from aqa_jax.data.schema import Schema
+from aqa_jax.data.schema import Example, Schema
 from aqa_jax.predictions import Columns, Predictions
 from aqa_jax.task import Task
 from aqa_jax.train_state import TrainState, Variables
@@ -67,6 +68,7 @@ def predict(
   tasks: Sequence[Task],
   batch_size: int,
   mesh: Mesh,
+  dives: Source[Example] | None = None,
 ) -> Predictions:
   """Returns the predictions of a model for every dive of a split.
 
@@ -79,12 +81,14 @@ def predict(
     tasks: tasks of the model.
     batch_size: dives at once; rounded up to a multiple of the devices.
     mesh: mesh of devices.
+    dives: the same dives with frames that are decoded; None to read those of
+      `split`.
 
   Raises:
     FloatingPointError: a prediction is not finite.
   """
   batches = evaluation_batches(
-    split,
+    split if dives is None else dives,
     dive_input,
     tasks,
     sharding.rounded_up(batch_size, mesh),

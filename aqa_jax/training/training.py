@@ -13,6 +13,7 @@ from aqa_jax import sharding
 from aqa_jax.data import batches
 from aqa_jax.data.batches import Example, Row, Source
 from aqa_jax.evaluation import predict
+from aqa_jax.task import Batch
 from aqa_jax.train_state import TrainState
 from aqa_jax.training.setup import Setup
 from aqa_jax.weights.checkpoint import Checkpoints
@@ -63,6 +64,14 @@ class Training:
       first_step: steps that are done already.
     """
     raise NotImplementedError
+
+  def place(self, batch: Mapping[str, np.ndarray]) -> Batch:
+    """Puts this process's part of a batch on its devices.
+
+    Args:
+      batch: a part that `batches` has yielded.
+    """
+    return sharding.shard(batch, self.mesh)
 
   def validate(self) -> dict[str, float]:
     """Returns the validation measures of the present state.

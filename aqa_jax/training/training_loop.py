@@ -111,11 +111,11 @@ def _start_compiling(training: Training, first_step: int) -> Iterator[Batch]:
   Returns:
     The batch of each step, on the devices; the first waits for the compiling.
   """
-  mesh, abstract_state = training.mesh, training.state
+  abstract_state = training.state
   batches = training.batches(first_step)
 
   def compile_for_first() -> Batch:
-    first = sharding.shard(next(batches), mesh)
+    first = training.place(next(batches))
     # What it compiles stays in the cache of the jitted function.
     training.setup.train_step.lower(abstract_state, first).compile()
     return first
@@ -127,7 +127,7 @@ def _start_compiling(training: Training, first_step: int) -> Iterator[Batch]:
   def placed() -> Iterator[Batch]:
     yield first.result()
     for batch in batches:
-      yield sharding.shard(batch, mesh)
+      yield training.place(batch)
 
   return placed()
 
