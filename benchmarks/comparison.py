@@ -29,7 +29,8 @@ def compare(
       measure how long that takes.
 
   Returns:
-    sides: by name, `seconds` of one run by round, `dives` of it, seconds to
+    sides: by name, `seconds` of one run by round, on the clock, and
+      `cpu_seconds`, of all cores together, on Linux; `dives` of it, seconds to
       `ready` and `first_run` of the `cold` and the `warm` start, `memory` in
       bytes, `flops`, `matrix_rate`; or `error`.
     ratios: name of another side -> its seconds divided by ours: `median`, `min`
@@ -74,7 +75,7 @@ def _start(
     )
     if kind != kinds[-1]:
       process.close()
-  found |= {'dives': first['dives'], 'seconds': []}
+  found |= {'dives': first['dives'], 'seconds': [], 'cpu_seconds': []}
   return process
 
 
@@ -91,8 +92,12 @@ def _take_turns(
   }
   for index in range(rounds):
     for name, process in running.items():
+      cpu_before = process.ask('cpu')
       took = process.ask(str(counts[name])) / counts[name]
       found[name]['seconds'].append(took)
+      if cpu_before is not None:
+        cpu = (process.ask('cpu') - cpu_before) / counts[name]
+        found[name]['cpu_seconds'].append(cpu)
     print(
       f'  round {index + 1} of {rounds}: '
       + ', '.join(

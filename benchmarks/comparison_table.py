@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from aqa_jax import text_table
 
 _HEADER = (
-  *('', 'ms', 'range', 'dives/s', 'Gflop/s', 'share'),
+  *('', 'ms', 'range', 'cpu ms', 'dives/s', 'Gflop/s', 'share'),
   *('MiB', 'cold s', 'warm s'),
 )
 
@@ -43,7 +43,7 @@ def _row(
 ) -> tuple[str, ...]:
   if not side.get('seconds'):
     return (name, 'failed', *[''] * (len(_HEADER) - 2))
-  seconds = side['seconds']
+  seconds, cpu = side['seconds'], side.get('cpu_seconds')
   median = statistics.median(seconds)
   rate = flops / median if flops else None
   is_warm_known = 'warm' in side
@@ -51,6 +51,8 @@ def _row(
     name,
     _milliseconds(median),
     f'{_milliseconds(min(seconds))}-{_milliseconds(max(seconds))}',
+    # Results of earlier versions lack it.
+    _milliseconds(statistics.median(cpu)) if cpu else '',
     f'{side["dives"] / median:.3g}',
     f'{rate / 1e9:.0f}' if rate else '',
     f'{100 * rate / matrix_rate:.0f} %' if rate else '',

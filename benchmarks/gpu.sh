@@ -147,9 +147,15 @@ rm -rf "$out/training"
 part training 200 "$PYTHON" -m aqa_jax.main "--workdir=$out/training" \
   "${training[@]}" "--config.duration=${steps}steps" \
   "--config.checkpoint_every=${steps}steps" --config.progress_seconds=2
+rm -rf "$out/cached_training"
+part cached_training 150 "$PYTHON" -m aqa_jax.main \
+  "--workdir=$out/cached_training" "${training[@]}" \
+  --config.input.cache=device "--config.duration=${steps}steps" \
+  "--config.checkpoint_every=${steps}steps" --config.progress_seconds=2
 part forward_captions 150 "${compare[@]}" --what=forward,captions --one_start \
   "--batch_size=$batch" "--out=$out/forward_captions.json"
-part input 90 "${compare[@]}" --what=input "--batch_size=$batch" \
+part input 150 "${compare[@]}" --what=input,cached_input,device_input \
+  "--batch_size=$batch" \
   "--out=$out/input.json"
 part mscadc_breakdown 150 "${breakdown[@]}" --network=mscadc \
   "--batch_size=$batch" "--out=$out/mscadc_breakdown.json"

@@ -28,10 +28,11 @@ def collect(folder: pathlib.Path) -> dict[str, object]:
       parts[name]['log'] = log.read_text().splitlines()[-_LOG_LINES:]
     if figures.exists():
       parts[name]['figures'] = json.loads(figures.read_text())
-  if (log := folder / 'training.log').exists():
-    # Of its lines of progress.
-    found = re.findall(r'([\d.]+) dives/s', log.read_text())
-    parts['training']['dives_per_second'] = [float(rate) for rate in found]
+  for name in {'training', 'cached_training'} & parts.keys():
+    if (log := folder / f'{name}.log').exists():
+      # Of its lines of progress.
+      found = re.findall(r'([\d.]+) dives/s', log.read_text())
+      parts[name]['dives_per_second'] = [float(rate) for rate in found]
   return {'machine': machine.describe(), 'parts': parts}
 
 

@@ -3,7 +3,7 @@
   python -m benchmarks.worker ours|official|best STARTED < commands
 
 The first line of the input is a workload; each further line is how often to do
-it, or `rate`, `memory` or `flops`. Each is answered by a line of JSON.
+it, or `rate`, `memory`, `flops` or `cpu`. Each is answered by a line of JSON.
 """
 
 import json
@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 
+from benchmarks.cpu_time import cpu_seconds
 from benchmarks.runner import Runner
 from benchmarks.workload import Workload
 
@@ -46,6 +47,8 @@ def _prepare(side: str, workload: Workload) -> Runner:
 def _answer(runner: Runner, command: str) -> float | None:
   if command == 'flops':
     return runner.count_flops() if runner.count_flops else None
+  if command == 'cpu':
+    return cpu_seconds()
   if command == 'rate':
     return runner.matrix_rate()
   if command == 'memory':

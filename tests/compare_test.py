@@ -14,6 +14,7 @@ from aqa_jax.data.input_pipeline import evaluation_batches
 from aqa_jax.data.video_input import VideoInput
 from benchmarks import comparison, gpu_results, input_dives
 from benchmarks.comparison_table import table
+from benchmarks.cpu_time import cpu_seconds
 from benchmarks.side_process import SideError, SideProcess
 from benchmarks.workload import Workload, make_config
 
@@ -42,6 +43,8 @@ class _FakeSide:
 
   def ask(self, command):
     figures = {'memory': 2**30, 'rate': 1e11, 'flops': 5e9}
+    if command == 'cpu':
+      return 1.5 * self.turns
     if command in figures:
       return figures[command]
     self.turns += 1
@@ -88,9 +91,29 @@ def test_table(fake_sides):
   cells = dict(zip(header.split('  ')[-1:], ours.split()[-1:], strict=True))
   assert cells == {'warm s': '3.0'}
   # 8 dives in 500 ms; 5 Gflop in that, of 100 Gflop/s; 1 GiB.
-  assert ours.split()[1:6] == ['500', '500-500', '16', '10', '10']
+  # Four runs a turn; a turn took 1.5 s of processor time.
+  assert ours.split()[1:7] == ['500', '500-500', '375', '16', '10', '10']
   assert '1024' in ours
   assert ratio == 'best / ours: 0.50 (0.50 to 1.00)'
+
+
+def test_processor_time_of_children_that_run():
+  if cpu_seconds() is None:
+    pytest.skip('Linux alone tells it')
+  spin = 'import time\nwhile time.process_time() < 1: pass\nprint(1)\ninput()'
+  before = cpu_seconds()
+  with subprocess.Popen(
+    [sys.executable, '-c', spin],
+    stdin=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+    text=True,
+  ) as child:
+    child.stdout.readline()
+    running = cpu_seconds() - before
+    child.communicate('\n')
+  ended = cpu_seconds() - before
+  for seconds in (running, ended):
+    assert seconds >= 0.9
 
 
 def test_a_workload_survives_the_way_to_the_other_process():
@@ -110,6 +133,8 @@ def test_a_real_side_in_a_process_of_its_own(tmp_path):
     # A process with JAX in it, in bytes.
     assert 2**26 < process.ask('memory') < 2**35
     assert process.ask('flops') is None
+    if pathlib.Path('/proc/self/stat').exists():
+      assert process.ask('cpu') > 0
   finally:
     process.close()
 
