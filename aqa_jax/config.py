@@ -50,7 +50,12 @@ _FRACTIONS = (
   'max_corrupt_fraction',
 )
 # Lists of whole numbers.
-_WHOLE = ('input.resize', 'features.resize', 'model.nodes')
+_WHOLE = (
+  'input.resize',
+  'features.resize',
+  'model.nodes',
+  'heads.hidden',
+)
 _DTYPES = ('auto', 'float32', 'bfloat16')
 
 

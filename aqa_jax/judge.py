@@ -57,6 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     '--end', type=_end, help='last frame to judge: 62, or 2.4s for its time'
   )
   parser.add_argument(
+    '--difficulty',
+    type=_difficulty,
+    help='of the dives, for a model that predicts the execution: 3.2, or '
+    'number and height of the dive: 5253B/10m',
+  )
+  parser.add_argument(
     '--speed',
     type=small_command.number(0.01, 100),
     default=1.0,
@@ -114,6 +120,16 @@ def _end(text: str) -> tuple[int | None, float | None]:
     raise argparse.ArgumentTypeError(str(e).removesuffix('.')) from e
 
 
+def _difficulty(text: str) -> float:
+  """Returns a difficulty that is given as such or by the dive."""
+  from aqa_jax.data.difficulty import parse_difficulty
+
+  try:
+    return parse_difficulty(text)
+  except ValueError as e:
+    raise argparse.ArgumentTypeError(str(e)) from e
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
   """Judges the videos that the arguments name.
 
@@ -135,6 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
   compilation_cache.use_for_user()
   judge = aqa_jax.load(chosen.model, chosen.finder)
+  judge.reader.check_difficulty(chosen.difficulty)
   prints = _STDOUT not in (chosen.json, chosen.csv)
   judgements: list[Judgement] = []
   try:
@@ -251,6 +268,7 @@ def _judge(
             frames_per_second=chosen.fps,
             with_pictures=bool(chosen.html),
             force=chosen.force,
+            difficulty=chosen.difficulty,
           ):
             read_from.append(path)
             yield clip

@@ -61,6 +61,8 @@ class Task(abc.ABC):
   chooses_by: ClassVar[str] = ''
   # Whether `predict` gives the score of a dive: 'score', float [batch], points.
   gives_score: ClassVar[bool] = False
+  # For a task that gives the score: of what `explained` is, for people.
+  explains: ClassVar[str] = 'score'
 
   @classmethod
   @abc.abstractmethod
@@ -79,6 +81,14 @@ class Task(abc.ABC):
   def layers(self) -> dict[str, int]:
     """Units of each output layer."""
     return {}
+
+  @property
+  def hidden(self) -> tuple[int, ...]:
+    """Units of the hidden layers, with ReLU, in front of each output layer.
+
+    A network whose heads have layers of their own, MSCADC, has none of these.
+    """
+    return ()
 
   @property
   def initial(self) -> float:
@@ -140,6 +150,28 @@ class Task(abc.ABC):
       output: output of the network, in evaluation.
     """
 
+  def explained(self, output: Any) -> jax.Array:
+    """Returns what the importance of frames is computed of, float [batch].
+
+    It has a gradient, and is in points: see `frame_importance`. Only a task
+    that gives the score is asked.
+
+    Args:
+      output: see `predict`.
+    """
+    score: jax.Array = self.predict(output)['score']
+    return score
+
+  @property
+  def given(self) -> tuple[str, ...]:
+    """Labels, known before a dive is seen, that `complete` makes use of."""
+    return ()
+
+  @property
+  def required(self) -> tuple[str, ...]:
+    """Those of `given` without which there is no prediction."""
+    return ()
+
   def decode(self, outputs: Columns, schema: Schema) -> dict[str, Any]:
     """Returns predictions that replace those of `predict`, or add to them.
 
@@ -148,6 +180,25 @@ class Task(abc.ABC):
       schema: schema of the dataset.
     """
     del outputs, schema
+    return {}
+
+  def complete(
+    self, outputs: Columns, given: Columns, schema: Schema
+  ) -> dict[str, Any]:
+    """Returns predictions that replace those of before, or add to them.
+
+    It runs on the host, after `decode` of all tasks.
+
+    Args:
+      outputs: what `predict` and `decode` of all tasks gave.
+      given: the labels of `self.given`, [dives] each; NaN where a video of a
+        user tells none.
+      schema: schema of the dataset.
+
+    Raises:
+      InputError: a label that is `required` is not given.
+    """
+    del outputs, given, schema
     return {}
 
   def measure(self, predictions: Predictions) -> dict[str, Any]:
@@ -226,3 +277,29 @@ class Task(abc.ABC):
     A measure that no task names has a chart of its own.
     """
     return {}
+
+
+def finish(
+  tasks: Sequence[Task],
+  outputs: dict[str, Any],
+  given: Columns,
+  schema: Schema,
+) -> dict[str, Any]:
+  """Returns the predictions of a network's tasks, as `Predictions` has them.
+
+  Args:
+    tasks: tasks of the network.
+    outputs: what `predict` of the tasks gave, on the host.
+    given: the labels that tasks are given; see `Task.complete`.
+    schema: schema of the dataset.
+
+  Raises:
+    InputError: a label that a task needs is not given.
+  """
+  outputs = dict(outputs)
+  for task in tasks:
+    outputs |= task.decode(outputs, schema)
+  for task in tasks:
+    own = {name: given[name] for name in task.given}
+    outputs |= task.complete(outputs, own, schema)
+  return outputs

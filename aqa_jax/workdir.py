@@ -117,7 +117,7 @@ def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
     if jax.process_index() == 0:
       write_atomically(workdir / _CONFIG, json.dumps(config, indent=2) + '\n')
     return
-  found = differences(recorded, json.loads(json.dumps(config)))
+  found = differences(recorded, _as_recorded(config, recorded))
   if found:
     more = len(found) - _SHOWN
     told = found[:_SHOWN] + [f'and {more} more fields'] * (more > 0)
@@ -134,6 +134,24 @@ def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
       'config.features names has changed since; put back what was there, or '
       'give another --workdir.'
     )
+
+
+def _as_recorded(config: Recorded, recorded: Recorded) -> dict[str, Any]:
+  """Returns a config as JSON holds it, without what came after a workdir.
+
+  Earlier versions had no `heads`, and weights for fewer tasks: a training of
+  theirs has used none of these.
+  """
+  given: dict[str, Any] = json.loads(json.dumps(config))
+  if 'heads' not in recorded:
+    given.pop('heads', None)
+  if 'loss_weights' in given and 'loss_weights' in recorded:
+    given['loss_weights'] = {
+      name: weight
+      for name, weight in given['loss_weights'].items()
+      if name in recorded['loss_weights']
+    }
+  return given
 
 
 def _fingerprint(config: Recorded) -> str:

@@ -17,6 +17,9 @@ def get_config() -> ml_collections.ConfigDict:
   # and 'package.module:Class' for a task of your own, see docs/extending.md.
   config.tasks = 'score,classes,captions'
   config.loss_weights = {'score': 1.0, 'classes': 1.0, 'captions': 0.01}
+  # In place of score; see docs/heads.md.
+  for head in ('execution', 'score_distribution', 'judge_marks'):
+    config.loss_weights[head] = 1.0
   # Durations are in epochs, examples or steps: '1.5 epochs'.
   config.duration = '100 epochs'
   config.batch_size = 3
@@ -82,6 +85,21 @@ def get_config() -> ml_collections.ConfigDict:
   config.model.caption_hidden = 512
   config.model.caption_embedding = 512
   config.model.caption_dropout = 0.2
+
+  # Of the heads in place of score; see docs/heads.md.
+  config.heads = ml_collections.ConfigDict()
+  # The difficulty: 'given', or 'predicted' by the classes; then from '10m',
+  # '3m', or '' for the mean of both.
+  config.heads.difficulty = 'given'
+  config.heads.height = ''
+  # First value, points.
+  config.heads.initial_execution = 0.0
+  # Of distributions: the highest score; the labels' standard deviation, in
+  # steps; 'mode' or 'mean'; units of the hidden layers.
+  config.heads.highest = 104.5
+  config.heads.label_std = 5.0
+  config.heads.readout = 'mode'
+  config.heads.hidden = (256, 128)
 
   config.optimizer = ml_collections.ConfigDict()
   config.optimizer.name = 'adam'

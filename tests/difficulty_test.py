@@ -6,7 +6,7 @@ import re
 import fake_mtl_aqa
 import pytest
 
-from aqa_jax.judging.difficulty import difficulty
+from aqa_jax.data.difficulty import difficulty
 from tfds_mtl_aqa import restricted_pickle
 from tfds_mtl_aqa.simulated_dives.dive_numbers import MTL_AQA_DIVES
 

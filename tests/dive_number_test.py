@@ -2,7 +2,7 @@
 
 import pytest
 
-from aqa_jax.judging.dive_number import dive_number
+from aqa_jax.data.dive_number import dive_number
 from tfds_mtl_aqa.labels import CLASS_NAMES
 from tfds_mtl_aqa.simulated_dives.dive_numbers import (
   MTL_AQA_DIVES,

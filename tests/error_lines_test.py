@@ -146,6 +146,7 @@ def _causes():
   yield _tasks(tasks='score,json:dumps')
   yield _tasks(tasks='score,classes')
   yield _tasks(tasks='score,captions')
+  yield from _heads()
   yield lambda: evaluator_classes(_config(evaluators='baselines,marks'))
   yield lambda: evaluator_classes(_config(evaluators='json:dumps'))
   yield lambda: chosen_system('c3d')
@@ -199,6 +200,31 @@ def _causes():
   yield lambda: Vocabulary(['<eos>', '<sos>', 'a', 'a'])
   yield lambda: Vocabulary(['<eos>', '<sos>']).encode(['splash'])
   yield lambda: Vocabulary(['<eos>', '<sos>']).decode([1, 7, 0])
+
+
+def _heads():
+  """Yields those of the heads in place of the score."""
+  dives = Schema(features=('difficulty', 'judge_scores'))
+
+  def heads(tasks, schema=dives, **changes):
+    changes = {f'heads.{name}': value for name, value in changes.items()}
+    return lambda: chosen_tasks(_config(tasks=tasks, **changes), schema)
+
+  yield heads('execution', _SCORES)
+  yield heads('judge_marks', _SCORES)
+  yield heads('execution', difficulty='told')
+  yield heads('execution', difficulty='predicted')
+  yield heads('execution', height='5m')
+  yield heads('score_distribution', label_std=0.0)
+  yield heads('score_distribution', highest=0.0)
+  yield heads('score_distribution', readout='median')
+  yield heads('score_distribution', hidden=(256, 0))
+  distribution, marks = (
+    heads(name)()[0] for name in ('score_distribution', 'judge_marks')
+  )
+  yield lambda: distribution.check_labels({'final_score': [60.0, 110.0]})
+  yield lambda: marks.check_labels({'judge_scores': [[float('nan')] * 7]})
+  yield lambda: marks.check_labels({'judge_scores': [[80.0] * 7]})
 
 
 def _lines():

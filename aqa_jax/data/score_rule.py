@@ -22,6 +22,16 @@ class ScoreRule(enum.Enum):
       return score - difficulty
     return score / difficulty
 
+  def joined(self, execution: np.ndarray, difficulty: np.ndarray) -> np.ndarray:
+    """Returns the scores, [dives], of executions and difficulties [dives]."""
+    if self is ScoreRule.SUM:
+      return difficulty + execution
+    return execution * difficulty
+
+  def execution_of_marks(self, marks: np.ndarray) -> np.ndarray:
+    """Returns the execution, [dives], of the sum of the middle three marks."""
+    return marks / 3 if self is ScoreRule.SUM else marks
+
   def score(self, marks: np.ndarray, difficulty: np.ndarray) -> np.ndarray:
     """Returns the scores, [dives].
 
@@ -29,9 +39,7 @@ class ScoreRule(enum.Enum):
       marks: float [dives], sum of the middle three marks.
       difficulty: float [dives].
     """
-    if self is ScoreRule.SUM:
-      return difficulty + marks / 3
-    return marks * difficulty
+    return self.joined(self.execution_of_marks(marks), difficulty)
 
   @property
   def formula(self) -> str:

@@ -20,7 +20,8 @@ def make_importance_step(model: nn.Module) -> ImportanceStep:
   width, 3], RGB as `input_pipeline` makes it, and returns float32 [batch,
   frames] in points: the sum over a frame's pixels and channels of
   d score / d input * input, where the input is the normalised video, in
-  evaluation mode (running statistics, no dropout).
+  evaluation mode (running statistics, no dropout). The score is what the task's
+  `explained` gives: of a dive whose difficulty is given it is the execution.
 
   What it means: zero is the mean colour of ImageNet, a grey. If the difference
   of a frame from it grew by a hundredth, the score would change by a hundredth
@@ -52,7 +53,7 @@ def make_importance_step(model: nn.Module) -> ImportanceStep:
         {'params': params, 'batch_stats': batch_stats}, normalized
       )
       # In evaluation mode no dive's score depends on another dive.
-      return task.predict(outputs[task.name])['score'].sum()
+      return task.explained(outputs[task.name]).sum()
 
     gradient = jax.grad(points)(normalized)
     return (gradient * normalized).sum(axis=(2, 3, 4))

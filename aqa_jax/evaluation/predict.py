@@ -14,7 +14,7 @@ from aqa_jax.data.dive_split import DiveSplit
 from aqa_jax.data.input_pipeline import evaluation_batches
 from aqa_jax.data.schema import Example, Schema
 from aqa_jax.predictions import Columns, Predictions
-from aqa_jax.task import Task
+from aqa_jax.task import Task, finish
 from aqa_jax.train_state import TrainState, Variables
 from tfds_mtl_aqa.input_error import InputError
 
@@ -105,9 +105,8 @@ def predict(
       f'finite at step {int(state.step)}; the checkpoint before it is kept. A '
       'lower config.optimizer.learning_rate may help.'
     )
-  for task in tasks:
-    outputs |= task.decode(outputs, schema)
   labels: Columns = split.labels
+  outputs = finish(tasks, outputs, labels, schema)
   if any(task.num_words for task in tasks):
     # Decoding the true captions takes time at every validation.
     labels = with_caption_words(labels, schema)

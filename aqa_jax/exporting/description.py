@@ -20,6 +20,8 @@ from tfds_mtl_aqa.clips.clip import JPEG_QUALITY
 
 _MEANINGS = {
   'score': 'points; the judge takes 0 for less than 0',
+  'execution': 'points; score = {rule}',
+  'marks': 'of seven judges, 0 to 10; the middle three count for the execution',
   'classes': 'place of the likeliest class in "classes"',
   'class_probabilities': 'probability of each class in "classes", 0 to 1',
   'captions': 'places of the words in "vocabulary", up to the first <eos>',
@@ -90,5 +92,7 @@ def _outputs(model: Model) -> dict[str, dict[str, Any]]:
       ],
     }
     if meaning := _MEANINGS.get(name.partition('/')[0]):
-      described[name]['meaning'] = meaning
+      described[name]['meaning'] = meaning.format(
+        rule=model.schema.score_rule.value
+      )
   return described

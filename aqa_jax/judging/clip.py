@@ -24,6 +24,7 @@ class Clip:
     is_dive: whether it is to be judged.
     confidence: how sure it is that it shows a dive, 0 to 1; None where none was
       looked for.
+    difficulty: difficulty of the dive; None where nobody has given it.
   """
 
   name: str
@@ -36,3 +37,4 @@ class Clip:
   dive: FoundDive | None = None
   is_dive: bool = True
   confidence: float | None = None
+  difficulty: float | None = None

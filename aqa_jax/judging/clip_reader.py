@@ -23,6 +23,8 @@ Progress = Callable[[float, float | None], None]
 # A path, or uint8 [frames, height, width, 3], RGB.
 Video = str | os.PathLike[str] | np.ndarray
 
+# Of dives it is 4.8 at most by the rules, of vaults 7.
+_HIGHEST_DIFFICULTY = 10.0
 # What I3D has to say of a dive; docs/weights.md has figures.
 _DIVE_PROBABILITY = 0.5
 
@@ -39,6 +41,8 @@ class Options(TypedDict, total=False):
       has learned from. A file tells its own.
     with_pictures: whether the judgement has pictures of the frames.
     force: whether to judge what seems to be no dive, too.
+    difficulty: difficulty of the dives, for a model that predicts the
+      execution; None to take those of the likeliest dives.
   """
 
   end_frame: int | None
@@ -47,6 +51,7 @@ class Options(TypedDict, total=False):
   frames_per_second: float | None
   with_pictures: bool
   force: bool
+  difficulty: float | None
 
 
 class ClipReader:
@@ -78,6 +83,43 @@ class ClipReader:
     Raises:
       InputError: see `Judge.__call__`.
     """
+    difficulty = options.get('difficulty')
+    self.check_difficulty(difficulty)
+    for clip in self._clips(item, progress, **options):
+      yield dataclasses.replace(clip, difficulty=difficulty)
+
+  def check_difficulty(self, difficulty: float | None) -> None:
+    """Checks that the model can do with a difficulty, or without one.
+
+    Args:
+      difficulty: see `Options`.
+
+    Raises:
+      InputError: it is needed, or of no use, or can't be.
+    """
+    tasks = self.model.tasks
+    if difficulty is None:
+      if any('difficulty' in task.required for task in tasks):
+        raise InputError(
+          'the score of this model follows from the difficulty, which its '
+          'classes do not tell; give it, such as --difficulty=3.2.'
+        )
+      return
+    if not any('difficulty' in task.given for task in tasks):
+      raise InputError(
+        f'difficulty={difficulty:g}: this model takes none, its score follows '
+        'from the video alone; leave it out.'
+      )
+    if not 0 < difficulty <= _HIGHEST_DIFFICULTY:
+      raise InputError(
+        f'difficulty={difficulty:g}: give more than 0, '
+        f'{_HIGHEST_DIFFICULTY:g} at most.'
+      )
+
+  def _clips(
+    self, item: Video, progress: Progress | None, **options: Unpack[Options]
+  ) -> Iterator[Clip]:
+    """Yields the clips of a video, without the difficulty."""
     if unknown := sorted(set(options) - set(Options.__annotations__)):
       raise TypeError(
         f'unknown option {unknown[0]!r}; the options are '

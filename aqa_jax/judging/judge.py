@@ -11,10 +11,10 @@ from typing import Any, Unpack, overload
 import jax
 import numpy as np
 
+from aqa_jax.data import difficulty, dive_number
 from aqa_jax.data.input_pipeline import make_inputs
 from aqa_jax.evaluation.conformal import COVERAGE
 from aqa_jax.evaluation.frame_importance import make_importance_step
-from aqa_jax.judging import difficulty, dive_number
 from aqa_jax.judging.clip import Clip
 from aqa_jax.judging.clip_reader import ClipReader, Options, Progress, Video
 from aqa_jax.judging.dive_search import DiveFinder
@@ -22,6 +22,7 @@ from aqa_jax.judging.judgement import Judgement
 from aqa_jax.judging.model import Model
 from aqa_jax.judging.prediction import predict
 from aqa_jax.predictions import Columns
+from aqa_jax.task import finish
 from tfds_mtl_aqa.input_error import InputError
 
 # Of the half-width of the interval: 98 % of the simulated dives that the small
@@ -157,14 +158,18 @@ class Judge:
       if self._importance is not None:
         # The same dives, two frames earlier.
         shifted = pixels[:, np.maximum(np.arange(pixels.shape[1]) - 2, 0)]
-        earlier = jax.device_get(self._step(self._variables, shifted)['score'])
+        earlier = jax.device_get(self._step(self._variables, shifted))
         importance = jax.device_get(
           self._importance(
             self._variables['params'], self._variables['batch_stats'], pixels
           )
         )
-    for task in model.tasks:
-      outputs |= task.decode(outputs, model.schema)
+    known = [clip.difficulty for clip in clips]
+    known += [None] * (batch - len(clips))
+    given = {'difficulty': np.array(known, np.float64)}
+    outputs = finish(model.tasks, outputs, given, model.schema)
+    if earlier is not None:
+      earlier = finish(model.tasks, earlier, given, model.schema)['score']
     return [
       self._judgement(
         clip,
@@ -229,6 +234,12 @@ class Judge:
           f'{highest:.1f} points at most.'
         )
     caption = row.get('captions')
+    used = row.get('used_difficulty')
+    if used is not None and clip.difficulty is None:
+      warnings.append(
+        f'The score is made with a difficulty of {used:.2f}, that of the '
+        'likeliest dive by these classes.'
+      )
     return dataclasses.replace(
       self._without_score(clip),
       score=score,
@@ -240,6 +251,8 @@ class Judge:
       caption=None if caption is None else ' '.join(caption),
       importance=importance,
       warnings=tuple(warnings),
+      marks=tuple(map(float, row.get('marks', ()))),
+      difficulty=None if used is None else float(used),
     )
 
   def _without_score(self, clip: Clip) -> Judgement:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from aqa_jax.data.difficulty import MAX_EXECUTION
+from aqa_jax.data.judges_marks import scoreboard
 from aqa_jax.evaluation.dive_words import class_words
 from aqa_jax.files import json_ready
-from aqa_jax.judging.difficulty import MAX_EXECUTION
 from aqa_jax.judging.model_card import SIMULATED
 
 _WIDTH = 80
@@ -37,7 +38,8 @@ class Judgement:
       from 1; empty for what is no dive, and so the next.
     frame_seconds: float [frames], when they are shown, s from the start.
     importance: float [frames], points: what each of those frames adds to the
-      score or takes from it; see `frame_importance`.
+      score or takes from it; see `frame_importance`. Of a model that predicts
+      the execution it is of the execution.
     warnings: what may make the judgement worse, sentences.
     is_dive: whether it shows a dive; if not, there is no score.
     take_off_seconds: when the diver leaves the board, s from the start; None
@@ -48,6 +50,11 @@ class Judgement:
     is_of_simulated_dives: whether the network has seen simulated dives only.
     pictures: JPEG file of each of those frames, for people; empty unless asked
       for.
+    marks: marks of the seven judges, 0 to 10, of a model that predicts them;
+      else empty.
+    difficulty: difficulty that the score was made with, of a model that
+      predicts the execution: the one that was given, or that of the likeliest
+      dive; else None.
   """
 
   name: str
@@ -68,6 +75,8 @@ class Judgement:
   dive_confidence: float | None
   is_of_simulated_dives: bool
   pictures: tuple[bytes, ...] = ()
+  marks: tuple[float, ...] = ()
+  difficulty: float | None = None
 
   @property
   def executions(self) -> dict[str, float]:
@@ -134,6 +143,10 @@ class Judgement:
         low, high = self.score_interval
         line += f' (90 % interval: {low:.1f} to {high:.1f})'
       lines.append(line)
+    if self.marks:
+      lines.append(f'  marks    {scoreboard(self.marks)}')
+    if self.difficulty is not None:
+      lines.append(f'  by       a difficulty of {self.difficulty:.2f}')
     if self.classes:
       sureness = min(
         self.class_probabilities[name][value]

@@ -5,13 +5,15 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from aqa_jax.data.score_rule import ScoreRule
 from aqa_jax.evaluation.conformal import COVERAGE
 from aqa_jax.evaluation.dive_words import class_words
 from aqa_jax.judging.judgement import Judgement
 from aqa_jax.judging.judgement_table import clock
 from aqa_jax.judging.model import Model
 from aqa_jax.judging.model_card import SIMULATED
-from aqa_jax.report import filmstrip, page
+from aqa_jax.report import filmstrip, marks_sections, page
+from aqa_jax.report.report import explained
 from aqa_jax.report.report_tables import number
 
 # What a score's scale goes to: about the highest of MTL-AQA.
@@ -27,7 +29,8 @@ def judgement_page(judgements: Sequence[Judgement], model: Model) -> str:
   """
   return page.render(
     'judgements.html',
-    judgements=[_shown(judgement) for judgement in judgements],
+    judgements=[_shown(each, model.schema.score_rule) for each in judgements],
+    explains=explained(model.tasks),
     num_dives=sum(judgement.is_dive for judgement in judgements),
     caution=SIMULATED if model.is_of_simulated_dives else '',
     facts={
@@ -38,7 +41,7 @@ def judgement_page(judgements: Sequence[Judgement], model: Model) -> str:
   )
 
 
-def _shown(judgement: Judgement) -> dict[str, Any]:
+def _shown(judgement: Judgement, rule: ScoreRule) -> dict[str, Any]:
   """Returns what the template shows of a judgement."""
   shown: dict[str, Any] = {
     'name': pathlib.PurePath(judgement.name).name,
@@ -60,11 +63,16 @@ def _shown(judgement: Judgement) -> dict[str, Any]:
     'heights': judgement.difficulty_words(),
     'caption': judgement.caption,
     'warnings': judgement.warnings,
+    'board': None,
     'segments': [],
     'largest': '',
   }
   if judgement.score is not None:
     shown['score'] = _gauge(judgement.score, judgement.score_interval)
+  if judgement.marks and judgement.difficulty is not None:
+    shown['board'] = marks_sections.scoreboard(
+      'predicted', judgement.marks, judgement.difficulty, rule
+    )
   if judgement.importance is not None and judgement.pictures:
     segments = filmstrip.cut(
       judgement.frame_numbers,

@@ -82,5 +82,7 @@ def _flat(row: dict[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
       yield f'last_{name[:-1]}', value[-1]
     elif name == 'warnings':
       yield prefix + name, ' '.join(value)
+    elif name == 'marks':
+      yield prefix + name, ' '.join(f'{mark:g}' for mark in value)
     elif not isinstance(value, list):
       yield prefix + name, value

@@ -14,6 +14,7 @@ from typing import Any
 import ml_collections
 
 from aqa_jax.data.schema import Schema
+from aqa_jax.data.score_rule import ScoreRule
 from aqa_jax.evaluation.conformal import ScoreIntervals
 from aqa_jax.files import json_ready
 from aqa_jax.judging import network_folder, weights_file
@@ -73,6 +74,7 @@ def _description(model: Model) -> dict[str, Any]:
     'classes': [[name, list(names)] for name, names in model.schema.classes],
     'vocabulary': list(model.schema.words),
     'features': list(model.schema.features),
+    'score_rule': model.schema.score_rule.value,
     'absolute_errors': list(model.intervals.errors) if model.intervals else [],
     'config': config.to_dict(),
   }
@@ -97,6 +99,8 @@ def read_model(folder: pathlib.Path) -> Model:
         classes=tuple((name, tuple(names)) for name, names in found['classes']),
         words=tuple(found['vocabulary']),
         features=tuple(found['features']),
+        # Earlier versions did not write it; their models did not need it.
+        score_rule=ScoreRule(found.get('score_rule', ScoreRule.PRODUCT.value)),
       ),
       frame_format=FrameFormat(**found['frames']),
       variables={},

@@ -1,11 +1,14 @@
 """The output layers of a task on one vector."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from aqa_jax.layers.initializers import dense
+from aqa_jax.task import Task
 
 
 class OutputLayers(nn.Module):
@@ -15,11 +18,13 @@ class OutputLayers(nn.Module):
     units: (name, number of outputs) of each layer.
     initial: first value of the biases; 0 for PyTorch's initialisation.
     dtype: dtype of the computation.
+    hidden: units of the hidden layers, with ReLU, in front of each output.
   """
 
   units: tuple[tuple[str, int], ...]
   initial: float = 0.0
   dtype: DTypeLike = jnp.float32
+  hidden: tuple[int, ...] = ()
 
   @nn.compact
   def __call__(self, features: jax.Array) -> dict[str, jax.Array]:
@@ -33,9 +38,36 @@ class OutputLayers(nn.Module):
     """
     features = features.astype(self.dtype)
     bias_init = nn.initializers.constant(self.initial) if self.initial else None
-    return {
-      name: dense(units, features.shape[-1], self.dtype, bias_init, name)(
-        features
-      )
-      for name, units in self.units
-    }
+    outputs = {}
+    for name, units in self.units:
+      inputs = features
+      for number, size in enumerate(self.hidden, start=1):
+        layer = dense(
+          size, inputs.shape[-1], self.dtype, name=f'{name}_hidden{number}'
+        )
+        inputs = nn.relu(layer(inputs))
+      outputs[name] = dense(
+        units, inputs.shape[-1], self.dtype, bias_init, name
+      )(inputs)
+    return outputs
+
+
+def task_output(task: Task, features: jax.Array, dtype: DTypeLike) -> Any:
+  """Returns the output of a task, of its layers on the features.
+
+  It is called within the network, which gets the layers as the module
+  `task.head`.
+
+  Args:
+    task: a task of output layers.
+    features: float [batch, features].
+    dtype: dtype of the computation.
+  """
+  layers = OutputLayers(
+    tuple(task.layers.items()),
+    task.initial,
+    dtype,
+    task.hidden,
+    name=task.head,
+  )
+  return task.output(layers(features))

@@ -67,6 +67,11 @@ def dives_to_show(predictions: Predictions) -> dict[str, list[int]]:
   }
 
 
+def explained(tasks: Sequence[Task]) -> str:
+  """Returns of what the importance of frames is, for people."""
+  return next((task.explains for task in tasks if task.gives_score), 'score')
+
+
 def write_report(
   folder: str | os.PathLike[str],
   tasks: Sequence[Task],
@@ -106,6 +111,7 @@ def write_report(
     },
     warnings=_warnings(evaluation),
     has_pictures=filmstrips is not None,
+    explains=explained(tasks),
     is_trained=step is not None,
     sections=_sections(tasks, predictions, evaluation, shown),
     dives=[

@@ -9,14 +9,20 @@ from aqa_jax.data.schema import Schema
 from aqa_jax.task import Task
 from aqa_jax.tasks.captions import CaptionsTask
 from aqa_jax.tasks.classes import ClassesTask
+from aqa_jax.tasks.execution import ExecutionTask
+from aqa_jax.tasks.judge_marks import JudgeMarksTask
 from aqa_jax.tasks.ranked_score import RankedScoreTask
 from aqa_jax.tasks.score import ScoreTask
+from aqa_jax.tasks.score_distribution import ScoreDistributionTask
 from tfds_mtl_aqa.input_error import InputError
 
 # In the order of the paper's loss (equation 4).
 _BUILT_IN: tuple[type[Task], ...] = (
   ScoreTask,
   RankedScoreTask,
+  ExecutionTask,
+  ScoreDistributionTask,
+  JudgeMarksTask,
   ClassesTask,
   CaptionsTask,
 )

@@ -11,7 +11,7 @@ from jax.typing import DTypeLike
 
 from aqa_jax.layers.captioner import Captioner, captions
 from aqa_jax.layers.initializers import dense
-from aqa_jax.layers.output_layers import OutputLayers
+from aqa_jax.layers.output_layers import task_output
 from aqa_jax.layers.precision import at_least_float32
 from aqa_jax.task import Task
 from aqa_jax.trunks.c3d import C3D
@@ -128,10 +128,7 @@ class C3DAVG(nn.Module):
         )
       )
       for task in layer_tasks:
-        layers = OutputLayers(
-          tuple(task.layers.items()), task.initial, head_dtype, name=task.head
-        )
-        outputs[task.name] = task.output(layers(fc6))
+        outputs[task.name] = task_output(task, fc6, head_dtype)
     for task in self.tasks:
       if not task.num_words:
         continue

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from aqa_jax.layers.batch_norm import convolution_block
-from aqa_jax.layers.output_layers import OutputLayers
+from aqa_jax.layers.output_layers import task_output
 from aqa_jax.layers.precision import at_least_float32
 from aqa_jax.task import Task
 from aqa_jax.trunks.dilated_c3d import DilatedC3D
@@ -97,13 +97,7 @@ class DilatedClassifier(nn.Module):
     dtype = at_least_float32(self.dtype)
     # A linear layer of the mean is the mean of a 1 x 1 x 1 convolution.
     average = features.astype(dtype).mean(axis=(1, 2, 3))
-    outputs: dict[str, Any] = {}
-    for task in self.tasks:
-      layers = OutputLayers(
-        tuple(task.layers.items()), task.initial, dtype, name=task.head
-      )
-      outputs[task.name] = task.output(layers(average))
-    return outputs
+    return {task.name: task_output(task, average, dtype) for task in self.tasks}
 
   def output_layers(self) -> set[tuple[str, ...]]:
     """Returns the paths of the modules that give the outputs."""

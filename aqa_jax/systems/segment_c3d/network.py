@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from aqa_jax.layers.initializers import dense, pytorch_uniform
-from aqa_jax.layers.output_layers import OutputLayers
+from aqa_jax.layers.output_layers import task_output
 from aqa_jax.layers.precision import at_least_float32, precision_of
 from aqa_jax.task import Task
 from aqa_jax.trunks.c3d import C3D
@@ -115,12 +115,7 @@ class SegmentC3D(nn.Module):
     )
     head_dtype = at_least_float32(self.dtype)
     return {
-      task.name: task.output(
-        OutputLayers(
-          tuple(task.layers.items()), task.initial, head_dtype, name=task.head
-        )(fc6)
-      )
-      for task in self.tasks
+      task.name: task_output(task, fc6, head_dtype) for task in self.tasks
     }
 
   def output_layers(self) -> set[tuple[str, ...]]:

@@ -2,6 +2,14 @@
 
 from collections.abc import Mapping
 
+CLASSIFICATIONS = (
+  'position',
+  'armstand',
+  'rotation_type',
+  'somersaults',
+  'twists',
+)
+
 # Of the rules of World Aquatics: the direction is the first digit, or for
 # twists and armstands the second. There are no inward armstand dives.
 _DIRECTIONS = {'forward': 1, 'backward': 2, 'reverse': 3, 'inward': 4}

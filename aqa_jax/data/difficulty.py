@@ -19,6 +19,7 @@ The copies differ in a few difficulties that no competition at hand has: from
 from 3 m two lists have 0.1 more for 209 than the components give.
 """
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -228,6 +229,40 @@ def difficulty(number: str, height: str) -> float | None:
     return None
   known = [component for component in components if component is not None]
   return sum(known) / 10 if len(known) == len(components) else None
+
+
+def parse_difficulty(text: str) -> float:
+  """Returns the difficulty that a user gives.
+
+  Args:
+    text: such as '3.2', or number and height of the dive, '5253B/10m'.
+
+  Raises:
+    ValueError: it is neither, or the rules have no such dive.
+  """
+  number, slash, height = text.partition('/')
+  if not slash:
+    try:
+      value = float(text)
+    except ValueError:
+      value = math.nan
+    if not math.isfinite(value) or value <= 0:
+      raise ValueError(
+        f'{text!r}: give a number above 0, such as 3.2, or number and height '
+        'of the dive, such as 5253B/10m'
+      )
+    return value
+  if height not in _APPROACH:
+    raise ValueError(
+      f'{text!r}: give the height after the slash, {", ".join(_APPROACH)}'
+    )
+  found = difficulty(number.upper(), height)
+  if found is None:
+    raise ValueError(
+      f'{text!r}: the rules have no dive {number} from {height}; give the '
+      'difficulty as a number'
+    )
+  return found
 
 
 def _positions(direction: str, somersaults: int, twists: int) -> str:
