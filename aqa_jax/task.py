@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import flax.linen as nn
 import jax
 import ml_collections
 import numpy as np
@@ -61,6 +62,10 @@ class Task(abc.ABC):
   chooses_by: ClassVar[str] = ''
   # Whether `predict` gives the score of a dive: 'score', float [batch], points.
   gives_score: ClassVar[bool] = False
+  # Whether `head_module` gives its head, in place of output layers.
+  has_own_head: ClassVar[bool] = False
+  # Labels of a batch that its head sees in training; see `head_module`.
+  head_labels: ClassVar[tuple[str, ...]] = ()
   # For a task that gives the score: of what `explained` is, for people.
   explains: ClassVar[str] = 'score'
 
@@ -94,6 +99,19 @@ class Task(abc.ABC):
   def initial(self) -> float:
     """First value of the output layers' biases; 0 for PyTorch's."""
     return 0.0
+
+  def head_module(self, dtype: jax.typing.DTypeLike) -> nn.Module:
+    """Returns a head of the task's own; asked where `has_own_head`.
+
+    It is called within the network, with features, float [batch, features];
+    the labels of `head_labels`, by name, [batch] each, None but in training;
+    and whether it is in training. Its name is `head`, and what it returns goes
+    to `output`. Muon leaves kernels of its modules `layers` to Adam.
+
+    Args:
+      dtype: dtype of the computation.
+    """
+    raise NotImplementedError(f'{self.name} has no head of its own')
 
   @property
   def num_words(self) -> int:

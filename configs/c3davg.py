@@ -18,7 +18,9 @@ def get_config() -> ml_collections.ConfigDict:
   config.tasks = 'score,classes,captions'
   config.loss_weights = {'score': 1.0, 'classes': 1.0, 'captions': 0.01}
   # In place of score; see docs/heads.md.
-  for head in ('execution', 'score_distribution', 'judge_marks'):
+  for head in (
+    'execution', 'score_distribution', 'judge_marks', 'relative_score'
+  ):  # fmt: skip
     config.loss_weights[head] = 1.0
   # Durations are in epochs, examples or steps: '1.5 epochs'.
   config.duration = '100 epochs'
@@ -100,6 +102,12 @@ def get_config() -> ml_collections.ConfigDict:
   config.heads.label_std = 5.0
   config.heads.readout = 'mode'
   config.heads.hidden = (256, 128)
+  # Of relative_score: training dives that are remembered; those whose mean
+  # counts; units of a node of the tree; bounds of the groups, points.
+  config.heads.exemplars = 256
+  config.heads.votes = 10
+  config.heads.units = 256
+  config.heads.groups = (0.0, 0.9118, 1.5, 2.5, 3.0, 4.5, 6.0, 8.5, 30.0)
 
   config.optimizer = ml_collections.ConfigDict()
   config.optimizer.name = 'adam'

@@ -219,12 +219,18 @@ def _heads():
   yield heads('score_distribution', highest=0.0)
   yield heads('score_distribution', readout='median')
   yield heads('score_distribution', hidden=(256, 0))
-  distribution, marks = (
-    heads(name)()[0] for name in ('score_distribution', 'judge_marks')
+  yield heads('relative_score', groups=(0.0, 2.0, 1.0))
+  yield heads('relative_score', votes=300)
+  distribution, marks, relative = (
+    heads(name)()[0]
+    for name in ('score_distribution', 'judge_marks', 'relative_score')
   )
   yield lambda: distribution.check_labels({'final_score': [60.0, 110.0]})
   yield lambda: marks.check_labels({'judge_scores': [[float('nan')] * 7]})
   yield lambda: marks.check_labels({'judge_scores': [[80.0] * 7]})
+  yield lambda: relative.check_labels(
+    {'final_score': [0.0, 90.0], 'difficulty': [2.0, 2.0]}
+  )
 
 
 def _lines():

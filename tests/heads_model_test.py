@@ -5,6 +5,7 @@ They are as they begin: nothing is trained.
 
 import contextlib
 import dataclasses
+import importlib.util
 import json
 
 import jax
@@ -13,7 +14,7 @@ import pytest
 from judge_test import _clips
 
 import aqa_jax
-from aqa_jax import bundle, train
+from aqa_jax import bundle, export, train
 from aqa_jax.configs import quickstart, quickstart_mscadc
 from aqa_jax.data import judges_marks
 from aqa_jax.data.score_rule import ScoreRule
@@ -167,10 +168,44 @@ def test_a_folder_keeps_how_a_score_follows(execution, tmp_path):
   assert task.rule is ScoreRule.SUM
 
 
+def test_exemplars_are_learned_kept_and_exported(tiny_config, tmp_path):
+  """A training of a few steps: a model has its exemplars with it."""
+  tiny_config.update_from_flattened_dict(
+    {
+      'tasks': 'relative_score',
+      'duration': '2 steps',
+      'checkpoint_every': '2 steps',
+      'heads.exemplars': 12,
+      'heads.votes': 3,
+      'heads.units': 4,
+    }
+  )
+  tiny_config.mesh.data = 1
+  workdir = tmp_path / 'workdir'
+  train.train_and_evaluate(tiny_config, workdir)
+  evaluation = json.loads((workdir / 'eval_test.json').read_text())
+  assert np.isfinite(evaluation['mae'])
+  bundle.main([f'--workdir={workdir}', f'--out={tmp_path / "model"}'])
+  model = find_model(tmp_path / 'model')
+  kept = model.variables['batch_stats']['relative_regressor']
+  # 16 dives were seen, and 12 fit in.
+  assert (kept['exemplar_difficulty'] > 1).all()
+  assert (kept['exemplar_execution'] <= 30).all()
+  assert np.abs(kept['exemplar_features']).max() > 0
+  judge = Judge(model, DiveFinder(find_finder(None)))
+  video = np.zeros((30, 24, 32, 3), np.uint8)
+  judgement = judge(video, force=True, difficulty=3.0)
+  assert 0 < judgement.score <= 90
+  if importlib.util.find_spec('onnxruntime'):
+    out = tmp_path / 'model.onnx'
+    model_flag = f'--model={tmp_path / "model"}'
+    export.main(['--format=onnx', f'--out={out}', model_flag])
+    text = (tmp_path / 'model.onnx.json').read_text()
+    assert json.loads(text)['outputs']['votes']['shape'] == ['batch', 12]
+
+
 def test_what_is_exported(marks, tmp_path):
   pytest.importorskip('onnxruntime')
-  from aqa_jax import export
-
   # The command compares with the network.
   out = tmp_path / 'model.onnx'
   export.main(['--format=onnx', f'--out={out}', f'--model={marks[2]}'])
@@ -181,7 +216,7 @@ def test_what_is_exported(marks, tmp_path):
 
 
 @pytest.mark.parametrize(
-  'task', ['execution', 'score_distribution', 'judge_marks']
+  'task', ['execution', 'score_distribution', 'judge_marks', 'relative_score']
 )
 def test_every_network_takes_them(task, tiny_config, marks):
   schema = aqa_jax.load(marks[2]).model.schema

@@ -22,6 +22,9 @@ _MEANINGS = {
   'score': 'points; the judge takes 0 for less than 0',
   'execution': 'points; score = {rule}',
   'marks': 'of seven judges, 0 to 10; the middle three count for the execution',
+  'votes': 'execution by each exemplar, points; the mean of those counts whose '
+  'difficulty is nearest to that of the dive',
+  'exemplar_difficulty': 'of each exemplar; 0 where there is none',
   'classes': 'place of the likeliest class in "classes"',
   'class_probabilities': 'probability of each class in "classes", 0 to 1',
   'captions': 'places of the words in "vocabulary", up to the first <eos>',

@@ -1,5 +1,6 @@
 """The output layers of a task on one vector."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -52,17 +53,28 @@ class OutputLayers(nn.Module):
     return outputs
 
 
-def task_output(task: Task, features: jax.Array, dtype: DTypeLike) -> Any:
-  """Returns the output of a task, of its layers on the features.
+def task_output(
+  task: Task,
+  features: jax.Array,
+  dtype: DTypeLike,
+  labels: Mapping[str, jax.Array] | None = None,
+  train: bool = False,
+) -> Any:
+  """Returns the output of a task, of its head on the features.
 
-  It is called within the network, which gets the layers as the module
+  It is called within the network, which gets the head as the module
   `task.head`.
 
   Args:
     task: a task of output layers.
     features: float [batch, features].
     dtype: dtype of the computation.
+    labels: see `Task.head_module`.
+    train: likewise.
   """
+  if task.has_own_head:
+    head = task.head_module(dtype)
+    return task.output(head(features, labels, train))
   layers = OutputLayers(
     tuple(task.layers.items()),
     task.initial,

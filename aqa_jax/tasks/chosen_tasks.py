@@ -12,6 +12,7 @@ from aqa_jax.tasks.classes import ClassesTask
 from aqa_jax.tasks.execution import ExecutionTask
 from aqa_jax.tasks.judge_marks import JudgeMarksTask
 from aqa_jax.tasks.ranked_score import RankedScoreTask
+from aqa_jax.tasks.relative_score import RelativeScoreTask
 from aqa_jax.tasks.score import ScoreTask
 from aqa_jax.tasks.score_distribution import ScoreDistributionTask
 from tfds_mtl_aqa.input_error import InputError
@@ -23,6 +24,7 @@ _BUILT_IN: tuple[type[Task], ...] = (
   ExecutionTask,
   ScoreDistributionTask,
   JudgeMarksTask,
+  RelativeScoreTask,
   ClassesTask,
   CaptionsTask,
 )

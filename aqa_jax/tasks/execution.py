@@ -150,10 +150,10 @@ class ExecutionTask(ScoreTask):
     del schema
     if 'difficulty' in given:
       difficulty = np.array(given['difficulty'], np.float64)
-      unknown = np.isnan(difficulty)
     else:
-      unknown = np.ones(len(next(iter(outputs.values()))), bool)
-      difficulty = np.full(unknown.shape, np.nan)
+      first, *_ = outputs['class_probabilities'].values()
+      difficulty = np.full(len(first), np.nan)
+    unknown = np.isnan(difficulty)
     if unknown.any():
       if not self.dive_classes:
         raise InputError(

@@ -116,6 +116,7 @@ def make_train_step(
       part on its own.
   """
   everywhere = sharding.replicated(mesh)
+  head_labels = {name for task in model.tasks for name in task.head_labels}
 
   def loss_of(
     params: Variables,
@@ -126,6 +127,10 @@ def make_train_step(
     # The names of the scopes are what `benchmarks.breakdown` looks for.
     with jax.named_scope('normalize'):
       inputs = network_inputs(batch)
+    # A network of someone else need not take labels.
+    options: dict[str, Any] = {}
+    if head_labels:
+      options['labels'] = {name: batch[name] for name in head_labels}
     outputs, updated = model.apply(
       {'params': params, 'batch_stats': batch_stats},
       inputs,
@@ -133,6 +138,7 @@ def make_train_step(
       train=True,
       rngs={'dropout': dropout_key},
       mutable=['batch_stats'],
+      **options,
     )
     with jax.named_scope('losses'):
       by_task = task_losses(model.tasks, outputs, batch)

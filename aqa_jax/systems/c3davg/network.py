@@ -1,7 +1,7 @@
 """C3D-AVG-MTL: the paper's network (Parmar & Morris, section 4, figure 3)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -64,6 +64,7 @@ class C3DAVG(nn.Module):
     video: jax.Array,
     words: jax.Array | None = None,
     train: bool = False,
+    labels: Mapping[str, jax.Array] | None = None,
   ) -> dict[str, Any]:
     """Returns the outputs of each task for each video.
 
@@ -73,6 +74,7 @@ class C3DAVG(nn.Module):
       words: int [batch, caption_length], the true captions for teacher forcing;
         None to decode greedily instead.
       train: apply dropout, and the batch's own statistics in BatchNorm.
+      labels: in training, those that heads ask for; see `Task.head_module`.
 
     Returns:
       Name of a task -> the result of its `output`. If the trunk is float64,
@@ -128,7 +130,7 @@ class C3DAVG(nn.Module):
         )
       )
       for task in layer_tasks:
-        outputs[task.name] = task_output(task, fc6, head_dtype)
+        outputs[task.name] = task_output(task, fc6, head_dtype, labels, train)
     for task in self.tasks:
       if not task.num_words:
         continue

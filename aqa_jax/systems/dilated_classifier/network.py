@@ -5,7 +5,7 @@ A reconstruction, details assumed, of the classifier of Nibali et al.,
 (CVPR workshops, 2017): see README.md for what is known and what is assumed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -55,6 +55,7 @@ class DilatedClassifier(nn.Module):
     video: jax.Array,
     words: jax.Array | None = None,
     train: bool = False,
+    labels: Mapping[str, jax.Array] | None = None,
   ) -> dict[str, Any]:
     """Returns the outputs of each task for each video.
 
@@ -63,6 +64,7 @@ class DilatedClassifier(nn.Module):
         frames of 24 x 24 pixels.
       words: ignored.
       train: apply dropout, and the batch's own statistics in BatchNorm.
+      labels: in training, those that heads ask for; see `Task.head_module`.
 
     Returns:
       Name of a task -> the result of its `output`:
@@ -97,7 +99,10 @@ class DilatedClassifier(nn.Module):
     dtype = at_least_float32(self.dtype)
     # A linear layer of the mean is the mean of a 1 x 1 x 1 convolution.
     average = features.astype(dtype).mean(axis=(1, 2, 3))
-    return {task.name: task_output(task, average, dtype) for task in self.tasks}
+    return {
+      task.name: task_output(task, average, dtype, labels, train)
+      for task in self.tasks
+    }
 
   def output_layers(self) -> set[tuple[str, ...]]:
     """Returns the paths of the modules that give the outputs."""

@@ -1,6 +1,6 @@
 """MSCADC-MTL: the paper's lighter network (Parmar & Morris, section 4.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -10,7 +10,12 @@ from jax.typing import DTypeLike
 
 from aqa_jax.layers.captioner import Captioner, captions
 from aqa_jax.layers.precision import at_least_float32
-from aqa_jax.systems.mscadc.heads import CaptionHead, OutputHead, layer_names
+from aqa_jax.systems.mscadc.heads import (
+  CaptionHead,
+  HeadFeatures,
+  OutputHead,
+  layer_names,
+)
 from aqa_jax.task import Task
 from aqa_jax.trunks.dilated_c3d import DilatedC3D
 
@@ -54,6 +59,7 @@ class MSCADC(nn.Module):
     video: jax.Array,
     words: jax.Array | None = None,
     train: bool = False,
+    labels: Mapping[str, jax.Array] | None = None,
   ) -> dict[str, Any]:
     """Returns the outputs of each task for each video.
 
@@ -64,6 +70,7 @@ class MSCADC(nn.Module):
       words: int [batch, caption_length], the true captions for teacher forcing;
         None to decode greedily instead.
       train: apply dropout, and the batch's own statistics in BatchNorm.
+      labels: in training, those that heads ask for; see `Task.head_module`.
 
     Returns:
       See `C3DAVG`.
@@ -90,6 +97,15 @@ class MSCADC(nn.Module):
     )
     outputs: dict[str, Any] = {}
     for task in self.tasks:
+      if task.has_own_head:
+        head = task.head_module(head_dtype)
+        watched = HeadFeatures(*options, name=f'{task.head}_features')(
+          features, train
+        )
+        # The mean over time and space, as that of the outputs of the others.
+        average = watched.mean(axis=(1, 2, 3))
+        outputs[task.name] = task.output(head(average, labels, train))
+        continue
       if not task.num_words:
         layers = OutputHead(
           *options,
@@ -109,6 +125,8 @@ class MSCADC(nn.Module):
       (task.head, layer)
       for task in self.tasks
       for layer in (
-        layer_names(task.layers) if task.layers else Captioner.OUTER_LAYERS
+        task.layers
+        if task.has_own_head
+        else layer_names(task.layers) or Captioner.OUTER_LAYERS
       )
     }

@@ -7,7 +7,7 @@ score. Sizes and channels are not public: this is a reconstruction, its details
 assumed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -54,7 +54,11 @@ class SegmentC3D(nn.Module):
 
   @nn.compact
   def __call__(
-    self, video: jax.Array, words: None = None, train: bool = False
+    self,
+    video: jax.Array,
+    words: None = None,
+    train: bool = False,
+    labels: Mapping[str, jax.Array] | None = None,
   ) -> dict[str, Any]:
     """Returns the outputs of each task for each video.
 
@@ -63,6 +67,7 @@ class SegmentC3D(nn.Module):
         `segment_frames`.
       words: ignored; it says nothing.
       train: use the batch's own statistics in BatchNorm.
+      labels: in training, those that heads ask for; see `Task.head_module`.
 
     Returns:
       Name of a task -> the result of its `output`, such as the score, float32
@@ -115,7 +120,8 @@ class SegmentC3D(nn.Module):
     )
     head_dtype = at_least_float32(self.dtype)
     return {
-      task.name: task_output(task, fc6, head_dtype) for task in self.tasks
+      task.name: task_output(task, fc6, head_dtype, labels, train)
+      for task in self.tasks
     }
 
   def output_layers(self) -> set[tuple[str, ...]]:
