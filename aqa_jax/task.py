@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike
 
 from aqa_jax.data.batches import Value
 from aqa_jax.data.schema import Example, Schema
+from aqa_jax.data.word_rules import NO_RULES, WordRules
 from aqa_jax.predictions import Columns, Predictions
 
 Batch = Mapping[str, jax.Array]
@@ -68,6 +69,9 @@ class Task(abc.ABC):
   head_labels: ClassVar[tuple[str, ...]] = ()
   # For a task that gives the score: of what `explained` is, for people.
   explains: ClassVar[str] = 'score'
+  # Of a task that says words: whether its decoder attends to the trunk's maps
+  # and to the cues of the other tasks, or is the paper's captioner.
+  attends: ClassVar[bool] = False
 
   @classmethod
   @abc.abstractmethod
@@ -117,6 +121,20 @@ class Task(abc.ABC):
   def num_words(self) -> int:
     """Words that a decoder chooses from; 0 for a task of output layers."""
     return 0
+
+  @property
+  def word_rules(self) -> WordRules:
+    """Which words agree with which classes, for a decoder that attends."""
+    return NO_RULES
+
+  def cues(self, output: Any) -> dict[str, jax.Array]:
+    """Returns what a decoder that attends is told, float [batch, values] each.
+
+    Args:
+      output: output of the network, in training or evaluation.
+    """
+    del output
+    return {}
 
   def output(self, layers: dict[str, jax.Array]) -> Any:
     """Returns the network's output for the task.

@@ -30,6 +30,7 @@ from aqa_jax.evaluation.evaluator import (
 )
 from aqa_jax.features.feature_input import FeatureInput
 from aqa_jax.features.feature_source import source_class, with_fingerprint
+from aqa_jax.tasks.faults import with_fault_units
 from aqa_jax.tasks.score import with_score_unit
 from aqa_jax.training import provenance, training_loop
 from aqa_jax.training.setup import choose_devices, make_setup
@@ -71,6 +72,7 @@ def set_up(
   train, validation = _split_to_choose_by(config, train, tests)
   tests = _without_seen_dives(tests, train, validation)
   config = with_score_unit(config, train.labels['final_score'])
+  config = with_fault_units(config, train.labels)
   schema = schema_of(builder.info)
   setup = make_setup(config, mesh, schema, (), len(train))
   for task in setup.tasks:

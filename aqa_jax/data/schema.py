@@ -31,7 +31,7 @@ class Schema:
     classes: (name, class names) of each classification, in order; empty for a
       dataset without classes.
     words: the vocabulary of the captions; empty for a dataset without.
-    features: names of all features.
+    features: names of all features; those of a nested one also as 'part/name'.
     score_rule: how a score follows from difficulty and execution.
   """
 
@@ -99,12 +99,23 @@ def schema_of(info: tfds.core.DatasetInfo, words: Sequence[str] = ()) -> Schema:
   schema = Schema(
     classes=tuple((name, labels[name]) for name in names),
     words=tuple(words if has_captions(info) else ()),
-    features=tuple(info.features),
+    features=_feature_names(info),
     score_rule=rules[rule],
   )
   # Raises here if the vocabulary is wrong.
   _ = schema.vocabulary
   return schema
+
+
+def _feature_names(info: tfds.core.DatasetInfo) -> tuple[str, ...]:
+  """Returns the names of all features, as `Schema.features` has them."""
+  nested = [
+    f'{name}/{part}'
+    for name, feature in info.features.items()
+    if isinstance(feature, tfds.features.FeaturesDict)
+    for part in feature
+  ]
+  return (*info.features, *nested)
 
 
 def has_captions(info: tfds.core.DatasetInfo) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from aqa_jax.evaluation import caption_metrics
 from aqa_jax.evaluation.caption_metrics import Captions
+from aqa_jax.evaluation.caption_truth import caption_truth
 from aqa_jax.evaluation.evaluator import Evaluator
 from aqa_jax.predictions import Predictions
 
@@ -55,7 +56,7 @@ class CaptionEvaluator(Evaluator):
       f'Not measured: {", ".join(names)}; {reason}.'
       for reason, names in missing.items()
     ]
-    return measured
+    return measured | caption_truth(predictions)
 
   @property
   def _train_captions(self) -> Captions:

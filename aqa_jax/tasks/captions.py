@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 from aqa_jax.data.batches import Value
 from aqa_jax.data.schema import Example, Schema
 from aqa_jax.data.vocabulary import pad_caption
-from aqa_jax.evaluation import caption_metrics
+from aqa_jax.evaluation import caption_metrics, caption_truth
 from aqa_jax.predictions import Columns, Predictions
 from aqa_jax.task import Batch, Section, Task
 from aqa_jax.text_table import cell, line
@@ -115,7 +115,7 @@ class CaptionsTask(Task):
     }
 
   def table(self, evaluation: Mapping[str, Any]) -> list[str]:
-    """Returns the measures beside those of the baselines."""
+    """Returns the measures beside those of the baselines, and the truth."""
     names = {k: n for k, n in caption_metrics.NAMES.items() if k in evaluation}
     rows = {'model': evaluation}
     baselines = evaluation.get('caption_baselines', {})
@@ -125,7 +125,8 @@ class CaptionsTask(Task):
       line(name, [cell(row[key], 4) for key in names], 9)
       for name, row in rows.items()
     ]
-    return lines + [f'  {n}' for n in evaluation.get('caption_notes', ())]
+    lines += [f'  {n}' for n in evaluation.get('caption_notes', ())]
+    return lines + _truth_lines(evaluation)
 
   def sections(
     self,
@@ -134,14 +135,20 @@ class CaptionsTask(Task):
     shown: Mapping[str, Sequence[int]],
   ) -> list[Section]:
     """Returns the measures beside those of the baselines."""
-    from aqa_jax.report import report_tables
+    from aqa_jax.report import caption_tables, report_tables
 
     del predictions, shown
     table = report_tables.caption_table(evaluation)
     if table is None:
       return []
     notes = evaluation.get('caption_notes') or []
-    content = {'table': table, 'notes': notes}
+    content = {
+      'tables': [
+        ('Generated against true captions', table),
+        *caption_tables.caption_truth_tables(evaluation),
+      ],
+      'notes': notes,
+    }
     return [Section('captions', 'Captions', 'captions.html', content, 40)]
 
   def dive_section(self, predictions: Predictions, index: int) -> Section:
@@ -153,6 +160,29 @@ class CaptionsTask(Task):
     """Returns the chart of the measures between 0 and 1."""
     bleu = (f'bleu_{order}' for order in range(1, 5))
     return {'captions': (*bleu, 'meteor', 'rouge_l')}
+
+
+def _truth_lines(evaluation: Mapping[str, Any]) -> list[str]:
+  """Returns the lines on how true the captions are."""
+  found = evaluation.get('caption_truth')
+  if not found:
+    return []
+  lines = ['', line('caption, share', caption_truth.COLUMNS)]
+  for key, name in caption_truth.MEASURES.items():
+    if key in found['model']:
+      cells = [cell(found[c].get(key), 3) for c in caption_truth.COLUMNS]
+      lines.append(line(name, cells))
+  remarks = evaluation.get('remarks')
+  if remarks:
+    lines += ['', line('remarks', caption_truth.REMARKS.values())]
+    lines += [
+      line(
+        fault.replace('_', ' '),
+        [cell(figures[key], 3) for key in caption_truth.REMARKS],
+      )
+      for fault, figures in remarks.items()
+    ]
+  return lines
 
 
 def true_captions(predictions: Predictions) -> list[list[str]]:

@@ -9,7 +9,9 @@ from aqa_jax.data.schema import Schema
 from aqa_jax.task import Task
 from aqa_jax.tasks.captions import CaptionsTask
 from aqa_jax.tasks.classes import ClassesTask
+from aqa_jax.tasks.commentary import CommentaryTask
 from aqa_jax.tasks.execution import ExecutionTask
+from aqa_jax.tasks.faults import FaultsTask
 from aqa_jax.tasks.judge_marks import JudgeMarksTask
 from aqa_jax.tasks.ranked_score import RankedScoreTask
 from aqa_jax.tasks.relative_score import RelativeScoreTask
@@ -26,7 +28,9 @@ _BUILT_IN: tuple[type[Task], ...] = (
   JudgeMarksTask,
   RelativeScoreTask,
   ClassesTask,
+  FaultsTask,
   CaptionsTask,
+  CommentaryTask,
 )
 # Of the parts of networks, of a batch, and of a step's scalars.
 _RESERVED = (
@@ -133,6 +137,12 @@ def chosen_classes(config: ml_collections.ConfigDict) -> list[type[Task]]:
     raise InputError(
       f"config.tasks='{config.tasks}': {' and '.join(scores)} both give the "
       'score; leave one of them out.'
+    )
+  of_words = [task.name for task in found if issubclass(task, CaptionsTask)]
+  if len(of_words) > 1:
+    raise InputError(
+      f"config.tasks='{config.tasks}': {' and '.join(of_words)} both give the "
+      'caption; leave one of them out.'
     )
   order = list(TASKS.values())
   found.sort(

@@ -76,6 +76,10 @@ class ClassesTask(Task):
     """Units of each output layer."""
     return dict(self.classes)
 
+  def cues(self, output: ByClass) -> dict[str, jax.Array]:
+    """Returns the probabilities of each classification."""
+    return {name: nn.softmax(output[name]) for name, _ in self.classes}
+
   def label_specs(self) -> dict[str, tuple[tuple[int, ...], DTypeLike]]:
     """Returns shape and dtype of each label in a row of a batch."""
     return {name: ((), np.int32) for name, _ in self.classes}

@@ -40,7 +40,6 @@ class C3D(nn.Module):
   dtype: DTypeLike = jnp.float32
   remat: bool = False
 
-  @nn.compact
   def __call__(self, video: jax.Array, train: bool) -> jax.Array:
     """Returns the pool5 features.
 
@@ -54,6 +53,23 @@ class C3D(nn.Module):
       first, which is the order that the official weights of the layers above
       expect: [batch, 8192] in the paper, from 512 x 1 x 4 x 4.
     """
+    return self.with_maps(video, train)[0]
+
+  @nn.compact
+  def with_maps(
+    self, video: jax.Array, train: bool
+  ) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Returns the pool5 features, and the maps that the poolings take.
+
+    Args:
+      video: see `__call__`.
+      train: see `__call__`.
+
+    Returns:
+      What `__call__` returns; and 'c1' to 'c5', the outputs of the last
+      convolution of each stage, behind its ReLU, `dtype` [batch, time',
+      height', width', channels]. In the paper 'c5' is [batch, 2, 7, 7, 512].
+    """
 
     def stage(
       module: C3D,
@@ -61,21 +77,24 @@ class C3D(nn.Module):
       convolutions: tuple[tuple[str, int], ...],
       window: tuple[int, int, int],
       padding: tuple[int, int, int],
-    ) -> jax.Array:
+    ) -> tuple[jax.Array, jax.Array]:
       for name, multiple in convolutions:
         features = module._convolution(features, name, multiple, train)
       # A short clip has only one frame left before pool5.
       window = (min(window[0], features.shape[1]), window[1], window[2])
-      return max_pool(features, window, padding)
+      return max_pool(features, window, padding), features
 
     if self.remat:
       stage = nn.remat(stage, static_argnums=(2, 3, 4))
     features = video.astype(self.dtype)
-    for convolutions, window, padding in _STAGES:
-      features = stage(self, features, convolutions, window, padding)
+    maps = {}
+    for number, (convolutions, window, padding) in enumerate(_STAGES, 1):
+      features, maps[f'c{number}'] = stage(
+        self, features, convolutions, window, padding
+      )
     # [batch, channels, time', height', width']
     features = features.transpose(0, 4, 1, 2, 3)
-    return features.reshape(features.shape[0], -1)
+    return features.reshape(features.shape[0], -1), maps
 
   def _convolution(
     self, features: jax.Array, name: str, multiple: int, train: bool

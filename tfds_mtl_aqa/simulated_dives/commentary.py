@@ -17,7 +17,8 @@ MENTIONED, BAD, ABSENT = 0.3, 0.6, 0.1
 _MAX_FAULTS = 2
 _MAX_WORDS = 45
 
-_PRAISED_AS = {
+# Faults whose absence is praised under another name.
+PRAISED_AS = {
   'over': 'rotation',
   'short': 'rotation',
   'far': 'distance',
@@ -115,7 +116,7 @@ def comment(
     absent = [name for name in worst if severities[name] <= ABSENT]
     if absent:
       name = absent[rng.integers(len(absent))]
-      praise = phrases.PRAISE[_PRAISED_AS.get(name, name)]
+      praise = phrases.PRAISE[PRAISED_AS.get(name, name)]
       remarks.append(_choose(praise, rng))
   tone = int(np.searchsorted(phrases.VERDICT_AWARDS, award))
   announced = [

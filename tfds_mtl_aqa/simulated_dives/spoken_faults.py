@@ -8,13 +8,20 @@ import argparse
 import csv
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 import numpy as np
 
 from tfds_mtl_aqa.input_error import InputError
 from tfds_mtl_aqa.simulated_dives import phrases
+from tfds_mtl_aqa.simulated_dives.commentary import (
+  ABSENT,
+  MENTIONED,
+  PRAISED_AS,
+  happened,
+)
+from tfds_mtl_aqa.simulated_dives.faults import Faults
 
 FAULTS = tuple(phrases.FAULTS)
 _SHUFFLES = 1000
@@ -62,6 +69,63 @@ def spoken_faults(caption: str) -> np.ndarray:
       for fault in FAULTS
     ]
   )
+
+
+def praised_faults(caption: str) -> np.ndarray:
+  """Returns of which faults a caption praises the absence.
+
+  Args:
+    caption: words between single spaces.
+
+  Returns:
+    bool [8], in the order of FAULTS.
+  """
+  return np.array(
+    [
+      any(
+        phrase in caption
+        for phrase in phrases.PRAISE[PRAISED_AS.get(fault, fault)]
+      )
+      for fault in FAULTS
+    ]
+  )
+
+
+def severities(faults: Mapping[str, np.ndarray]) -> np.ndarray:
+  """Returns how bad the faults of dives are.
+
+  Args:
+    faults: field of `Faults` -> float [dives].
+
+  Returns:
+    float [dives, 8], 0 to 1, in the order of FAULTS.
+  """
+  rows = zip(*faults.values(), strict=True)
+  found = [
+    happened(Faults(**dict(zip(faults, map(float, row), strict=True))))
+    for row in rows
+  ]
+  return np.array([[row.get(f, 0.0) for f in FAULTS] for row in found])
+
+
+def contradictions(
+  named: np.ndarray, praised: np.ndarray, severity: np.ndarray
+) -> np.ndarray:
+  """Returns which captions contradict the faults of their dive.
+
+  One that names a fault whose absence the true commentary may praise, or that
+  praises the absence of one that it may name.
+
+  Args:
+    named: bool [dives, 8]; see `spoken_faults`.
+    praised: bool [dives, 8]; see `praised_faults`.
+    severity: float [dives, 8]; see `severities`.
+
+  Returns:
+    bool [dives].
+  """
+  wrong = (named & (severity <= ABSENT)) | (praised & (severity >= MENTIONED))
+  return np.any(wrong, axis=-1)
 
 
 def agreement(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from aqa_jax.layers.attending_captioner import commentary
 from aqa_jax.layers.captioner import Captioner, captions
 from aqa_jax.layers.initializers import dense
 from aqa_jax.layers.output_layers import task_output
@@ -30,9 +31,15 @@ class C3DAVG(nn.Module):
       trained from scratch needs it.
     conv_impl: how to run the convolutions; see `convolution`.
     caption_length: longest caption in tokens, specials included.
-    caption_hidden: units of the caption GRUs.
-    caption_embedding: size of the word embedding.
-    caption_dropout: between the layers of the caption GRUs.
+    caption_hidden: units of the caption GRUs; or the width of a captioner that
+      attends, a multiple of `caption_heads`.
+    caption_embedding: size of the word embedding of the caption GRUs.
+    caption_dropout: between the layers of the caption GRUs; see also
+      `AttendingCaptioner`.
+    caption_layers: see `AttendingCaptioner`.
+    caption_heads: see `AttendingCaptioner`.
+    caption_beams: captions that such a captioner keeps at each word.
+    caption_maps: what it attends to: 'c1' to 'c5'; see `C3D.with_maps`.
     example_shards: parts of the batch, on different devices. It changes only
       the order of the rows in C3D, so that no clip has to move to another
       device.
@@ -53,6 +60,10 @@ class C3DAVG(nn.Module):
   caption_hidden: int = 512
   caption_embedding: int = 512
   caption_dropout: float = 0.2
+  caption_layers: int = 2
+  caption_heads: int = 4
+  caption_beams: int = 4
+  caption_maps: str = 'c5'
   example_shards: int = 1
   clip_shards: int = 1
   dtype: DTypeLike = jnp.float32
@@ -103,20 +114,22 @@ class C3DAVG(nn.Module):
       channels,
     )
     clips = clips.transpose(0, 2, 1, 3, 4, 5, 6, 7)
-    features = C3D(
+    features, maps = C3D(
       self.width,
       self.batch_norm,
       self.conv_impl,
       self.dtype,
       self.remat,
       name='c3d',
-    )(clips.reshape(batch * self.clips, *clips.shape[4:]), train)
-    # [example shard, clip shard, example, clip, features]
-    features = features.reshape(*clips.shape[:4], -1)
-    # [batch, clips, features]
-    clip_features = features.transpose(0, 2, 1, 3, 4).reshape(
-      batch, self.clips, -1
-    )
+    ).with_maps(clips.reshape(batch * self.clips, *clips.shape[4:]), train)
+
+    def by_dive(rows: jax.Array) -> jax.Array:
+      """Returns rows of clips as [batch, clips, ...]."""
+      # [example shard, clip shard, example, clip, ...]
+      rows = rows.reshape(*clips.shape[:4], *rows.shape[1:])
+      return rows.swapaxes(1, 2).reshape(batch, self.clips, *rows.shape[4:])
+
+    clip_features = by_dive(features)
     head_dtype = at_least_float32(self.dtype)
     outputs: dict[str, Any] = {}
     layer_tasks = [task for task in self.tasks if not task.num_words]
@@ -133,6 +146,12 @@ class C3DAVG(nn.Module):
         outputs[task.name] = task_output(task, fc6, head_dtype, labels, train)
     for task in self.tasks:
       if not task.num_words:
+        continue
+      if task.attends:
+        # [batch, clips, time', height', width', channels]
+        seen = by_dive(maps[self.caption_maps])
+        seen = seen.reshape(batch, -1, *seen.shape[3:])
+        outputs[task.name] = commentary(self, task, seen, outputs, words, train)
         continue
       if self.batch_norm:
         clip_features = self._normalized(clip_features, train, 'bn_clips')

@@ -17,7 +17,7 @@ def _tasks(
 ) -> tuple[Task, ...]:
   """Returns the tasks of the config, none of which says words."""
   # Created, the task of the captions would look for fields of the captioner.
-  if CaptionsTask not in chosen_classes(config):
+  if not any(issubclass(c, CaptionsTask) for c in chosen_classes(config)):
     tasks = chosen_tasks(config, schema)
     if not any(task.num_words for task in tasks):
       return tasks

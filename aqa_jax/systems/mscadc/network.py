@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from aqa_jax.layers.attending_captioner import commentary
 from aqa_jax.layers.captioner import Captioner, captions
 from aqa_jax.layers.precision import at_least_float32
 from aqa_jax.systems.mscadc.heads import (
@@ -32,9 +33,14 @@ class MSCADC(nn.Module):
       see `BatchNorm`.
     conv_impl: how to run the convolutions; see `convolution`.
     caption_length: longest caption in tokens, specials included.
-    caption_hidden: units of the caption GRUs.
-    caption_embedding: size of the word embedding.
-    caption_dropout: between the layers of the caption GRUs.
+    caption_hidden: units of the caption GRUs; or the width of a captioner that
+      attends, a multiple of `caption_heads`.
+    caption_embedding: size of the word embedding of the caption GRUs.
+    caption_dropout: between the layers of the caption GRUs; see also
+      `AttendingCaptioner`.
+    caption_layers: see `AttendingCaptioner`.
+    caption_heads: see `AttendingCaptioner`.
+    caption_beams: captions that such a captioner keeps at each word.
     dtype: dtype of the trunk's computation. Heads and captioner are float32, or
       float64 with the trunk.
     remat: see `DilatedC3D`.
@@ -50,6 +56,9 @@ class MSCADC(nn.Module):
   caption_hidden: int = 512
   caption_embedding: int = 512
   caption_dropout: float = 0.2
+  caption_layers: int = 2
+  caption_heads: int = 4
+  caption_beams: int = 4
   dtype: DTypeLike = jnp.float32
   remat: bool = False
 
@@ -96,7 +105,8 @@ class MSCADC(nn.Module):
       head_dtype,
     )
     outputs: dict[str, Any] = {}
-    for task in self.tasks:
+    # Words come last: a decoder may be told what the other tasks give.
+    for task in sorted(self.tasks, key=lambda task: task.num_words > 0):
       if task.has_own_head:
         head = task.head_module(head_dtype)
         watched = HeadFeatures(*options, name=f'{task.head}_features')(
@@ -114,6 +124,11 @@ class MSCADC(nn.Module):
           name=task.head,
         )
         outputs[task.name] = task.output(layers(features, train))
+        continue
+      if task.attends:
+        outputs[task.name] = commentary(
+          self, task, features, outputs, words, train
+        )
         continue
       watched = CaptionHead(*options, name='caption_head')(features, train)
       outputs[task.name] = captions(self, task, watched, words, train)
