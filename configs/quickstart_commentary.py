@@ -17,5 +17,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.tasks = 'score,classes,faults,commentary'
   config.loss_weights.faults = 3.0
   config.loss_weights.commentary = 0.03
+  config.model.caption_layers = 2
+  config.model.caption_heads = 4
+  config.model.caption_beams = 4
   config.model.caption_maps = 'c4'
   return config.lock()

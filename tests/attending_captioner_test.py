@@ -22,9 +22,9 @@ def _captioner(**changes):
   return AttendingCaptioner(**({'vocabulary_size': _WORDS} | fields | changes))
 
 
-def _variables(captioner, maps, cues, scale=1.3):
+def _variables(captioner, maps, cues, scale=2.5):
   words = jnp.zeros((len(maps), captioner.max_length), jnp.int32)
-  variables = jax.jit(
+  shapes = jax.eval_shape(
     lambda key: captioner.init(
       key,
       maps,
@@ -32,13 +32,24 @@ def _variables(captioner, maps, cues, scale=1.3):
       words,
       False,
       method=AttendingCaptioner.teacher_forced,
-    )
-  )(jax.random.key(0))
-  rng = np.random.default_rng(1)
-  # So that captions are not one word again and again.
-  return jax.tree.map(
-    lambda leaf: scale * (leaf + 0.3 * rng.normal(size=leaf.shape)), variables
+    ),
+    jax.random.key(0),
   )
+  rng = np.random.default_rng(1)
+
+  def draw(shape):
+    deviation = scale * max(np.prod(shape.shape[:-1]), 4) ** -0.5
+    return jnp.asarray(deviation * rng.normal(size=shape.shape), jnp.float32)
+
+  variables = jax.tree.map(draw, shapes)
+  # So that captions are not one word again and again: none is preferred.
+  params = variables['params']
+  params['out']['bias'] *= 0.1
+  params['norm'] = {
+    'bias': 0 * params['norm']['bias'],
+    'scale': jnp.ones(_WIDTH),
+  }
+  return variables
 
 
 @pytest.fixture(name='case', scope='module')
@@ -77,11 +88,10 @@ def _teacher_forced(captioner, variables, maps, cues, words):
 
 def _decode(case, **options):
   variables, maps, cues, _ = case
-  return np.asarray(
-    _captioner().apply(
-      variables, maps, cues, method=AttendingCaptioner.decode, **options
-    )
+  decode = functools.partial(
+    _captioner().apply, method=AttendingCaptioner.decode, **options
   )
+  return np.asarray(jax.jit(decode)(variables, maps, cues))
 
 
 def test_attention_is_that_of_flax(case):
@@ -183,13 +193,10 @@ def test_many_beams_find_the_likeliest_caption(case):
           mean, second = found[dive, 0, EOS_ID], EOS_ID
         if mean > best[dive]:
           best[dive], chosen[dive] = mean, (first, second)
-  words = short.apply(
-    variables,
-    maps,
-    cues,
-    beams=_WORDS,
-    method=AttendingCaptioner.decode,
+  decode = functools.partial(
+    short.apply, beams=_WORDS, method=AttendingCaptioner.decode
   )
+  words = jax.jit(decode)(variables, maps, cues)
   np.testing.assert_array_equal(words, chosen)
 
 
@@ -213,11 +220,10 @@ def test_captions_never_contradict_the_classes(beams):
   rng = np.random.default_rng(0)
   maps = rng.normal(size=(dives, 1, 1, 1, 4)).astype(np.float32)
   captioner = _captioner(vocabulary_size=len(words), max_length=20)
-  variables = _variables(captioner, maps, {}, scale=4.0)
+  variables = _variables(captioner, maps, {}, scale=3.0)
   # Words of the caption are drawn, as it were: no <eos>.
-  variables['params']['out']['bias'] = (
-    variables['params']['out']['bias'].at[EOS_ID].set(-50.0)
-  )
+  bias = variables['params']['out']['bias']
+  variables['params']['out']['bias'] = bias.at[EOS_ID].set(-50.0)
   ids = {
     name: rng.integers(0, len(names), dives)
     for name, names in CLASS_NAMES.items()
@@ -228,14 +234,13 @@ def test_captions_never_contradict_the_classes(beams):
   ]
 
   def wrong(**options):
-    found = captioner.apply(
-      variables,
-      maps,
-      {},
+    decode = functools.partial(
+      captioner.apply,
       beams=beams,
       method=AttendingCaptioner.decode,
       **options,
     )
+    found = jax.jit(decode)(variables, maps, {})
     return sum(
       bool(contradicted([words[i] for i in caption], row))
       for caption, row in zip(np.asarray(found), rows, strict=True)

@@ -199,7 +199,11 @@ INSTEAD = (
     'is in make quickstart; checked: that it compiles',
     (r'\g<0> --mode=compile --topology=cpu:1 --config.model.width=2',),
   ),
-  Instead(_MAIN + r'--config=configs/longer\.py .*', _LONG, (r'\g<0>' + TINY,)),
+  Instead(
+    _MAIN + r'--config=configs/longer(_commentary)?\.py .*',
+    _LONG,
+    (r'\g<0>' + TINY,),
+  ),
   Instead(
     _MAIN + r'.* --config\.validation\.fraction=0 .*',
     _VIDEOS,

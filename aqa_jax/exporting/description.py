@@ -27,6 +27,7 @@ _MEANINGS = {
   'exemplar_difficulty': 'of each exemplar; 0 where there is none',
   'classes': 'place of the likeliest class in "classes"',
   'class_probabilities': 'probability of each class in "classes", 0 to 1',
+  'faults': 'size of the fault, in the unit of the dataset',
   'captions': 'places of the words in "vocabulary", up to the first <eos>',
 }
 

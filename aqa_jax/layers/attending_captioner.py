@@ -181,7 +181,8 @@ class AttendingCaptioner(nn.Module):
     ) -> tuple[tuple[Beams, list[KeysValues]], None]:
       captions, caches = carry
       row = module.embed(captions.last.reshape(-1)) + told
-      row = (row + module.place[place].astype(module.dtype))[:, None]
+      here = jnp.take(module.place, place, axis=0)
+      row = (row + here.astype(module.dtype))[:, None]
       new = []
       for block, cache, own in zip(module.blocks, caches, seen, strict=True):
         row, cache = block.step(row, cache, place, own)
