@@ -15,6 +15,7 @@ from aqa_jax.configs import (
   c3davg,
   mscadc,
   pretrain_ucf101,
+  quickstart_commentary,
   segment_c3d,
 )
 from aqa_jax.data.cache_memory import check_memory
@@ -45,6 +46,11 @@ from tfds_mtl_aqa.mit_dive import annotations as mit_dive
 
 _SNAPSHOT = pathlib.Path(__file__).with_name('error_lines.txt')
 _SCORES = Schema()
+_WITH_FAULTS = Schema(
+  (('position', ('free', 'pike')),),
+  ('<eos>', '<sos>'),
+  ('faults', 'faults/splash'),
+)
 _NOWHERE = pathlib.Path('/nowhere')
 
 
@@ -147,6 +153,13 @@ def _causes():
   yield _tasks(tasks='score,classes')
   yield _tasks(tasks='score,captions')
   yield from _heads()
+  yield _tasks(tasks='score,captions,commentary')
+  yield _tasks(tasks='score,commentary')
+  yield _tasks(tasks='score,faults')
+  for field, value in (('heads', 5), ('maps', 'c6')):
+    config = _config(quickstart_commentary)
+    config.model[f'caption_{field}'] = value
+    yield lambda config=config: chosen_tasks(config, _WITH_FAULTS)
   yield lambda: evaluator_classes(_config(evaluators='baselines,marks'))
   yield lambda: evaluator_classes(_config(evaluators='json:dumps'))
   yield lambda: chosen_system('c3d')

@@ -64,7 +64,7 @@ class CaptionsTask(Task):
     if not schema.words:
       raise InputError(
         f"config.tasks='{config.tasks}': {config.dataset.name} has no "
-        'captions with a vocabulary in its metadata; leave captions out.'
+        f'captions with a vocabulary in its metadata; leave {cls.name} out.'
       )
     vocabulary_size = config.dataset.vocabulary_size or len(schema.words)
     return cls(vocabulary_size, config.model.caption_length)

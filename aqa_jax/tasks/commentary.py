@@ -53,11 +53,11 @@ class CommentaryTask(CaptionsTask):
         f'config.model.caption_hidden={width}: give a multiple of '
         f'config.model.caption_heads={heads}.'
       )
-    captions = CaptionsTask.create(config, schema)
+    task = super().create(config, schema)
     rules = WordRules.create(
-      schema.words[: captions.vocabulary_size], schema.classes
+      schema.words[: task.vocabulary_size], schema.classes
     )
-    return cls(captions.vocabulary_size, captions.length, rules)
+    return cls(task.vocabulary_size, task.length, rules)
 
   @property
   def word_rules(self) -> WordRules:
