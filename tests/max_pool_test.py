@@ -72,13 +72,40 @@ def test_gradient_of_max_pool():
 
 
 def test_gradient_of_ties():
-  """By hand: the largest values of a window have equal shares."""
-  frame = jnp.array([[3.0, 3, 1, 5], [3, 0, 5, 2]])
+  """By hand, as PyTorch does it: the first of the largest has the gradient."""
+  frame = jnp.array([[1.0, 3, 1, 5], [3, 0, 5, 2]])
   weights = jnp.array([6.0, 8.0]).reshape(1, 1, 1, 2, 1)
 
   def loss(frame):
     return (max_pool(frame[None, None, :, :, None], (1, 2, 2)) * weights).sum()
 
   np.testing.assert_array_equal(
-    jax.grad(loss)(frame), [[2.0, 2, 0, 4], [2, 0, 4, 0]]
+    jax.grad(loss)(frame), [[0.0, 6, 0, 8], [0, 0, 0, 0]]
   )
+
+
+@pytest.mark.parametrize('window', [(1, 2, 2), (2, 2, 2), (3, 3, 3)])
+def test_every_window_passes_its_gradient_on(window):
+  """Whatever XLA computes anew, and rounds otherwise, on the way back."""
+  inputs = jax.random.normal(jax.random.key(0), (2, 6, 6, 6, 8))
+  weights = jax.random.normal(jax.random.key(1), (8,))
+
+  def loss(inputs):
+    mean = inputs.mean((0, 1, 2, 3))
+    normalized = (inputs - mean) * jax.lax.rsqrt(
+      ((inputs - mean) ** 2).mean((0, 1, 2, 3)) + 1e-5
+    )
+    features = nn.relu(normalized * weights + 1.0)
+    return max_pool(features, window).sum(), features
+
+  def passed(inputs):
+    return jax.grad(
+      lambda added: max_pool(
+        nn.relu(inputs * weights + 1.0) + added, window
+      ).sum()
+    )(jnp.zeros_like(inputs))
+
+  gradient, _ = jax.jit(jax.grad(loss, has_aux=True))(inputs)
+  assert np.isfinite(gradient).all()
+  sums = jax.jit(passed)(inputs).sum()
+  assert sums == inputs.size / np.prod(window)

@@ -21,7 +21,7 @@ def max_pool(
   """Max-pools non-overlapping windows, as PyTorch's MaxPool3d does.
 
   Its gradient is deterministic on GPU and several times faster on CPU than that
-  of `nn.max_pool`. Where values tie, they share the gradient.
+  of `nn.max_pool`. Where values tie, the first has the gradient.
 
   Args:
     inputs: float [batch, time, height, width, channels].
@@ -47,38 +47,50 @@ def max_pool(
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def _pool(inputs: jax.Array, window: _Window) -> jax.Array:
   """Returns the maxima of windows that cover the inputs."""
+  return _maxima(inputs, window)[0]
+
+
+def _maxima(inputs: jax.Array, window: _Window) -> tuple[jax.Array, jax.Array]:
+  """Returns the maxima, and the place of each in its window, from 0, int8."""
   maxima = _windows(inputs, window)
+  places = _places(window)
   # One axis after the other: on CPU a reduction of all three takes longer than
   # the convolution before it.
   for axis in reversed(_WINDOW_AXES):
-    maxima = functools.reduce(jnp.maximum, _pieces(maxima, axis))
-  return maxima
+    of_values, of_places = _pieces(maxima, axis), _pieces(places, axis)
+    maxima, places = of_values[0], of_places[0]
+    for value, place in zip(of_values[1:], of_places[1:], strict=True):
+      places = jnp.where(value > maxima, place, places)
+      maxima = jnp.maximum(maxima, value)
+  return maxima, jnp.broadcast_to(places, maxima.shape)
 
 
-def _forward(
-  inputs: jax.Array, window: _Window
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-  maxima = _pool(inputs, window)
-  return maxima, (inputs, maxima)
+def _forward(inputs: jax.Array, window: _Window) -> tuple[jax.Array, jax.Array]:
+  return _maxima(inputs, window)
 
 
 def _backward(
-  window: _Window,
-  residuals: tuple[jax.Array, jax.Array],
-  gradient: jax.Array,
+  window: _Window, places: jax.Array, gradient: jax.Array
 ) -> tuple[jax.Array]:
-  # By a comparison with the maxima: the gradient that JAX finds writes a padded
-  # array for each piece of a window, and computes what stands before it anew.
-  inputs, maxima = residuals
-  is_largest = _windows(inputs, window) == jnp.expand_dims(maxima, _WINDOW_AXES)
-  ties = is_largest.astype(gradient.dtype)
-  for axis in reversed(_WINDOW_AXES):
-    ties = functools.reduce(jnp.add, _pieces(ties, axis))
-  shares = jnp.expand_dims(gradient / ties, _WINDOW_AXES)
-  return (jnp.where(is_largest, shares, 0).reshape(inputs.shape),)
+  # By the places: the gradient that JAX finds writes a padded array for each
+  # piece of a window, and computes what stands before it anew. And not by a
+  # comparison of inputs and maxima: XLA may compute the inputs twice, and round
+  # them otherwise.
+  is_largest = jnp.expand_dims(places, _WINDOW_AXES) == _places(window)
+  of_inputs = jnp.where(is_largest, jnp.expand_dims(gradient, _WINDOW_AXES), 0)
+  batch, *counts, channels = gradient.shape
+  sizes = [n * length for n, length in zip(counts, window, strict=True)]
+  return (of_inputs.reshape(batch, *sizes, channels),)
 
 
 _pool.defvjp(_forward, _backward)
+
+
+def _places(window: _Window) -> jax.Array:
+  """Returns the places in a window, int8 [1, 1, window, 1, window, ...]."""
+  time, height, width = window
+  numbers = jnp.arange(time * height * width, dtype=jnp.int8)
+  return numbers.reshape(1, 1, time, 1, height, 1, width, 1)
 
 
 def _windows(inputs: jax.Array, window: _Window) -> jax.Array:
