@@ -105,7 +105,7 @@ def test_a_process_that_dies_takes_the_other_with_it(
   flags = [*tiny_flags, '--config.duration=100000steps']
   flags += ['--config.checkpoint_every=50000steps', f'--workdir={tmp_path}']
   flags += [f'--coordinator_address=localhost:{free_port()}']
-  flags += ['--config.tasks=score']
+  flags += ['--config.tasks=score', '--config.mesh.data=2']
   environment = dict(os.environ, JAX_PLATFORMS='cpu')
   processes = [
     subprocess.Popen(

@@ -118,7 +118,11 @@ _LOSSES = {'score': 'aqa', 'classes': 'cls', 'captions': 'cap', 'loss': 'total'}
 
 def _apply(network, model, train_mode):
   def capture(module, method):
-    return method == '__call__' and module.name in ('c3d', 'fc6')
+    return (module.name, method) in (
+      ('c3d', '__call__'),
+      ('c3d', 'with_maps'),
+      ('fc6', '__call__'),
+    )
 
   @functools.partial(jax.jit, compiler_options=_AS_USERS_COMPILE)
   def apply(variables, video, words):

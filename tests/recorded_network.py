@@ -94,10 +94,12 @@ class RecordedNetwork:
     """Returns what is recorded of the inside, by its name there."""
     inside = outputs['intermediates']
     found = {
-      name: inside[name]['__call__'][0]
+      name: next(iter(inside[name].values()))[0]
       for name in ('c3d', 'fc6')
       if name in inside
     }
+    if isinstance(found['c3d'], tuple):  # Of `C3D.with_maps`.
+      found['c3d'] = found['c3d'][0]
     if 'fc6' not in found:  # [batch, channels, time, height, width]
       return {'features': found['c3d'].transpose(0, 4, 1, 2, 3)}
     clips = found['c3d'].reshape(2, 6, -1)
