@@ -16,7 +16,14 @@ from collections.abc import Sequence
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from aqa_jax import STARTED, command_line, distributed, exits, own_parts
+from aqa_jax import (
+  STARTED,
+  command_line,
+  cpu_memory,
+  distributed,
+  exits,
+  own_parts,
+)
 from aqa_jax.workdir import has_checkpoint, local_folder
 from tfds_mtl_aqa.input_error import InputError
 
@@ -84,6 +91,7 @@ def main(argv: Sequence[str]) -> None:
         f'--mode={mode}: is for networks that see videos, not features; give '
         '--mode=train.'
       )
+  cpu_memory.keep_freed()
   if not _TOPOLOGY.value:
     distributed.initialize()
     distributed.check_platforms()

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
+from aqa_jax import cpu_memory
 from aqa_jax.abstract_setup import abstract_setup
 from aqa_jax.data.corrupt_records import CorruptRecords
 from aqa_jax.data.input_pipeline import training_batches
@@ -32,6 +33,7 @@ def prepare(workload: Workload) -> Runner:
 
   Exits with a message if JAX has no such device.
   """
+  cpu_memory.keep_freed()
   # With JAX_PLATFORMS=cuda,cpu JAX takes the CPU, and prints nothing.
   if jax.default_backend() != workload.device:
     sys.exit(f'JAX finds no {workload.device} here.')
