@@ -24,7 +24,7 @@ from aqa_jax import (
   exits,
   own_parts,
 )
-from aqa_jax.workdir import has_checkpoint, local_folder
+from aqa_jax.workdir import check_can_be_made, has_checkpoint, local_folder
 from tfds_mtl_aqa.input_error import InputError
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -76,6 +76,10 @@ def main(argv: Sequence[str]) -> None:
     if not _WORKDIR.value:
       raise InputError('--workdir is missing.')
     workdir = local_folder('workdir', _WORKDIR.value)
+    if mode == 'train':
+      # A trunk of features is read, and its programs are compiled into the
+      # workdir, before the config is recorded there.
+      check_can_be_made(workdir)
   if config.get('deterministic'):
     # XLA reads it once, when it first looks for devices.
     os.environ['XLA_FLAGS'] = ' '.join(

@@ -1,5 +1,6 @@
 """The folder of a run, and the config that it belongs to."""
 
+import errno
 import json
 import os
 import pathlib
@@ -87,6 +88,39 @@ def _unusable(workdir: pathlib.Path, error: OSError) -> InputError:
   )
 
 
+def check_can_be_made(workdir: pathlib.Path) -> None:
+  """Checks that a workdir is, or can become, a folder that can be written.
+
+  Nothing is made: it is for what comes before anything slow.
+
+  Args:
+    workdir: folder of the run.
+
+  Raises:
+    InputError: a file has its name, or that of a folder above it; or the
+      nearest folder that is there can't be written.
+  """
+  folder = workdir.absolute()
+  try:
+    while not folder.exists():
+      folder = folder.parent
+  except OSError as e:  # Such as a name that is too long.
+    raise _unusable(workdir, e) from e
+  if not folder.is_dir():
+    error = NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    raise _unusable(workdir, error)
+  _check_access(workdir, folder)
+
+
+def _check_access(workdir: pathlib.Path, folder: pathlib.Path) -> None:
+  """Checks that a folder, the workdir or one above it, can be written."""
+  if not os.access(folder, os.W_OK):
+    raise InputError(
+      f'--workdir={workdir}: can not be written; give a folder that can be '
+      'written.'
+    )
+
+
 def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
   """Records the config in a new workdir; compares it in a used one.
 
@@ -106,11 +140,7 @@ def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
   except OSError as e:
     raise _unusable(workdir, e) from e
   recorded = recorded_config(workdir)
-  if not os.access(workdir, os.W_OK):
-    raise InputError(
-      f'--workdir={workdir}: can not be written; give a folder that can be '
-      'written.'
-    )
+  _check_access(workdir, workdir)
   if recorded is None or not has_checkpoint(workdir):
     import jax
 

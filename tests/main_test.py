@@ -17,7 +17,8 @@ import pytest
 
 import aqa_jax
 import tfds_mtl_aqa
-from aqa_jax.workdir import check_workdir
+from aqa_jax.workdir import check_can_be_made, check_workdir
+from tfds_mtl_aqa.input_error import InputError
 
 ROOT = pathlib.Path(__file__).parents[1]
 _MODULES = sorted(
@@ -341,6 +342,24 @@ def test_a_workdir_that_is_a_file(run, tmp_path, tiny_flags):
   path.write_text('mine')
   _assert_refused(run(*tiny_flags, f'--workdir={path}'), f'--workdir={path}')
   assert path.read_text() == 'mine'
+
+
+@pytest.mark.parametrize('below', ['', 'x', 'x/y'])
+def test_a_workdir_below_a_file(run, tmp_path, below):
+  path = tmp_path / 'a file'
+  path.write_text('mine')
+  # It is told first: to read and to compile a trunk of features takes long.
+  done = run('--config=linear_probe', f'--workdir={path / below}')
+  _assert_refused(done, f'--workdir={path / below}: ', 'give a folder that can')
+  assert path.read_text() == 'mine'
+
+
+def test_a_workdir_that_can_be_made(tmp_path):
+  check_can_be_made(tmp_path)
+  check_can_be_made(tmp_path / 'with space' / 'run')
+  assert not list(tmp_path.iterdir())
+  with pytest.raises(InputError, match='File name too long; give a folder'):
+    check_can_be_made(tmp_path / ('x' * 300))
 
 
 def test_a_damaged_config(run, tmp_path, tiny_flags):

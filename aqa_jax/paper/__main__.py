@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from aqa_jax import small_command
 from aqa_jax.paper import paper_tables
-from aqa_jax.workdir import local_folder
+from aqa_jax.workdir import check_can_be_made, local_folder
 from tfds_mtl_aqa.input_error import InputError
 
 
@@ -91,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for run in runs:
       print(shlex.join(['python', *run.command]))
     return
+  check_can_be_made(chosen.workdir)
   experiment_check.check(rows, runs)
   experiment.train_all(runs)
   table = make_table(chosen.table, rows, runs)
