@@ -15,6 +15,7 @@ from aqa_jax.paper.experiment import Plan
 from aqa_jax.paper.finished_table import make_table
 from aqa_jax.paper.row import Row
 from aqa_jax.paper.row_scores import RowScores
+from tfds_mtl_aqa.input_error import InputError
 
 _DIVES = 60
 _STRENGTHS = {'c1': 30, 'c2': 20, 'c3': 12, 'c4': 6, 'c5': 9}
@@ -88,8 +89,42 @@ def test_table_9(tmp_path):
     'has seen no dives of the dataset',
     'No interval of a single score',
     'event 0.250',
+    'Floor: C3D, untrained: the trunk has learned nothing',
   ):
     assert part in notes, part
+
+
+def _rows_without_scores(path):
+  lines = path.read_text().splitlines()
+  path.write_text('\n'.join([lines[0], lines[1].split(',')[0]]))
+
+
+@pytest.mark.parametrize(
+  'name, damage',
+  [
+    ('eval_test.json', lambda path: path.write_text('{"spear')),
+    ('eval_test.json', lambda path: path.write_text('[]')),
+    ('predictions_test.csv', lambda path: path.unlink()),
+    ('predictions_test.csv', lambda path: path.write_bytes(b'\xff\xfe')),
+    ('predictions_test.csv', lambda path: path.write_text('score\n1\n')),
+    ('predictions_test.csv', _rows_without_scores),
+  ],
+)
+def test_a_damaged_evaluation_is_named(tmp_path, name, damage):
+  rows, runs = _finished(9, tmp_path, num_seeds=1)
+  folder = runs[-1].workdir
+  damage(folder / name)
+  with pytest.raises(InputError, match='give the same command again') as told:
+    make_table(9, rows, runs)
+  assert str(folder / name) in str(told.value)
+  assert f'remove {folder / "eval_test.json"}' in str(told.value)
+
+
+def test_a_table_whose_workdir_is_a_file(tmp_path):
+  path = tmp_path / 'file'
+  path.write_text('mine')
+  with pytest.raises(InputError, match=f'--workdir={path}/x: Not a directory'):
+    paper_main(['--table=9', f'--workdir={path / "x"}', '--data_dir=nowhere'])
 
 
 def test_table_10_has_a_part_for_each_split(tmp_path):

@@ -112,10 +112,16 @@ class Run:
 
     Args:
       split: one of those of the row.
+
+    Raises:
+      InputError: their file is damaged.
     """
-    evaluation: dict[str, Any] = json.loads(
-      self._path('eval', split, '.json').read_text()
-    )
+    try:
+      evaluation = json.loads(self._path('eval', split, '.json').read_text())
+    except (OSError, ValueError) as e:
+      raise self._damaged('eval', split, '.json') from e
+    if not isinstance(evaluation, dict):
+      raise self._damaged('eval', split, '.json')
     # Earlier versions named them so.
     for name in ('baselines', 'caption_baselines'):
       old = name.replace('baselines', 'floors')
@@ -146,10 +152,24 @@ class Run:
 
     Args:
       split: one of those of the row.
+
+    Raises:
+      InputError: their file is damaged, or not there.
     """
     path = self._path('predictions', split, '.csv')
-    with open(path, encoding='utf-8', newline='') as file:
-      return list(csv.DictReader(file))
+    try:
+      with open(path, encoding='utf-8', newline='') as file:
+        return list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error) as e:
+      raise self._damaged('predictions', split, '.csv') from e
+
+  def _damaged(self, kind: str, split: str, suffix: str) -> InputError:
+    """Returns the error about a file that an evaluation has written."""
+    return InputError(
+      f'{self._path(kind, split, suffix)}: is damaged, or not there; remove '
+      f'{self._path("eval", split, ".json")}, and give the same command again: '
+      'the run is evaluated again.'
+    )
 
   def picture(self, index: int) -> bytes:
     """Returns a dive of the test split as a row of frames, a JPEG file.
@@ -187,11 +207,18 @@ class Run:
 
     Returns:
       (event, sample) -> score.
+
+    Raises:
+      InputError: the file of the predictions is damaged, or not there.
     """
-    return {
-      (row.get('event', ''), row['sample']): float(row[f'{side}_score'])
-      for row in self.predictions(split)
-    }
+    try:
+      return {
+        (row.get('event', ''), row['sample']): float(row[f'{side}_score'])
+        for row in self.predictions(split)
+      }
+    # A row that ends early has no texts in its last columns.
+    except (KeyError, TypeError, ValueError) as e:
+      raise self._damaged('predictions', split, '.csv') from e
 
 
 def _row_and_seed(path: object) -> list[str]:

@@ -152,7 +152,12 @@ def _untrained() -> Row:
     overrides={**row.overrides, **changes},
     paper={},
   )
-  return _of_network(row, 'Floor: C3D, untrained', '')
+  label = 'Floor: C3D, untrained'
+  return dataclasses.replace(
+    _of_network(row, label, ''),
+    note=f'{label}: the trunk has learned nothing; it counts as one that has '
+    'had the dives, because its folder is of a training that changes nothing.',
+  )
 
 
 def _of_network(network: Row, label: str, compared_with: str) -> Row:
