@@ -181,8 +181,10 @@ def test_are_computed_once_for_all_layers(
   # The model inside has learned from longer videos.
   config.features.weights = ''
   other = NetworkFeatures(config.features, tmp_path / 'run', info)
-  with pytest.raises(InputError, match='does not take the frames'):
+  with pytest.raises(InputError, match='does not take the frames') as told:
     other.features('test', dives)
+  # One remedy: how many frames the network sees can't be changed.
+  assert str(told.value).endswith('frames a dive); give another dataset.')
 
 
 def test_go_on_where_they_were_interrupted(tmp_path, monkeypatch):

@@ -161,7 +161,9 @@ class VideoInput(DiveInput):
       ),
       f'frames={self.frames}: give 1 or more': self.frames < 1,
       f'max_shift={self.max_shift}: {margin} frames are stored on each side of '
-      'the window': (not 0 <= self.max_shift <= max(margin, 0)),
+      'the window; give that or less': (
+        not 0 <= self.max_shift <= max(margin, 0)
+      ),
       f'interpolation={self.interpolation!r}: give area or random': (
         self.interpolation not in ('area', 'random')
       ),

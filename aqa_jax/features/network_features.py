@@ -132,9 +132,11 @@ class NetworkFeatures(FeatureSource):
     try:
       video_input.check(*self._stored_shape())
     except InputError as e:
+      # Not its remedy: the frames are those that the network has learned from.
+      problem = str(e).removesuffix('.').partition('; give')[0]
       raise InputError(
         f'{weights}: its network does not take the frames of '
-        f'{self.info.full_name} ({e}); give another dataset'
+        f'{self.info.full_name} ({problem}); give another dataset'
         f'{"" if layer.video_input else f", or {_LARGER}"}.'
       ) from e
     least_frames, least_pixels = layer.least
