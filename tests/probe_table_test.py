@@ -16,6 +16,7 @@ from aqa_jax.paper.finished_table import make_table
 from aqa_jax.paper.row import Row
 from aqa_jax.paper.row_scores import RowScores
 from tfds_mtl_aqa.input_error import InputError
+from tfds_mtl_aqa.labels import CLASS_NAMES
 
 _DIVES = 60
 _STRENGTHS = {'c1': 30, 'c2': 20, 'c3': 12, 'c4': 6, 'c5': 9}
@@ -230,3 +231,25 @@ def test_a_probe_takes_the_network_of_another_row(
   path.write_text(json.dumps(config))
   with pytest.raises(Exception, match=r'config.features.weights=.*seed1'):
     paper_main(flags)
+
+
+def test_table_5_of_a_network_without_captions(tmp_path):
+  rows = paper_tables.rows(
+    5, 'simulated_dives', 'small', 'data', ['c3davg*', 'mscadc*']
+  )
+  runs = Plan(tmp_path, 'data').runs(rows, 1)
+  figures = dict.fromkeys(CLASS_NAMES, 75.0)
+  for run in runs:
+    run.workdir.mkdir(parents=True)
+    (run.workdir / 'eval_test.json').write_text(
+      json.dumps(
+        {'num_dives': 9, 'accuracy': figures, 'majority_accuracy': figures}
+      )
+    )
+  table = make_table(5, rows, runs)
+  assert table.columns == ('row', *CLASS_NAMES)
+  assert [row[0] for row in table.rows] == [
+    'Nibali et al., a reconstruction', 'the same, in the paper',
+    'baseline: the commonest class',
+  ]  # fmt: skip
+  assert table.rows[0][1:] == ('75.0',) * len(CLASS_NAMES)

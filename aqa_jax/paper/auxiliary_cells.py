@@ -14,12 +14,16 @@ def make(by_row: ByRow) -> Cells:
   """Returns the cells of the table of auxiliary tasks.
 
   Args:
-    by_row: finished runs of each row; the first row has captions.
+    by_row: finished runs of each row, with captions or without.
   """
   evaluations = [
     (runs[0].row, [run.evaluation for run in runs]) for runs in by_row.values()
   ]
-  first = evaluations[0][1][0]
+  # A row without captions may be the first, where others are left out.
+  first = max(
+    (found[0] for _, found in evaluations),
+    key=lambda evaluation: 'caption_baselines' in evaluation,
+  )
   measures = {k: n for k, n in caption_metrics.NAMES.items() if k in first}
   columns = ('row', *CLASS_NAMES, *measures.values())
   rows = []
@@ -34,7 +38,7 @@ def make(by_row: ByRow) -> Cells:
       *[''] * len(measures),
     )
   )
-  for name, figures in first['caption_baselines'].items():
+  for name, figures in first.get('caption_baselines', {}).items():
     rows.append(
       (
         f'baseline: {name}',
