@@ -88,7 +88,11 @@ class DiveTraining(Training):
     figures = {k: v for k, v in measured.items() if isinstance(v, float)}
     for kind, values in measured.items():
       if isinstance(values, dict):
-        figures |= {f'{kind}_{name}': value for name, value in values.items()}
+        figures |= {
+          f'{kind}_{name}': value
+          for name, value in values.items()
+          if isinstance(value, float)
+        }
     if self.measure not in figures:
       raise InputError(
         f"config.tasks='{self.config.tasks}': chooses_by='{self.measure}' is "

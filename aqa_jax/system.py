@@ -22,6 +22,7 @@ from tfds_mtl_aqa.input_error import InputError
 
 # Fields of `config.model` that tasks read, not networks.
 _OF_TASKS = (
+  'fault_costs',
   'fault_units',
   'initial_score',
   'labels',

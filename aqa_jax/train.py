@@ -30,6 +30,7 @@ from aqa_jax.evaluation.evaluator import (
 )
 from aqa_jax.features.feature_input import FeatureInput
 from aqa_jax.features.feature_source import source_class, with_fingerprint
+from aqa_jax.tasks.fault_costs import with_fault_costs
 from aqa_jax.tasks.faults import with_fault_units
 from aqa_jax.tasks.score import with_score_unit
 from aqa_jax.training import provenance, training_loop
@@ -74,6 +75,7 @@ def set_up(
   config = with_score_unit(config, train.labels['final_score'])
   config = with_fault_units(config, train.labels)
   schema = schema_of(builder.info)
+  config = with_fault_costs(config, train.labels, schema.score_rule)
   setup = make_setup(config, mesh, schema, (), len(train))
   for task in setup.tasks:
     task.check_labels(train.labels)

@@ -24,6 +24,8 @@ FREE_FIELDS = (
   'max_non_finite',
   'mesh',
   'meteor',
+  # It follows from the labels that were trained on, as fault_units does.
+  'model.fault_costs',
   'profile',
   'progress_seconds',
   'remat',
@@ -125,7 +127,8 @@ def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
   """Records the config in a new workdir; compares it in a used one.
 
   A workdir without a checkpoint, of a start that was interrupted early, takes
-  any config.
+  any config. In a used one, what earlier versions did not learn from the labels
+  is added: `model.fault_costs`.
 
   Args:
     workdir: folder of the run; made if it is not there.
@@ -142,10 +145,7 @@ def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
   recorded = recorded_config(workdir)
   _check_access(workdir, workdir)
   if recorded is None or not has_checkpoint(workdir):
-    import jax
-
-    if jax.process_index() == 0:
-      write_atomically(workdir / _CONFIG, json.dumps(config, indent=2) + '\n')
+    _record(workdir, config)
     return
   found = differences(recorded, _as_recorded(config, recorded))
   if found:
@@ -164,6 +164,19 @@ def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
       'config.features names has changed since; put back what was there, or '
       'give another --workdir.'
     )
+  if 'fault_costs' in config.get('model', {}):
+    model = recorded.get('model', {})
+    if 'fault_costs' not in model:
+      costs = {'fault_costs': config['model']['fault_costs']}
+      _record(workdir, {**recorded, 'model': model | costs})
+
+
+def _record(workdir: pathlib.Path, config: Recorded) -> None:
+  """Writes the config of a workdir, on the first process."""
+  import jax
+
+  if jax.process_index() == 0:
+    write_atomically(workdir / _CONFIG, json.dumps(config, indent=2) + '\n')
 
 
 def _as_recorded(config: Recorded, recorded: Recorded) -> dict[str, Any]:

@@ -41,6 +41,20 @@ class ScoreRule(enum.Enum):
     """
     return self.joined(self.execution_of_marks(marks), difficulty)
 
+  def points(self, execution: np.ndarray, difficulty: np.ndarray) -> np.ndarray:
+    """Returns the points of a score, [dives], that some of the execution are.
+
+    Args:
+      execution: float [dives], points.
+      difficulty: float [dives]; not regarded where the score is a sum.
+    """
+    return execution if self is ScoreRule.SUM else execution * difficulty
+
+  @property
+  def perfect_execution(self) -> float:
+    """The execution where every judge gives 10."""
+    return 10.0 if self is ScoreRule.SUM else 30.0
+
   @property
   def formula(self) -> str:
     """How the execution is computed, such as 'score / difficulty'."""

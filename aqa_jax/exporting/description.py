@@ -28,6 +28,7 @@ _MEANINGS = {
   'classes': 'place of the likeliest class in "classes"',
   'class_probabilities': 'probability of each class in "classes", 0 to 1',
   'faults': 'size of the fault, in the unit of the dataset',
+  'execution_lost': 'points of the execution that the fault costs',
   'captions': 'places of the words in "vocabulary", up to the first <eos>',
 }
 

@@ -19,6 +19,7 @@ from aqa_jax.judging.clip import Clip
 from aqa_jax.judging.clip_reader import ClipReader, Options, Progress, Video
 from aqa_jax.judging.dive_search import DiveFinder
 from aqa_jax.judging.judgement import Judgement
+from aqa_jax.judging.lost_points import lost_points
 from aqa_jax.judging.model import Model
 from aqa_jax.judging.prediction import predict
 from aqa_jax.predictions import Columns
@@ -253,6 +254,8 @@ class Judge:
       warnings=tuple(warnings),
       marks=tuple(map(float, row.get('marks', ()))),
       difficulty=None if used is None else float(used),
+      points_lost=lost_points(row.get('points_lost', {}), model.tasks, clip),
+      perfect_score=_known(row.get('perfect_score')),
     )
 
   def _without_score(self, clip: Clip) -> Judgement:
@@ -281,6 +284,11 @@ class Judge:
       is_of_simulated_dives=self.model.is_of_simulated_dives,
       pictures=tuple(clip.pictures[i] for i in offsets if clip.pictures),
     )
+
+
+def _known(value: float | None) -> float | None:
+  """Returns a number; None where it is not known."""
+  return None if value is None or math.isnan(value) else float(value)
 
 
 def _row(outputs: Columns, index: int) -> dict[str, Any]:

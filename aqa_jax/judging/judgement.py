@@ -11,6 +11,8 @@ from aqa_jax.data.difficulty import MAX_EXECUTION
 from aqa_jax.data.judges_marks import scoreboard
 from aqa_jax.evaluation.dive_words import class_words
 from aqa_jax.files import json_ready
+from aqa_jax.judging import lost_points
+from aqa_jax.judging.lost_points import LostPoints
 from aqa_jax.judging.model_card import SIMULATED
 
 _WIDTH = 80
@@ -55,6 +57,10 @@ class Judgement:
     difficulty: difficulty that the score was made with, of a model that
       predicts the execution: the one that was given, or that of the likeliest
       dive; else None.
+    points_lost: what each fault cost, the dearest first, of a model that has
+      learned faults and what they cost, and knows the difficulty; else empty.
+    perfect_score: score of that dive where every judge gives 10; of such a
+      model, else None.
   """
 
   name: str
@@ -77,6 +83,24 @@ class Judgement:
   pictures: tuple[bytes, ...] = ()
   marks: tuple[float, ...] = ()
   difficulty: float | None = None
+  points_lost: tuple[LostPoints, ...] = ()
+  perfect_score: float | None = None
+
+  @property
+  def points_unexplained(self) -> float | None:
+    """Points lost that no fault explains; None where that is not known.
+
+    Below zero where the faults explain more than the score has lost.
+    """
+    if self.score is None or self.perfect_score is None or not self.points_lost:
+      return None
+    return lost_points.unexplained(
+      self.points_lost, self.score, self.perfect_score
+    )
+
+  def lost_words(self) -> str:
+    """Returns where points were lost, for people; '' if it is not known."""
+    return lost_points.words(self.points_lost, self.score, self.perfect_score)
 
   @property
   def executions(self) -> dict[str, float]:
@@ -115,16 +139,22 @@ class Judgement:
   def to_dict(self) -> dict[str, Any]:
     """Returns all of it as JSON can hold it; a note is first, if there is one.
 
-    Its keys are the attributes but for the pictures; `executions`; and `note`,
-    which tells that the network has seen simulated dives only.
+    Its keys are the attributes but for the pictures; `executions` and
+    `points_unexplained`; and `note`, which tells that the network has seen
+    simulated dives only.
     """
     fields = {
       field.name: getattr(self, field.name)
       for field in dataclasses.fields(self)
       if field.name != 'pictures'
     }
+    fields |= {
+      'points_lost': [dataclasses.asdict(each) for each in self.points_lost],
+      'executions': self.executions,
+      'points_unexplained': self.points_unexplained,
+    }
     note = {'note': SIMULATED} if self.is_of_simulated_dives else {}
-    return note | json_ready(fields | {'executions': self.executions})
+    return note | json_ready(fields)
 
   def __str__(self) -> str:
     """Returns it as lines of text."""
@@ -147,6 +177,13 @@ class Judgement:
       lines.append(f'  marks    {scoreboard(self.marks)}')
     if self.difficulty is not None:
       lines.append(f'  by       a difficulty of {self.difficulty:.2f}')
+    if lost := self.lost_words():
+      lines += textwrap.wrap(
+        lost,
+        _WIDTH,
+        initial_indent='  lost     ',
+        subsequent_indent=' ' * 11,
+      )
     if self.classes:
       sureness = min(
         self.class_probabilities[name][value]

@@ -62,6 +62,7 @@ def _shown(judgement: Judgement, rule: ScoreRule) -> dict[str, Any]:
     'dive_number': judgement.dive_number,
     'heights': judgement.difficulty_words(),
     'caption': judgement.caption,
+    'lost': _lost(judgement),
     'warnings': judgement.warnings,
     'board': None,
     'segments': [],
@@ -81,6 +82,35 @@ def _shown(judgement: Judgement, rule: ScoreRule) -> dict[str, Any]:
     )
     shown['segments'], largest = filmstrip.shown(segments)
     shown['largest'] = number(largest, 2)
+  return shown
+
+
+def _lost(judgement: Judgement) -> dict[str, Any] | None:
+  """Returns what the template shows of where points were lost."""
+  lost = judgement.points_lost
+  if not lost:
+    return None
+  widest = max(*(each.points for each in lost), 1.0)
+  shown: dict[str, Any] = {
+    'rows': [
+      {
+        'name': each.fault.replace('_', ' '),
+        'phase': each.phase.replace('_', ' '),
+        'points': number(each.points, 1),
+        'width': round(100 * each.points / widest, 1),
+        'time': ' to '.join(map(clock, each.seconds or ())),
+      }
+      for each in lost
+    ]
+  }
+  rest = judgement.points_unexplained
+  if rest is not None:
+    assert judgement.score is not None and judgement.perfect_score is not None
+    shown |= {
+      'lost': number(judgement.perfect_score - judgement.score, 1),
+      'perfect': number(judgement.perfect_score, 1),
+      'unexplained': number(rest, 1),
+    }
   return shown
 
 

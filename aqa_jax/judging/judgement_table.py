@@ -84,5 +84,8 @@ def _flat(row: dict[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
       yield prefix + name, ' '.join(value)
     elif name == 'marks':
       yield prefix + name, ' '.join(f'{mark:g}' for mark in value)
+    elif name == 'points_lost':
+      for lost in value:
+        yield f'{prefix}{name}/{lost["fault"]}', lost['points']
     elif not isinstance(value, list):
       yield prefix + name, value

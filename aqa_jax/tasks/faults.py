@@ -15,11 +15,10 @@ from aqa_jax.data.schema import Example, Schema
 from aqa_jax.evaluation import metrics
 from aqa_jax.predictions import Columns, Predictions
 from aqa_jax.task import Batch, Section, Task
+from aqa_jax.tasks import points_lost
+from aqa_jax.tasks.fault_costs import PREFIX, FaultCosts
 from aqa_jax.text_table import cell, line
 from tfds_mtl_aqa.input_error import InputError
-
-# What names of the nested feature begin with.
-_PREFIX = 'faults/'
 
 
 def with_fault_units(
@@ -40,7 +39,7 @@ def with_fault_units(
     fault has no such value; the config as given without the task or without
     faults.
   """
-  names = [name for name in labels if name.startswith(_PREFIX)]
+  names = [name for name in labels if name.startswith(PREFIX)]
   if FaultsTask.name not in config.tasks.split(',') or not names:
     return config
   units = {}
@@ -48,7 +47,7 @@ def with_fault_units(
     values = np.asarray(labels[name], np.float64)
     sides = np.stack([np.minimum(values, 0), np.maximum(values, 0)])
     below, above = np.sqrt((sides**2).mean(axis=1)).tolist()
-    units[name.removeprefix(_PREFIX)] = (below, above)
+    units[name.removeprefix(PREFIX)] = (below, above)
   config = config.copy_and_resolve_references().unlock()
   config.model.fault_units = units
   return config.lock()
@@ -79,9 +78,14 @@ class FaultsTask(Task):
 
   Attributes:
     sides: the outputs.
+    costs: what faults cost; None where it is not known, as in a config of an
+      earlier version: then no points lost are predicted.
+    dataset: name of the dataset, which tells what is known of the truth.
   """
 
   sides: tuple[FaultSide, ...]
+  costs: FaultCosts | None = None
+  dataset: str = ''
 
   name = 'faults'
   head = 'fault_regressor'
@@ -97,9 +101,9 @@ class FaultsTask(Task):
       InputError: the dataset does not know the faults.
     """
     names = [
-      name.removeprefix(_PREFIX)
+      name.removeprefix(PREFIX)
       for name in schema.features
-      if name.startswith(_PREFIX)
+      if name.startswith(PREFIX)
     ]
     if not names:
       raise InputError(
@@ -114,7 +118,9 @@ class FaultsTask(Task):
         for name in sorted(units)
         for sign, unit in zip((-1, 1), units[name], strict=True)
         if unit
-      )
+      ),
+      FaultCosts.of(config),
+      config.dataset.name,
     )
 
   @property
@@ -145,10 +151,10 @@ class FaultsTask(Task):
   def check_labels(self, labels: Columns) -> None:
     """Raises InputError where a fault is not finite, or none ever occurs."""
     for side in self.sides:
-      values = np.asarray(labels[_PREFIX + side.name], np.float64)
+      values = np.asarray(labels[PREFIX + side.name], np.float64)
       if not np.isfinite(values).all():
         raise InputError(
-          f'{_PREFIX}{side.name} of some dives to train on is not finite; mend '
+          f'{PREFIX}{side.name} of some dives to train on is not finite; mend '
           'the dataset, or leave faults out of config.tasks.'
         )
     if not self.sides:
@@ -162,23 +168,75 @@ class FaultsTask(Task):
     return jnp.mean((output - batch['faults']) ** 2)
 
   def predict(self, output: jax.Array) -> dict[str, dict[str, jax.Array]]:
-    """Returns faults: name -> float [batch], in the fault's own unit."""
+    """Returns sizes and costs, name -> float [batch] each.
+
+    Returns:
+      faults: in the fault's own unit; and, where the costs are known,
+      execution_lost: points of the execution that the fault costs.
+    """
     faults: dict[str, jax.Array] = {}
+    lost: dict[str, jax.Array] = {}
     for i, side in enumerate(self.sides):
       value = side.sign * side.unit * output[:, i]
       faults[side.name] = faults.get(side.name, jnp.zeros_like(value)) + value
-    return {'faults': faults}
+      if self.costs is None:
+        continue
+      # Both sides count: where the video does not show which one it is, each
+      # has a part of the fault.
+      cost = self.costs.cost(side.name, side.sign) * side.unit
+      points = cost * jnp.maximum(output[:, i], 0)
+      lost[side.name] = lost.get(side.name, jnp.zeros_like(points)) + points
+    return {'faults': faults} | ({'execution_lost': lost} if lost else {})
+
+  @property
+  def given(self) -> tuple[str, ...]:
+    """The difficulty, by which costs become points of the score."""
+    return () if self.costs is None else ('difficulty',)
+
+  def complete(
+    self, outputs: Columns, given: Columns, schema: Schema
+  ) -> dict[str, Any]:
+    """Returns what the faults cost.
+
+    Returns:
+      points_lost: fault -> points of the score, [dives]; perfect_score: the
+      score where every judge gives 10, [dives]. NaN where the difficulty is not
+      known. Nothing where the costs are not known.
+    """
+    if 'execution_lost' not in outputs:
+      return {}
+    # Of the task that gives the score, which may take it from the classes.
+    difficulty = np.asarray(
+      outputs.get('used_difficulty', given['difficulty']), np.float64
+    )
+    rule = schema.score_rule
+    perfect = np.full(len(difficulty), rule.perfect_execution)
+    return {
+      'points_lost': {
+        name: rule.points(np.asarray(points), difficulty)
+        for name, points in outputs['execution_lost'].items()
+      },
+      'perfect_score': rule.joined(perfect, difficulty),
+    }
 
   def measure(self, predictions: Predictions) -> dict[str, Any]:
-    """Returns fault_spearman, by fault, and mean_fault_spearman, their mean."""
-    return self._measure(predictions, np.arange(len(predictions)))
+    """Returns fault_spearman, by fault, and mean_fault_spearman, their mean.
+
+    And points_lost, where the costs are known: see `points_lost.measure`.
+    """
+    measured = self._measure(predictions, np.arange(len(predictions)))
+    if self.costs is not None:
+      measured['points_lost'] = points_lost.measure(
+        predictions, self.costs, self.dataset
+      )
+    return measured
 
   def _measure(
     self, predictions: Predictions, dives: np.ndarray
   ) -> dict[str, Any]:
     found = {
       name: metrics.spearman(
-        predicted[dives], predictions.label(_PREFIX + name)[dives]
+        predicted[dives], predictions.label(PREFIX + name)[dives]
       )
       for name, predicted in predictions.outputs['faults'].items()
     }
@@ -196,24 +254,32 @@ class FaultsTask(Task):
     return measured | {f'fault_spearman_{k}': v for k, v in by_name.items()}
 
   def columns(self, predictions: Predictions, index: int) -> dict[str, Any]:
-    """Returns true_<name> and predicted_<name>, in the fault's own unit."""
-    row = {}
+    """Returns true_<name> and predicted_<name>, in the fault's own unit.
+
+    And what `points_lost.columns` returns, where the costs are known.
+    """
+    row: dict[str, Any] = {}
     for name, predicted in predictions.outputs['faults'].items():
-      true = predictions.label(_PREFIX + name)[index]
+      true = predictions.label(PREFIX + name)[index]
       row[f'true_{name}'] = round(float(true), 4)
       row[f'predicted_{name}'] = round(float(predicted[index]), 4)
+    if self.costs is not None:
+      row |= points_lost.columns(predictions, self.costs, self.dataset, index)
     return row
 
   def table(self, evaluation: Mapping[str, Any]) -> list[str]:
-    """Returns the rank correlation of each fault."""
+    """Returns the rank correlation of each fault, and the points lost."""
     rows = dict(evaluation['fault_spearman'])
     if len(rows) > 1:
       rows['mean'] = evaluation['mean_fault_spearman']
     lines = ['', line('fault', ['Spearman'])]
-    return lines + [
+    lines += [
       line(name.replace('_', ' '), [cell(value, 3)])
       for name, value in rows.items()
     ]
+    if 'points_lost' in evaluation:
+      lines += points_lost.table(evaluation['points_lost'])
+    return lines
 
   def sections(
     self,
@@ -221,7 +287,7 @@ class FaultsTask(Task):
     evaluation: Mapping[str, Any],
     shown: Mapping[str, Sequence[int]],
   ) -> list[Section]:
-    """Returns the rank correlation of each fault."""
+    """Returns the rank correlation of each fault, and the points lost."""
     from aqa_jax.report import report_tables
 
     del predictions, shown
@@ -234,15 +300,26 @@ class FaultsTask(Task):
     ]
     note = 'Rank correlation of predicted and true faults; of a guess, 0.'
     content = {'note': note, 'rows': rows}
-    return [Section('faults', 'Faults', 'measures.html', content, 35)]
+    sections = [Section('faults', 'Faults', 'measures.html', content, 35)]
+    if self.costs is not None:
+      lost = points_lost.section(evaluation['points_lost'], self.costs)
+      sections.append(
+        Section('points-lost', 'Points lost', 'points_lost.html', lost, 36)
+      )
+    return sections
 
   def dive_section(self, predictions: Predictions, index: int) -> Section:
-    """Returns predicted and true faults."""
+    """Returns predicted and true faults, with the points that they cost."""
+    if self.costs is not None:
+      content = points_lost.dive_section(
+        predictions, self.costs, self.dataset, index
+      )
+      return Section('', '', 'dive_points_lost.html', content, 65)
     rows = [
       (
         name.replace('_', ' '),
         _three_digits(predicted[index]),
-        _three_digits(predictions.label(_PREFIX + name)[index]),
+        _three_digits(predictions.label(PREFIX + name)[index]),
       )
       for name, predicted in predictions.outputs['faults'].items()
     ]

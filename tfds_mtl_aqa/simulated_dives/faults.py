@@ -21,6 +21,15 @@ NAMES = (
   'splash',
   'distance',
 )
+# The part of the dive in which each fault shows.
+PHASES = {
+  'entry_angle': 'entry',
+  'rotation_error': 'entry',
+  'legs_apart': 'flight',
+  'knee_bend': 'flight',
+  'splash': 'entry',
+  'distance': 'entry',
+}
 
 # Severity is mean + spread * z, where z is standard normal and has these
 # correlations with the negative quality of the dive.

@@ -3,17 +3,30 @@
 import numpy as np
 
 from tfds_mtl_aqa.features import NUM_JUDGES
-from tfds_mtl_aqa.simulated_dives.faults import Faults
+from tfds_mtl_aqa.simulated_dives.faults import NAMES, Faults
 
 PERFECT = 10.0
-# Points to subtract for each fault at severity 1, in the order of
-# `faults.NAMES`.
-_POINTS_OFF = np.array([2.1, 2.1, 1.45, 1.45, 1.55, 1.45])
+# Points to subtract for each fault at severity 1.
+POINTS_OFF = {
+  'entry_angle': 2.1,
+  'rotation_error': 2.1,
+  'legs_apart': 1.45,
+  'knee_bend': 1.45,
+  'splash': 1.55,
+  'distance': 1.45,
+}
+_POINTS_OFF = np.array([POINTS_OFF[name] for name in NAMES])
 # Standard deviations, in points: of what all judges share, and of each judge.
 _PANEL_NOISE = 0.3
 _JUDGE_NOISE = 0.45
 # Points to subtract from any dive, even one without faults.
 _STRICTNESS = 0.1
+
+
+def deductions(faults: Faults) -> dict[str, float]:
+  """Returns the points of an award that each fault costs, without noise."""
+  points = _POINTS_OFF * faults.severities()
+  return dict(zip(NAMES, points.tolist(), strict=True))
 
 
 def deserved_award(faults: Faults) -> float:

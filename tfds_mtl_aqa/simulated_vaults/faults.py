@@ -17,6 +17,18 @@ WORST = {
   'off_line': 1.0,
 }
 NAMES = tuple(WORST)
+# The part of the vault in which each fault shows.
+PHASES = {
+  'legs_apart': 'flight',
+  'knee_bend': 'flight',
+  'arm_bend': 'table',
+  'low_height': 'flight',
+  'rotation_error': 'landing',
+  'steps': 'landing',
+  'hop': 'landing',
+  'fall': 'landing',
+  'off_line': 'landing',
+}
 
 # Severity is mean + spread * z, where z is standard normal and correlates so
 # with the negative quality of the vault. The landing has its own rule.

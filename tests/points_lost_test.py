@@ -1,0 +1,429 @@
+"""What faults cost, and where a dive lost its points."""
+
+import contextlib
+import dataclasses
+import json
+import shutil
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from judge_test import _clips
+from scipy import stats
+
+import aqa_jax
+from aqa_jax import bundle, train
+from aqa_jax.configs import quickstart_commentary
+from aqa_jax.data.schema import Schema
+from aqa_jax.data.score_rule import ScoreRule
+from aqa_jax.evaluation.found_dives import FoundDive
+from aqa_jax.exporting.description import describe
+from aqa_jax.judging import lost_points
+from aqa_jax.judging.clip import Clip
+from aqa_jax.judging.judgement_page import judgement_page
+from aqa_jax.judging.judgement_table import csv_text
+from aqa_jax.judging.lost_points import LostPoints
+from aqa_jax.judging.model_folder import write_model
+from aqa_jax.judging.model_source import find_model
+from aqa_jax.predictions import Predictions
+from aqa_jax.task import finish
+from aqa_jax.tasks import points_lost
+from aqa_jax.tasks.fault_costs import (
+  FaultCosts,
+  fit_costs,
+  true_deductions,
+  with_fault_costs,
+)
+from aqa_jax.tasks.faults import FaultSide, FaultsTask
+from tfds_mtl_aqa import simulated_dives, simulated_vaults
+from tfds_mtl_aqa.simulated_dives import faults as dive_faults
+from tfds_mtl_aqa.simulated_dives import judging as dive_judging
+from tfds_mtl_aqa.simulated_dives.dive import simulate_dive
+from tfds_mtl_aqa.simulated_dives.simulation_config import CONFIGS
+from tfds_mtl_aqa.simulated_vaults import faults as vault_faults
+from tfds_mtl_aqa.simulated_vaults import judging as vault_judging
+from tfds_mtl_aqa.simulated_vaults.simulation_config import (
+  CONFIGS as VAULT_CONFIGS,
+)
+from tfds_mtl_aqa.simulated_vaults.vault import simulate_vault
+
+_COSTS = FaultCosts(
+  (('splash', 0.0, 4.0), ('turned', 0.5, 0.25)), 0.3, (('splash', 'entry'),)
+)
+_TASK = FaultsTask(
+  (
+    FaultSide('splash', 1, 0.5),
+    FaultSide('turned', -1, 2.0),
+    FaultSide('turned', 1, 4.0),
+  ),
+  _COSTS,
+  'my_dives/all',
+)
+# Of two dives, in units.
+_OUTPUT = jnp.array([[1.0, 0.5, 0.25], [-2.0, 3.0, -1.0]])
+
+
+def _config(name='simulated_dives/quickstart'):
+  config = quickstart_commentary.get_config().unlock()
+  config.dataset.name = name
+  return config.lock()
+
+
+def _labels(actions, difficulty):
+  """Returns the labels of simulated actions, as a split has them."""
+  rows = [dataclasses.asdict(action.faults) for action in actions]
+  return {
+    f'faults/{name}': np.array([row[name] for row in rows]) for name in rows[0]
+  } | {
+    'final_score': np.array([action.final_score for action in actions]),
+    'difficulty': np.array([difficulty(action) for action in actions]),
+  }
+
+
+@pytest.fixture(name='dives', scope='module')
+def fixture_dives():
+  config = CONFIGS['quickstart']
+  dives = [simulate_dive(config, 'train', index) for index in range(1500)]
+  return dives, _labels(dives, lambda dive: dive.number.difficulty)
+
+
+def test_costs_of_scores_without_noise_are_found():
+  rng = np.random.default_rng(0)
+  faults = {'a': rng.normal(size=50), 'b': rng.uniform(0, 90, size=50)}
+  lost = (
+    3 * np.maximum(-faults['a'], 0)
+    + 2 * np.maximum(faults['a'], 0)
+    + 0.1 * faults['b']
+    + 0.5
+  )
+  costs, always = fit_costs(faults, lost)
+  assert costs['a'] == pytest.approx((3, 2))
+  assert costs['b'] == (0, pytest.approx(0.1))
+  assert always == pytest.approx(0.5)
+  # Units of the faults do not matter.
+  scaled = {'a': 1e4 * faults['a'], 'b': 1e-4 * faults['b']}
+  costs, _ = fit_costs(scaled, lost)
+  assert costs['a'] == pytest.approx((3e-4, 2e-4))
+  assert costs['b'][1] == pytest.approx(1e3)
+  # What is not known counts nothing.
+  broken = faults | {'a': np.r_[np.nan, faults['a'][1:]]}
+  costs, _ = fit_costs(broken, lost)
+  assert costs['a'] == pytest.approx((3, 2))
+
+
+def test_no_fault_gives_points():
+  rng = np.random.default_rng(0)
+  faults = {'a': rng.uniform(size=40), 'b': rng.uniform(size=40)}
+  costs, always = fit_costs(faults, 5 * faults['a'] - 2 * faults['b'])
+  assert costs['b'] == (0, 0)
+  assert costs['a'][1] > 3
+  assert always >= 0
+
+
+def test_learned_costs_are_the_simulators(dives):
+  _, labels = dives
+  config = with_fault_costs(_config(), labels, ScoreRule.PRODUCT)
+  costs = FaultCosts.of(config)
+  worst = {
+    'entry_angle': dive_faults.MAX_ENTRY_ANGLE,
+    'rotation_error': dive_faults.MAX_ROTATION_ERROR,
+    'legs_apart': dive_faults.MAX_LEGS_APART,
+    'knee_bend': dive_faults.MAX_KNEE_BEND,
+    'splash': dive_faults.MAX_SPLASH,
+    'distance': dive_faults.MAX_DISTANCE_OUT,
+  }
+  for name, size in worst.items():
+    # Three marks count.
+    wanted = 3 * dive_judging.POINTS_OFF[name]
+    assert size * costs.cost(name, 1) == pytest.approx(wanted, rel=0.05), name
+  below = dive_faults.MAX_ROTATION_ERROR * costs.cost('rotation_error', -1)
+  assert below == pytest.approx(3 * 2.1, rel=0.05)
+  # Fewer dives come down too near to the board.
+  near = dive_faults.MAX_DISTANCE_IN * costs.cost('distance', -1)
+  assert near == pytest.approx(3 * 1.45, rel=0.12)
+  assert costs.cost('splash', -1) == 0
+  assert costs.always == pytest.approx(0.3, abs=0.15)
+  assert costs.phase('splash') == 'entry'
+  assert costs.phase('legs_apart') == 'flight'
+  # A training that goes on has the same.
+  assert with_fault_costs(config, labels, ScoreRule.PRODUCT) == config
+
+
+def test_learned_costs_of_vaults_are_the_simulators():
+  config = VAULT_CONFIGS['quickstart']
+  vaults = [simulate_vault(config, 'train', index) for index in range(400)]
+  labels = _labels(vaults, lambda vault: vault.vault.difficulty)
+  found = with_fault_costs(
+    _config('simulated_vaults/quickstart'), labels, ScoreRule.SUM
+  )
+  costs = FaultCosts.of(found)
+  for name, wanted in vault_judging.POINTS_OFF.items():
+    size = vault_faults.WORST[name]
+    # Few vaults end with a hop.
+    cost = size * costs.cost(name, 1)
+    assert cost == pytest.approx(wanted, abs=0.08), name
+  assert 0.1 < costs.always < 0.3
+
+
+def test_every_fault_has_a_phase_and_a_price():
+  for package in (simulated_dives, simulated_vaults):
+    kind = package.__name__.rpartition('.')[2]
+    faults, judging = {
+      'simulated_dives': (dive_faults, dive_judging),
+      'simulated_vaults': (vault_faults, vault_judging),
+    }[kind]
+    assert set(faults.PHASES) == set(judging.POINTS_OFF) == set(faults.NAMES)
+
+
+def test_true_deductions_explain_the_deserved_award(dives):
+  simulated, labels = dives
+  found = true_deductions('simulated_dives/quickstart:1.0.0', labels)
+  deserved = [dive_judging.deserved_award(dive.faults) for dive in simulated]
+  np.testing.assert_allclose(9.9 - sum(found.values()), deserved, atol=1e-9)
+  assert true_deductions('mtl_aqa/clips_171x128', labels) is None
+
+
+@pytest.mark.parametrize(
+  'changes', [{'tasks': 'score,classes'}, {'without': 'difficulty'}]
+)
+def test_a_config_that_can_not_know_costs_stays_as_it_is(changes, dives):
+  labels = {k: v for k, v in dives[1].items() if k != changes.get('without')}
+  config = _config().unlock()
+  config.tasks = changes.get('tasks', config.tasks)
+  assert with_fault_costs(config, labels, ScoreRule.PRODUCT) is config
+  assert FaultCosts.of(config) is None
+
+
+def test_the_config_is_of_the_task_not_of_the_network(dives):
+  config = with_fault_costs(_config(), dives[1], ScoreRule.PRODUCT)
+  schema = Schema(features=('faults', 'faults/splash', 'final_score'))
+  task = FaultsTask.create(config, schema)
+  assert task.costs == FaultCosts.of(config)
+  assert task.given == ('difficulty',)
+  # An attribute of a network.
+  assert hash(task) == hash(dataclasses.replace(task))
+
+
+def test_points_lost_by_hand():
+  predicted = _TASK.predict(_OUTPUT)
+  lost = predicted['execution_lost']
+  # 4 points for 1: 0.5; and each side of the other fault has its part.
+  np.testing.assert_allclose(lost['splash'], [4 * 0.5, 0])
+  np.testing.assert_allclose(lost['turned'], [0.5 * 1 + 0.25 * 1, 0.5 * 6])
+  given = {'difficulty': np.array([2.0, np.nan])}
+  for rule, points, perfect in (
+    (ScoreRule.PRODUCT, [4.0, np.nan], [60.0, np.nan]),
+    (ScoreRule.SUM, [2.0, 0.0], [12.0, np.nan]),
+  ):
+    outputs = finish([_TASK], predicted, given, Schema(score_rule=rule))
+    np.testing.assert_allclose(outputs['points_lost']['splash'], points)
+    np.testing.assert_allclose(outputs['perfect_score'], perfect)
+  # A difficulty that the classes tell comes before.
+  used = predicted | {'used_difficulty': np.array([3.0, 3.0])}
+  outputs = finish([_TASK], used, given, Schema())
+  np.testing.assert_allclose(outputs['points_lost']['splash'], [6.0, 0.0])
+
+
+def test_without_costs_all_is_as_it_was():
+  task = dataclasses.replace(_TASK, costs=None)
+  predicted = task.predict(_OUTPUT)
+  assert set(predicted) == {'faults'}
+  assert task.given == ()
+  assert set(finish([task], predicted, {}, Schema())) == {'faults'}
+
+
+def _predictions(dataset='my_dives/all', dives=30):
+  rng = np.random.default_rng(1)
+  names = ('splash', 'turned')
+  if dataset.startswith('simulated_dives'):
+    names = dive_faults.NAMES
+  labels = {f'faults/{name}': rng.uniform(0, 1, dives) for name in names}
+  labels |= {
+    'difficulty': rng.uniform(2, 4, dives),
+    'final_score': rng.uniform(40, 60, dives),
+  }
+  outputs = {
+    'faults': {name: rng.uniform(0, 1, dives) for name in names},
+    'points_lost': {name: rng.uniform(0, 9, dives) for name in names},
+    'score': rng.uniform(40, 60, dives),
+    'perfect_score': np.full(dives, 90.0),
+  }
+  return Predictions(labels, outputs, Schema())
+
+
+def test_measures_against_scipy():
+  predictions = _predictions()
+  found = points_lost.measure(predictions, _COSTS, 'my_dives/all')
+  predicted = predictions.outputs['points_lost']
+  difficulty = predictions.label('difficulty')
+  true = {
+    'splash': 4 * predictions.label('faults/splash') * difficulty,
+    'turned': 0.25 * predictions.label('faults/turned') * difficulty,
+  }
+  for name, wanted in true.items():
+    measured = found['faults'][name]
+    assert measured['spearman'] == pytest.approx(
+      stats.spearmanr(predicted[name], wanted)[0]
+    )
+    error = np.abs(predicted[name] - wanted)
+    assert measured['mae'] == pytest.approx(error.mean())
+    assert measured['true_mean'] == pytest.approx(wanted.mean())
+    assert measured['predicted_mean'] == pytest.approx(predicted[name].mean())
+  # Of one fault the phase is known.
+  assert found['phases'] == {'entry': found['faults']['splash']}
+  assert found['all']['true_mean'] == pytest.approx(
+    sum(each.mean() for each in true.values())
+  )
+
+
+def test_the_truth_of_simulated_dives_are_the_deductions():
+  dataset = 'simulated_dives/quickstart'
+  predictions = _predictions(dataset)
+  found = points_lost.measure(predictions, _COSTS, dataset)
+  splash = predictions.label('faults/splash')
+  wanted = 3 * 1.55 * splash * predictions.label('difficulty')
+  assert found['faults']['splash']['true_mean'] == pytest.approx(wanted.mean())
+
+
+def test_tables_and_page():
+  predictions = _predictions()
+  evaluation = _TASK.measure(predictions)
+  lines = [line.split() for line in _TASK.table(evaluation)]
+  assert ['points', 'lost'] in [words[:2] for words in lines]
+  assert [words[0] for words in lines[-4:]] == ['splash', 'turned', 'in', 'all']
+  _, section = _TASK.sections(predictions, evaluation, {})
+  assert [row['kind'] for row in section.content['rows']] == [
+    'fault', 'fault', 'phase', 'all'
+  ]  # fmt: skip
+  row = _TASK.columns(predictions, 3)
+  true = 4 * predictions.label('faults/splash')[3]
+  true *= predictions.label('difficulty')[3]
+  assert row['deducted_splash'] == pytest.approx(true, abs=1e-3)
+  content = _TASK.dive_section(predictions, 3).content
+  score = predictions.outputs['score'][3]
+  assert content['lost'] == f'{90 - score:.1f}'
+  assert content['rows'][0]['width'] >= content['rows'][1]['width']
+
+
+def test_words_of_a_judgement():
+  lost = (
+    LostPoints('splash', 'entry', 11.0),
+    LostPoints('legs_apart', 'flight', 8.55),
+    LostPoints('other', '', 2.0),
+    LostPoints('knee_bend', 'flight', 0.02),
+  )
+  assert lost_points.words(lost, 65.1, 96.0) == (
+    '30.9 of 96.0 points: splash 11.0 (entry), legs apart 8.6 (flight), other '
+    '2.0, not explained 9.3'
+  )  # fmt: skip
+  assert lost_points.words(lost[:1], None, None) == 'splash 11.0 (entry)'
+  assert lost_points.words((), 65.1, 96.0) == ''
+  assert lost_points.words(lost[3:], None, None) == 'no fault'
+
+
+def test_when_points_were_lost():
+  clip = Clip(
+    'a.mp4', [], np.arange(5), np.arange(5.0), 0, (),
+    dive=FoundDive(1.5, 3.25, 0.9),
+  )  # fmt: skip
+  found = lost_points.lost_points({'turned': 1.0, 'splash': 2.0}, [_TASK], clip)
+  assert found == (
+    LostPoints('splash', 'entry', 2.0, (3.25, 4.0)),
+    LostPoints('turned', '', 1.0, None),
+  )
+  unknown = {'turned': 1.0, 'splash': float('nan')}
+  assert lost_points.lost_points(unknown, [_TASK], clip) == ()
+  without = [dataclasses.replace(_TASK, costs=None)]
+  assert lost_points.lost_points({}, without, clip) == ()
+
+
+@pytest.fixture(name='trained', scope='module')
+def fixture_trained(tmp_path_factory, tiny_overrides):
+  """Workdir, predictions and model folder of a network that is as it begins."""
+  config = quickstart_commentary.get_config()
+  config.update_from_flattened_dict(
+    tiny_overrides | {'tasks': 'execution,classes,faults'}
+  )
+  config.mesh.data = 1
+  folder = tmp_path_factory.mktemp('lost')
+  workdir = folder / 'workdir'
+  training = train.set_up(config, workdir)
+  with contextlib.closing(training.checkpoints):
+    training.state = training.setup.create_state()
+    training.checkpoints.save_best(training.state, 0.5)
+    train.evaluate_best(training)
+    predictions = training.predictions(training.tests['test'])
+  bundle.main([f'--workdir={workdir}', f'--out={folder / "model"}'])
+  return config, workdir, predictions, folder / 'model'
+
+
+def test_they_are_evaluated(trained):
+  _, workdir, predictions, _ = trained
+  evaluation = json.loads((workdir / 'eval_test.json').read_text())
+  assert set(evaluation['points_lost']['faults']) == set(dive_faults.NAMES)
+  assert set(evaluation['points_lost']['phases']) == {'flight', 'entry'}
+  header = (workdir / 'predictions_test.csv').read_text().splitlines()[0]
+  assert {'points_lost_splash', 'deducted_splash'} <= set(header.split(','))
+  page = (workdir / 'report_test.html').read_text()
+  assert 'id="points-lost"' in page
+  assert page.count('<table class="lost"') == min(9, len(predictions))
+
+
+def test_they_are_judged(trained, tiny_dives):
+  _, _, predictions, model = trained
+  judge = aqa_jax.load(model)
+  clips = [
+    dataclasses.replace(clip, difficulty=float(difficulty))
+    for clip, difficulty in zip(
+      _clips(judge, tiny_dives, 2),
+      predictions.label('difficulty')[:2],
+      strict=True,
+    )
+  ]
+  judged = list(judge.judge_each(iter(clips)))
+  for index, judgement in enumerate(judged):
+    found = {each.fault: each.points for each in judgement.points_lost}
+    for name, points in predictions.outputs['points_lost'].items():
+      assert found[name] == pytest.approx(points[index], rel=1e-3, abs=1e-3)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    total = sum(found.values()) + judgement.points_unexplained
+    perfect = 30 * judgement.difficulty
+    assert judgement.score + total == pytest.approx(perfect)
+    assert f'of {perfect:.1f} points: ' in str(judgement)
+    as_json = json.loads(json.dumps(judgement.to_dict()))
+    assert as_json['points_lost'][0]['fault'] == next(iter(found))
+    assert as_json['perfect_score'] == pytest.approx(perfect)
+  page = judgement_page(judged, judge.model)
+  assert page.count('<table class="lost"') == 2
+  header = csv_text([j.to_dict() for j in judged]).splitlines()[0]
+  assert 'points_lost/splash' in header.split(',')
+
+
+def test_a_workdir_of_an_earlier_version_learns_the_costs(trained, tmp_path):
+  config, workdir, _, _ = trained
+  old = tmp_path / 'workdir'
+  shutil.copytree(workdir, old)
+  recorded = json.loads((old / 'config.json').read_text())
+  costs = recorded['model'].pop('fault_costs')
+  (old / 'config.json').write_text(json.dumps(recorded))
+  # It can be judged with as it is, without points lost.
+  model = find_model(old)
+  assert FaultCosts.of(model.config) is None
+  write_model(model, tmp_path / 'model')
+  judge = aqa_jax.load(tmp_path / 'model')
+  video = np.zeros((30, 24, 32, 3), np.uint8)
+  judgement = judge(video, force=True, difficulty=3.0)
+  assert judgement.points_lost == ()
+  assert judgement.to_dict()['points_unexplained'] is None
+  assert '  lost ' not in str(judgement)
+  # Opening it for an evaluation, or to go on, adds them.
+  train.set_up(config, old).close()
+  recorded = json.loads((old / 'config.json').read_text())
+  assert recorded['model']['fault_costs'] == costs
+  assert FaultCosts.of(find_model(old).config) is not None
+
+
+def test_what_is_exported(trained):
+  described = describe(find_model(trained[3]), 'onnx')['outputs']
+  assert described['execution_lost/splash']['shape'] == ['batch']
+  assert 'costs' in described['execution_lost/splash']['meaning']
