@@ -5,6 +5,7 @@ import dataclasses
 import json
 import shutil
 
+import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from aqa_jax import bundle, train
 from aqa_jax.configs import quickstart_commentary
 from aqa_jax.data.schema import Schema
 from aqa_jax.data.score_rule import ScoreRule
+from aqa_jax.evaluation.fault_timing import make_timing_step
 from aqa_jax.evaluation.found_dives import FoundDive
 from aqa_jax.exporting.description import describe
 from aqa_jax.judging import lost_points
@@ -326,15 +328,18 @@ def test_when_points_were_lost():
     'a.mp4', [], np.arange(5), np.arange(5.0), 0, (),
     dive=FoundDive(1.5, 3.25, 0.9),
   )  # fmt: skip
-  found = lost_points.lost_points({'turned': 1.0, 'splash': 2.0}, [_TASK], clip)
+  seen = {'splash': np.array([0.1, 0.2, 0.7])}
+  times = np.array([1.0, 2.0, 3.5])
+  points = {'turned': 1.0, 'splash': 2.0}
+  found = lost_points.lost_points(points, [_TASK], clip, seen, times)
   assert found == (
-    LostPoints('splash', 'entry', 2.0, (3.25, 4.0)),
-    LostPoints('turned', '', 1.0, None),
+    LostPoints('splash', 'entry', 2.0, (3.25, 4.0), 3.5),
+    LostPoints('turned', '', 1.0, None, None),
   )
   unknown = {'turned': 1.0, 'splash': float('nan')}
-  assert lost_points.lost_points(unknown, [_TASK], clip) == ()
+  assert lost_points.lost_points(unknown, [_TASK], clip, seen, times) == ()
   without = [dataclasses.replace(_TASK, costs=None)]
-  assert lost_points.lost_points({}, without, clip) == ()
+  assert lost_points.lost_points({}, without, clip, seen, times) == ()
 
 
 @pytest.fixture(name='trained', scope='module')
@@ -386,6 +391,8 @@ def test_they_are_judged(trained, tiny_dives):
     for name, points in predictions.outputs['points_lost'].items():
       assert found[name] == pytest.approx(points[index], rel=1e-3, abs=1e-3)
     assert list(found.values()) == sorted(found.values(), reverse=True)
+    for each in judgement.points_lost:
+      assert each.seen_seconds in judgement.frame_seconds
     total = sum(found.values()) + judgement.points_unexplained
     perfect = 30 * judgement.difficulty
     assert judgement.score + total == pytest.approx(perfect)
@@ -427,3 +434,32 @@ def test_what_is_exported(trained):
   described = describe(find_model(trained[3]), 'onnx')['outputs']
   assert described['execution_lost/splash']['shape'] == ['batch']
   assert 'costs' in described['execution_lost/splash']['meaning']
+
+
+class _Frames(nn.Module):
+  """Sees each side of `_TASK` in frames of its own."""
+
+  tasks: tuple[FaultsTask, ...]
+
+  @nn.compact
+  def __call__(self, video):
+    frames = video.mean(axis=(2, 3, 4))
+    turned = 2 * frames[:, 1], -frames[:, 3]
+    return {'faults': jnp.stack([frames[:, 2], *turned], axis=1)}
+
+
+def test_faults_are_seen_where_the_network_looks():
+  video = np.zeros((2, 5, 2, 2, 3), np.uint8)
+  video[:, 1] = 50
+  video[:, 3] = 200
+  step = make_timing_step(_Frames((_TASK,)))
+  seen = step({}, {}, video)
+  assert set(seen) == {'splash', 'turned'}
+  np.testing.assert_allclose(seen['splash'], [[0, 0, 1, 0, 0]] * 2, atol=1e-6)
+  # The mean is 50: frame 1 does not differ; 4 units of -1 for frame 3.
+  np.testing.assert_allclose(seen['turned'], [[0, 0, 0, 1, 0]] * 2, atol=1e-6)
+  video[:, 1] = 100
+  # The mean is 60: 2 units of 2 times 40, and 4 units of -1 times 140.
+  seen = step({}, {}, video)['turned']
+  shares = np.array([0, 4 * 40, 0, 4 * 140, 0]) / 720
+  np.testing.assert_allclose(seen, [shares] * 2, atol=1e-6)

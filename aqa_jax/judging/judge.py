@@ -6,6 +6,7 @@ import math
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Unpack, overload
 
 import jax
@@ -14,12 +15,13 @@ import numpy as np
 from aqa_jax.data import difficulty, dive_number
 from aqa_jax.data.input_pipeline import make_inputs
 from aqa_jax.evaluation.conformal import COVERAGE
+from aqa_jax.evaluation.fault_timing import make_timing_step
 from aqa_jax.evaluation.frame_importance import make_importance_step
 from aqa_jax.judging.clip import Clip
 from aqa_jax.judging.clip_reader import ClipReader, Options, Progress, Video
 from aqa_jax.judging.dive_search import DiveFinder
 from aqa_jax.judging.judgement import Judgement
-from aqa_jax.judging.lost_points import lost_points
+from aqa_jax.judging.lost_points import knows_costs, lost_points
 from aqa_jax.judging.model import Model
 from aqa_jax.judging.prediction import predict
 from aqa_jax.predictions import Columns
@@ -58,6 +60,9 @@ class Judge:
     self._importance = None
     if any(task.gives_score for task in model.tasks):
       self._importance = make_importance_step(model.network)
+    self._timing = None
+    if knows_costs(model.tasks):
+      self._timing = make_timing_step(model.network)
 
   # A text is a path, though it is a sequence of texts, too.
   @overload
@@ -155,7 +160,13 @@ class Judge:
     pixels = np.stack(rows)
     with self._lock:  # So that threads do not compile the same at once.
       outputs = jax.device_get(self._step(self._variables, pixels))
-      importance = earlier = None
+      importance = earlier = timing = None
+      if self._timing is not None:
+        timing = jax.device_get(
+          self._timing(
+            self._variables['params'], self._variables['batch_stats'], pixels
+          )
+        )
       if self._importance is not None:
         # The same dives, two frames earlier.
         shifted = pixels[:, np.maximum(np.arange(pixels.shape[1]) - 2, 0)]
@@ -177,6 +188,7 @@ class Judge:
         _row(outputs, i),
         None if importance is None else importance[i],
         None if earlier is None else float(earlier[i]),
+        {} if timing is None else _row(timing, i),
       )
       for i, clip in enumerate(clips)
     ]
@@ -187,6 +199,7 @@ class Judge:
     row: dict[str, Any],
     importance: np.ndarray | None,
     earlier: float | None = None,
+    timing: Mapping[str, np.ndarray] = MappingProxyType({}),
   ) -> Judgement:
     if not clip.is_dive:
       return self._without_score(clip)
@@ -241,8 +254,9 @@ class Judge:
         f'The score is made with a difficulty of {used:.2f}, that of the '
         'likeliest dive by these classes.'
       )
+    judgement = self._without_score(clip)
     return dataclasses.replace(
-      self._without_score(clip),
+      judgement,
       score=score,
       score_interval=interval,
       classes=classes,
@@ -254,7 +268,13 @@ class Judge:
       warnings=tuple(warnings),
       marks=tuple(map(float, row.get('marks', ()))),
       difficulty=None if used is None else float(used),
-      points_lost=lost_points(row.get('points_lost', {}), model.tasks, clip),
+      points_lost=lost_points(
+        row.get('points_lost', {}),
+        model.tasks,
+        clip,
+        timing,
+        judgement.frame_seconds,
+      ),
       perfect_score=_known(row.get('perfect_score')),
     )
 

@@ -98,7 +98,7 @@ def _lost(judgement: Judgement) -> dict[str, Any] | None:
         'phase': each.phase.replace('_', ' '),
         'points': number(each.points, 1),
         'width': round(100 * each.points / widest, 1),
-        'time': ' to '.join(map(clock, each.seconds or ())),
+        'seen': clock(each.seen_seconds),
       }
       for each in lost
     ]

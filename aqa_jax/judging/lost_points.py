@@ -4,8 +4,11 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from aqa_jax.judging.clip import Clip
 from aqa_jax.task import Task
+from aqa_jax.tasks.fault_costs import FaultCosts
 from aqa_jax.tasks.faults import FaultsTask
 
 # Less would be written as 0.0.
@@ -23,16 +26,34 @@ class LostPoints:
     points: points of the score, 0 or more.
     seconds: (begin, end) of that part, s from the video's start; None where no
       dive was found or looked for.
+    seen_seconds: when the frame is shown in which the network sees most of the
+      fault, s from the video's start; see `fault_timing`.
   """
 
   fault: str
   phase: str
   points: float
   seconds: tuple[float, float] | None = None
+  seen_seconds: float | None = None
+
+
+def knows_costs(tasks: Sequence[Task]) -> bool:
+  """Returns whether a model of these tasks knows what faults cost."""
+  return _costs(tasks) is not None
+
+
+def _costs(tasks: Sequence[Task]) -> FaultCosts | None:
+  return next(
+    (task.costs for task in tasks if isinstance(task, FaultsTask)), None
+  )
 
 
 def lost_points(
-  points: Mapping[str, float], tasks: Sequence[Task], clip: Clip
+  points: Mapping[str, float],
+  tasks: Sequence[Task],
+  clip: Clip,
+  seen: Mapping[str, np.ndarray],
+  frame_seconds: np.ndarray,
 ) -> tuple[LostPoints, ...]:
   """Returns what each fault cost, the dearest first.
 
@@ -40,10 +61,11 @@ def lost_points(
     points: fault -> points of the score; none are given where one is not known.
     tasks: tasks of the model, which tell the phases.
     clip: the judged clip.
+    seen: fault -> float [frames], how much of it the network sees in each frame
+      that it is given; a fault may be missing.
+    frame_seconds: float [frames], when those are shown.
   """
-  costs = next(
-    (task.costs for task in tasks if isinstance(task, FaultsTask)), None
-  )
+  costs = _costs(tasks)
   if costs is None or not all(map(math.isfinite, points.values())):
     return ()
   times: dict[str, tuple[float, float]] = {}
@@ -55,9 +77,14 @@ def lost_points(
       'entry': (entry, float(clip.seconds[-1])),
     }
   found = [
-    LostPoints(name, costs.phase(name), float(lost), times.get(phase))
+    LostPoints(
+      name,
+      costs.phase(name),
+      float(lost),
+      times.get(costs.phase(name)),
+      float(frame_seconds[np.argmax(seen[name])]) if name in seen else None,
+    )
     for name, lost in points.items()
-    for phase in (costs.phase(name),)
   ]
   return tuple(sorted(found, key=lambda each: -each.points))
 

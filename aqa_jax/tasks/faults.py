@@ -188,6 +188,20 @@ class FaultsTask(Task):
       lost[side.name] = lost.get(side.name, jnp.zeros_like(points)) + points
     return {'faults': faults} | ({'execution_lost': lost} if lost else {})
 
+  def magnitudes(self, output: jax.Array) -> dict[str, jax.Array]:
+    """Returns how large each fault is, on either side: name -> float [batch].
+
+    In the fault's own unit, and not cut off at zero: it always has a gradient.
+
+    Args:
+      output: output of the network, in evaluation.
+    """
+    sizes: dict[str, jax.Array] = {}
+    for i, side in enumerate(self.sides):
+      size = side.unit * output[:, i]
+      sizes[side.name] = sizes.get(side.name, jnp.zeros_like(size)) + size
+    return sizes
+
   @property
   def given(self) -> tuple[str, ...]:
     """The difficulty, by which costs become points of the score."""
