@@ -304,7 +304,14 @@ def test_a_video_of_several_dives(open_page, clips):
     if job.get('dives'):
       (dive,) = job['dives']
       job['dives'] = [
-        dive,
+        dive | {
+          'perfect_score': dive['score'] + 20.0,
+          'points_unexplained': 7.75,
+          'points_lost': [
+            {'fault': 'legs_apart', 'phase': 'flight', 'points': 12.25},
+            {'fault': 'splash', 'phase': '', 'points': 0.01},
+          ],
+        },
         dive | {'is_dive': False, 'score': None, 'score_interval': None,
                 'class_probabilities': {}, 'classes': {}, 'caption': None,
                 'importance': None, 'difficulties': {}, 'executions': {},
@@ -320,6 +327,9 @@ def test_a_video_of_several_dives(open_page, clips):
   expect(entries).to_have_count(2)
   expect(entries.nth(0)).to_contain_text('1. 5152B · ')
   _answers(page, 1)
+  expect(entries.nth(0)).to_contain_text(
+    re.compile(r'20\.0 of \d+\.\d: legs apart 12\.3 \(flight\), not expl')
+  )
   entries.nth(1).locator('summary').click()
   expect(entries.nth(1)).to_contain_text('This is no dive.')
   expect(entries.nth(1).locator('.bars')).to_be_hidden()

@@ -7,6 +7,8 @@ import {scoreChart, shareBelow} from './score_chart.js';
 const percent = (share) => `${Math.round(100 * share)} %`;
 const SHOWN_CLASSES = 3;
 const LEAST_SHARE = 0.005;
+// Less would be written as 0.0.
+const LEAST_POINTS = 0.05;
 
 /** Returns a dive in a line, for the head of its entry and the comparison. */
 export function diveTitle(dive) {
@@ -49,7 +51,27 @@ export function measures(dive) {
       found.set(name, `${dive[field].toFixed(2)} s`);
     }
   }
+  if (dive.points_lost.length) found.set('points lost', lost(dive));
   return found;
+}
+
+/** Returns where points were lost, such as 'splash 9.3 (entry), ...'. */
+function lost(dive) {
+  const parts = dive.points_lost
+    .filter(({points}) => points >= LEAST_POINTS)
+    .map(({fault, phase, points}) => {
+      const text = `${fault} ${points.toFixed(1)}`;
+      return (phase ? `${text} (${phase})` : text).replaceAll('_', ' ');
+    });
+  if (dive.points_unexplained !== null) {
+    const all = dive.perfect_score - dive.score;
+    parts.push(`not explained ${dive.points_unexplained.toFixed(1)}`);
+    return (
+      `${all.toFixed(1)} of ${dive.perfect_score.toFixed(1)}: ` +
+      parts.join(', ')
+    );
+  }
+  return parts.join(', ') || 'no fault';
 }
 
 /**
@@ -84,7 +106,9 @@ export function diveAnswer(job, number, context) {
   for (const [name, text] of measures(dive)) {
     const row = document.createElement('div');
     row.append(withText('dt', name), withText('dd', text));
-    if (name.startsWith('from ')) row.className = 'wide';
+    if (name.startsWith('from ') || name === 'points lost') {
+      row.className = 'wide';
+    }
     list.append(row);
   }
   for (const [name, probabilities] of Object.entries(
