@@ -79,7 +79,12 @@ def _write_model(workdir: pathlib.Path, out: pathlib.Path, dtype: str) -> None:
   if model.intervals and math.isfinite(half):
     print(
       f'Intervals by {len(model.intervals.errors)} validation dives: '
-      f'{100 * COVERAGE:g} % lie within {half:.2f} points.'
+      f'{100 * COVERAGE:g} % lie within {half:.2f} points'
+      + (
+        '; each by how sure it is, this is the mean.'
+        if model.intervals.spreads
+        else '.'
+      )
     )
   else:
     print(

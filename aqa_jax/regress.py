@@ -18,7 +18,11 @@ from aqa_jax.data import dive_selection, dive_split
 from aqa_jax.data.dive_split import DiveSplit
 from aqa_jax.data.schema import schema_of
 from aqa_jax.evaluation import predict
-from aqa_jax.evaluation.conformal import ScoreIntervals, read_intervals
+from aqa_jax.evaluation.conformal import (
+  ScoreIntervals,
+  read_intervals,
+  with_half_widths,
+)
 from aqa_jax.evaluation.evaluator import chosen_evaluators, evaluator_classes
 from aqa_jax.features.feature_source import (
   FeatureSource,
@@ -165,10 +169,13 @@ def evaluate_best(regression: Regression) -> dict[str, dict[str, Any]]:
       'regressor': facts,
     }
     scores = regressor.predict(regression.source.features(name, dives))
-    predictions = Predictions(
-      predict.with_caption_words(dives.labels, schema),
-      {'score': scores},
-      schema,
+    predictions = with_half_widths(
+      Predictions(
+        predict.with_caption_words(dives.labels, schema),
+        {'score': scores},
+        schema,
+      ),
+      intervals,
     )
     split_evaluation.add_measures(
       evaluation, _TASKS, predictions, evaluators, intervals

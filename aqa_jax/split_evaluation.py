@@ -7,6 +7,7 @@ from typing import Any
 from aqa_jax.evaluation import evaluation_files, predict
 from aqa_jax.evaluation.conformal import ScoreIntervals
 from aqa_jax.evaluation.evaluator import Evaluator
+from aqa_jax.evaluation.interval_coverage import measure_intervals
 from aqa_jax.predictions import Predictions
 from aqa_jax.report import report
 from aqa_jax.report.report import Filmstrips
@@ -25,15 +26,14 @@ def add_measures(
   Args:
     evaluation: what is known of it.
     tasks: tasks of the model.
-    predictions: predictions for the dives of the split.
+    predictions: predictions for the dives of the split, see
+      `with_half_widths`.
     evaluators: see `chosen_evaluators`.
     intervals: intervals of the scores; None for none.
   """
   predict.add_figures(evaluation, predict.measure(tasks, predictions), 'a task')
   if intervals is not None:
-    evaluation['score_interval'] = intervals.measure(
-      predictions.outputs['score'], predictions.label('final_score')
-    )
+    evaluation['score_interval'] = measure_intervals(predictions, intervals)
   for evaluator in evaluators:
     predict.add_figures(
       evaluation, evaluator.evaluate(predictions), type(evaluator).__name__

@@ -61,12 +61,16 @@ class Task(abc.ABC):
   # where it is the first of the tasks that names one; higher is better. A dict
   # of figures gives '<name>_<key>'.
   chooses_by: ClassVar[str] = ''
-  # Whether `predict` gives the score of a dive: 'score', float [batch], points.
+  # Whether `predict` gives the score of a dive: 'score', float [batch], points;
+  # and maybe 'score_spread', float [batch], above 0: how unsure it is of each,
+  # such as a standard deviation. Only its ratios count: see `conformal`.
   gives_score: ClassVar[bool] = False
   # Whether `head_module` gives its head, in place of output layers.
   has_own_head: ClassVar[bool] = False
   # Labels of a batch that its head sees in training; see `head_module`.
   head_labels: ClassVar[tuple[str, ...]] = ()
+  # How a program gets score_spread of an exported file's outputs, for people.
+  spread_words: ClassVar[str] = ''
   # For a task that gives the score: of what `explained` is, for people.
   explains: ClassVar[str] = 'score'
   # Of a task that says words: whether its decoder attends to the trunk's maps

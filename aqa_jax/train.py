@@ -22,7 +22,7 @@ from aqa_jax.data.dive_split import DiveSplit
 from aqa_jax.data.schema import schema_of
 from aqa_jax.data.video_input import VideoInput
 from aqa_jax.dive_training import DiveTraining
-from aqa_jax.evaluation.conformal import ScoreIntervals
+from aqa_jax.evaluation.conformal import ScoreIntervals, with_half_widths
 from aqa_jax.evaluation.evaluator import (
   Evaluator,
   chosen_evaluators,
@@ -242,7 +242,7 @@ def evaluate_best(training: DiveTraining) -> dict[str, dict[str, Any]]:
     By test split, on the first process: split, step, selected_on ('validation'
     or 'test'), trained_on (how many of its dives were trained on, or chose the
     checkpoint), is_finished (whether training has done its last step);
-    score_interval, see `ScoreIntervals.measure`, if dives were held out that
+    score_interval, see `measure_intervals`, if dives were held out that
     have scores and that nothing has learned from; and what `predict.measure`
     and `config.evaluators` measure.
 
@@ -283,7 +283,9 @@ def _calibrate(training: DiveTraining) -> ScoreIntervals | None:
     return None
   predictions = training.predictions(training.validation)
   intervals = ScoreIntervals.of(
-    predictions.outputs['score'], predictions.label('final_score')
+    predictions.outputs['score'],
+    predictions.label('final_score'),
+    predictions.outputs.get('score_spread'),
   )
   if jax.process_index() == 0:
     intervals.write(training.workdir, int(training.state.step))
@@ -298,7 +300,7 @@ def _evaluate_split(
 ) -> dict[str, Any]:
   """Returns one test split's evaluation; the first process writes its files."""
   split, tasks = training.tests[name], training.setup.tasks
-  predictions = training.predictions(split)
+  predictions = with_half_widths(training.predictions(split), intervals)
   evaluation = {
     'split': name,
     'step': int(training.state.step),

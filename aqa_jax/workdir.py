@@ -182,18 +182,19 @@ def _record(workdir: pathlib.Path, config: Recorded) -> None:
 def _as_recorded(config: Recorded, recorded: Recorded) -> dict[str, Any]:
   """Returns a config as JSON holds it, without what came after a workdir.
 
-  Earlier versions had no `heads`, and weights for fewer tasks: a training of
-  theirs has used none of these.
+  Earlier versions had no `heads`, or fewer fields in it, and weights for fewer
+  tasks: a training of theirs has used none of these.
   """
   given: dict[str, Any] = json.loads(json.dumps(config))
   if 'heads' not in recorded:
     given.pop('heads', None)
-  if 'loss_weights' in given and 'loss_weights' in recorded:
-    given['loss_weights'] = {
-      name: weight
-      for name, weight in given['loss_weights'].items()
-      if name in recorded['loss_weights']
-    }
+  for group in ('heads', 'loss_weights'):
+    if group in given and group in recorded:
+      given[group] = {
+        name: value
+        for name, value in given[group].items()
+        if name in recorded[group]
+      }
   return given
 
 

@@ -19,7 +19,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.loss_weights = {'score': 1.0, 'classes': 1.0, 'captions': 0.01}
   # In place of score; see docs/heads.md.
   for head in (
-    'execution', 'score_distribution', 'judge_marks', 'relative_score'
+    'execution', 'gaussian_execution', 'score_distribution', 'judge_marks',
+    'relative_score',
   ):  # fmt: skip
     config.loss_weights[head] = 1.0
   # Durations are in epochs, examples or steps: '1.5 epochs'.
@@ -96,6 +97,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.heads.height = ''
   # First value, points.
   config.heads.initial_execution = 0.0
+  # Of gaussian_execution: power of the variance that weights a dive.
+  config.heads.beta = 0.5
   # Of distributions: the highest score; the labels' standard deviation, in
   # steps; 'mode' or 'mean'; units of the hidden layers.
   config.heads.highest = 104.5

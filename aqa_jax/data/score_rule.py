@@ -28,6 +28,17 @@ class ScoreRule(enum.Enum):
       return difficulty + execution
     return execution * difficulty
 
+  def spread(self, spread: np.ndarray, difficulty: np.ndarray) -> np.ndarray:
+    """Returns the spreads of scores, [dives], of those of the executions.
+
+    The difficulty has none.
+
+    Args:
+      spread: float [dives], of the executions.
+      difficulty: float [dives].
+    """
+    return spread if self is ScoreRule.SUM else spread * difficulty
+
   def execution_of_marks(self, marks: np.ndarray) -> np.ndarray:
     """Returns the execution, [dives], of the sum of the middle three marks."""
     return marks / 3 if self is ScoreRule.SUM else marks

@@ -89,6 +89,29 @@ def execution_spearman(
   )
 
 
+def spread_tau(
+  predicted: ArrayLike, true: ArrayLike, spread: ArrayLike
+) -> float:
+  """Returns whether the scores that are said to be unsure are wrong by more.
+
+  Args:
+    predicted: float [dives], points.
+    true: float [dives], points.
+    spread: float [dives], how unsure each score is, in any unit.
+
+  Returns:
+    Kendall's tau-b of the spreads and the absolute errors, -1 to 1; NaN where
+    one of them is constant.
+
+  Raises:
+    ValueError: see `score_metrics`.
+  """
+  predicted, true, spread = _checked(
+    predicted=predicted, true=true, spread=spread
+  )
+  return _kendall_tau(spread, np.abs(predicted - true))
+
+
 def class_accuracies(
   predicted: Mapping[str, ArrayLike], true: Mapping[str, ArrayLike]
 ) -> dict[str, float]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 
+from aqa_jax.data.score_rule import ScoreRule
 from aqa_jax.data.vocabulary import EOS_ID
 from aqa_jax.evaluation.conformal import COVERAGE
 from aqa_jax.exporting.export_files import KIND
@@ -22,6 +23,12 @@ _MEANINGS = {
   'score': 'points; the judge takes 0 for less than 0',
   'execution': 'points; score = {rule}',
   'marks': 'of seven judges, 0 to 10; the middle three count for the execution',
+  'score_spread': 'standard deviation of the distribution, points; it is wider '
+  'than the errors: score_interval has the factor',
+  'execution_spread': 'standard deviation of the execution, points; see '
+  'score_interval',
+  'mark_spread': 'standard deviation of each distribution of marks, which is '
+  'wider than the errors: score_interval has the factor',
   'votes': 'execution by each exemplar, points; the mean of those counts whose '
   'difficulty is nearest to that of the dive',
   'exemplar_difficulty': 'of each exemplar; 0 where there is none',
@@ -43,7 +50,6 @@ def describe(model: Model, file_format: str) -> dict[str, Any]:
   video_input, frames = model.video_input, model.frame_format
   is_resized = video_input.resize and video_input.resize_evaluation
   offsets = video_input.offsets() - (video_input.window_frames - 1)
-  half = model.intervals.half_width(COVERAGE) if model.intervals else math.inf
   note = {'note': SIMULATED} if model.is_of_simulated_dives else {}
   return note | {
     'kind': KIND,
@@ -73,12 +79,32 @@ def describe(model: Model, file_format: str) -> dict[str, Any]:
     'classes': {name: list(names) for name, names in model.schema.classes},
     'vocabulary': list(model.schema.words),
     'end_of_caption': EOS_ID,
-    'score_interval': (
-      {'coverage': COVERAGE, 'half_width': half}
-      if math.isfinite(half)
-      else None
-    ),
+    'score_interval': _interval(model),
   }
+
+
+def _interval(model: Model) -> dict[str, Any] | None:
+  """Returns how wide the intervals of scores are; None where there are none."""
+  intervals = model.intervals
+  if intervals is None or math.isinf(intervals.quantile(COVERAGE)):
+    return None
+  described: dict[str, Any] = {
+    'coverage': COVERAGE,
+    # Of intervals of several widths their mean.
+    'half_width': intervals.half_width(COVERAGE),
+  }
+  if intervals.spreads:
+    (task,) = (task for task in model.tasks if task.gives_score)
+    spread = task.spread_words
+    if task.explains == 'execution' and model.schema.score_rule is (
+      ScoreRule.PRODUCT
+    ):
+      spread = f'difficulty * {spread}'
+    described |= {
+      'half_width_by_spread': intervals.quantile(COVERAGE),
+      'spread': spread,
+    }
+  return described
 
 
 def _outputs(model: Model) -> dict[str, dict[str, Any]]:

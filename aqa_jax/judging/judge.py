@@ -214,7 +214,7 @@ class Judge:
     # No dive has less than 0 points.
     score = None if score is None else max(score, 0.0)
     if score is not None and model.intervals is not None:
-      half = model.intervals.half_width(COVERAGE)
+      half = model.intervals.half_width(COVERAGE, row.get('score_spread'))
       if math.isfinite(half):
         interval = (max(score - half, 0.0), score + half)
         if earlier is not None and abs(earlier - score) > _UNSTABLE * half:

@@ -93,7 +93,13 @@ def model_card(model: Model) -> str:
     lines.append(
       f'- 90 % of the scores of dives as those of its validation '
       f'({len(model.intervals.errors)} dives) lie within {width:.1f} points '
-      'of what it says. For other videos that promises nothing.'
+      'of what it says'
+      + (
+        ', on average: within more where it is less sure'
+        if model.intervals.spreads
+        else ''
+      )
+      + '. For other videos that promises nothing.'
     )
   return '\n'.join(lines) + '\n'
 

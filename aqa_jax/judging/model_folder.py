@@ -1,8 +1,8 @@
 """A model as a folder of files that any program can read.
 
 model.safetensors   the variables; a name is 'params/<module>/.../<leaf>'
-model.json          config, labels, frames, dataset, and the errors that the
-intervals come from
+model.json          config, labels, frames, dataset, and the errors and spreads
+that the intervals come from
 evaluation.json     figures of its evaluations, by split
 README.md           the model card
 """
@@ -75,7 +75,7 @@ def _description(model: Model) -> dict[str, Any]:
     'vocabulary': list(model.schema.words),
     'features': list(model.schema.features),
     'score_rule': model.schema.score_rule.value,
-    'absolute_errors': list(model.intervals.errors) if model.intervals else [],
+    **(model.intervals or ScoreIntervals(())).to_dict(),
     'config': config.to_dict(),
   }
 
@@ -93,6 +93,7 @@ def read_model(folder: pathlib.Path) -> Model:
   found = network_folder.read_description(path, _FORMAT, 'model')
   with network_folder.damage_told(path):
     errors = tuple(float(error) for error in found['absolute_errors'])
+    spreads = tuple(float(spread) for spread in found.get('spreads', ()))
     model = Model(
       config=ml_collections.ConfigDict(found['config']).lock(),
       schema=Schema(
@@ -107,7 +108,7 @@ def read_model(folder: pathlib.Path) -> Model:
       dataset=str(found['dataset']),
       step=int(found['step']),
       evaluation=network_folder.read_json(folder / EVALUATION),
-      intervals=ScoreIntervals(errors) if errors else None,
+      intervals=ScoreIntervals(errors, spreads) if errors else None,
     )
     model.check()
     shapes = model.abstract_variables()

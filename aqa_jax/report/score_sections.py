@@ -7,6 +7,7 @@ import numpy as np
 
 from aqa_jax.predictions import Predictions
 from aqa_jax.report import report_charts, report_tables
+from aqa_jax.report.interval_table import interval_table
 from aqa_jax.report.named_chart import named_chart
 from aqa_jax.report.report_tables import GroupError, number, signed
 from aqa_jax.task import Section
@@ -37,6 +38,11 @@ def sections(
   found.append(Section('score', 'Score', 'scatters.html', charts, 10))
   if events or errors['by_class']:
     found.append(Section('errors', 'Errors', 'errors.html', errors, 20))
+  if 'score_interval' in evaluation:
+    content = interval_table(evaluation)
+    found.append(
+      Section('intervals', 'Intervals', 'intervals.html', content, 15)
+    )
   return found
 
 
@@ -53,7 +59,11 @@ def dive_section(predictions: Predictions, index: int) -> Section:
     'true': number(true, 2),
     'predicted': number(predicted, 2),
     'error': signed(predicted - true, 2),
+    'half_width': '',
   }
+  half = predictions.outputs.get('score_half_width')
+  if half is not None and np.isfinite(half[index]):
+    content['half_width'] = number(half[index], 1)
   return Section('', '', 'dive_score.html', content, 0)
 
 

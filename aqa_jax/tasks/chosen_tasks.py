@@ -12,6 +12,7 @@ from aqa_jax.tasks.classes import ClassesTask
 from aqa_jax.tasks.commentary import CommentaryTask
 from aqa_jax.tasks.execution import ExecutionTask
 from aqa_jax.tasks.faults import FaultsTask
+from aqa_jax.tasks.gaussian_execution import GaussianExecutionTask
 from aqa_jax.tasks.judge_marks import JudgeMarksTask
 from aqa_jax.tasks.ranked_score import RankedScoreTask
 from aqa_jax.tasks.relative_score import RelativeScoreTask
@@ -24,6 +25,7 @@ _BUILT_IN: tuple[type[Task], ...] = (
   ScoreTask,
   RankedScoreTask,
   ExecutionTask,
+  GaussianExecutionTask,
   ScoreDistributionTask,
   JudgeMarksTask,
   RelativeScoreTask,

@@ -63,6 +63,7 @@ class ExecutionTask(ScoreTask):
   name = 'execution'
   head = 'execution_regressor'
   explains = 'execution'
+  spread_words = '1'
 
   @classmethod
   def create(
@@ -139,10 +140,25 @@ class ExecutionTask(ScoreTask):
     del difficulty
     return np.asarray(outputs['execution'])
 
+  def execution_spreads(
+    self, outputs: Columns, difficulty: np.ndarray
+  ) -> np.ndarray:
+    """Returns how unsure each execution is, float [dives], above 0.
+
+    Here all are equally unsure: the error of the score grows with the
+    difficulty alone. What a head says itself is in points, and not calibrated.
+
+    Args:
+      outputs: see `complete`.
+      difficulty: float64 [dives].
+    """
+    del outputs
+    return np.ones(len(difficulty))
+
   def complete(
     self, outputs: Columns, given: Columns, schema: Schema
   ) -> dict[str, Any]:
-    """Returns score and execution, points, and used_difficulty, [dives] each.
+    """Returns execution, score, used_difficulty and score_spread, [dives] each.
 
     Raises:
       InputError: a difficulty is not given, and no classes tell it.
@@ -163,10 +179,12 @@ class ExecutionTask(ScoreTask):
       found = self._by_classes.likeliest(outputs['class_probabilities'])
       difficulty[unknown] = found[unknown]
     execution = self.executions(outputs, difficulty)
+    spread = self.execution_spreads(outputs, difficulty)
     return {
       'execution': execution,
       'score': np.float32(self.rule.joined(execution, difficulty)),
       'used_difficulty': difficulty,
+      'score_spread': self.rule.spread(spread, difficulty),
     }
 
   def _measure(

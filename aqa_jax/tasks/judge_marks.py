@@ -48,6 +48,7 @@ class JudgeMarksTask(ExecutionTask):
 
   name = 'judge_marks'
   head = 'judges'
+  spread_words = 'three times the mean of mark_spread'
 
   @classmethod
   def create(
@@ -137,9 +138,14 @@ class JudgeMarksTask(ExecutionTask):
     return jnp.where(marks < 0, 0.0, by_mark).sum(axis=1).mean()
 
   def predict(self, output: jax.Array) -> dict[str, jax.Array]:
-    """Returns marks, float [batch, 7], 0 to 10, in the order of the judges."""
+    """Returns marks and mark_spread, float [batch, 7], by judge.
+
+    Marks are 0 to 10; a spread is the standard deviation of a distribution,
+    which contains that of the labels.
+    """
     return {
-      'marks': label_distribution.readout(output, HIGHEST_MARK, self.readout)
+      'marks': label_distribution.readout(output, HIGHEST_MARK, self.readout),
+      'mark_spread': label_distribution.spread(output, HIGHEST_MARK),
     }
 
   def explained(self, output: jax.Array) -> jax.Array:
@@ -153,6 +159,17 @@ class JudgeMarksTask(ExecutionTask):
     del difficulty
     middle = judges_marks.trimmed_sum(outputs['marks'])
     return self.rule.execution_of_marks(middle)
+
+  def execution_spreads(
+    self, outputs: Columns, difficulty: np.ndarray
+  ) -> np.ndarray:
+    """Returns three times the mean spread of the marks, float [dives], points.
+
+    So it is for judges that are wrong together, as they see the same dive.
+    """
+    del difficulty
+    spread = np.asarray(outputs['mark_spread']).mean(axis=1)
+    return self.rule.execution_of_marks(3 * spread)
 
   def _measure(
     self, predictions: Predictions, dives: np.ndarray

@@ -73,6 +73,23 @@ def readout(logits: jax.Array, highest: float, kind: str) -> jax.Array:
   return places * (highest / (logits.shape[-1] - 1))
 
 
+def spread(logits: jax.Array, highest: float) -> jax.Array:
+  """Returns the standard deviations of distributions, float [...].
+
+  A value stands for all that are rounded to it: to the variance between the
+  values comes that within one, of a uniform density; so it is never 0.
+
+  Args:
+    logits: float [..., values].
+    highest: the last of the values.
+  """
+  places = jnp.arange(logits.shape[-1], dtype=logits.dtype)
+  probabilities = jax.nn.softmax(logits)
+  mean = (probabilities * places).sum(axis=-1, keepdims=True)
+  variance = (probabilities * (places - mean) ** 2).sum(axis=-1)
+  return jnp.sqrt(variance + 1 / 12) * (highest / (logits.shape[-1] - 1))
+
+
 def distribution_options(
   config: ml_collections.ConfigDict,
 ) -> tuple[float, str, tuple[int, ...]]:

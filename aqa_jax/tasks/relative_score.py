@@ -85,6 +85,7 @@ class RelativeScoreTask(ExecutionTask):
 
   name = 'relative_score'
   head = 'relative_regressor'
+  spread_words = 'sqrt(variance of the votes that count + 1 / 48)'
   has_own_head = True
   head_labels = ('execution', 'difficulty')
 
@@ -215,11 +216,25 @@ class RelativeScoreTask(ExecutionTask):
 
   def executions(self, outputs: Columns, difficulty: np.ndarray) -> np.ndarray:
     """Returns the mean of the votes that count, float [dives], points."""
+    return self._counted(outputs, difficulty).mean(axis=1)
+
+  def execution_spreads(
+    self, outputs: Columns, difficulty: np.ndarray
+  ) -> np.ndarray:
+    """Returns how much the votes that count differ, float [dives], points.
+
+    It is their standard deviation, with the variance of rounding to the half
+    points of marks, so that it is never 0.
+    """
+    variance = self._counted(outputs, difficulty).var(axis=1)
+    return np.sqrt(variance + 0.5**2 / 12)
+
+  def _counted(self, outputs: Columns, difficulty: np.ndarray) -> np.ndarray:
+    """Returns the votes that count, float [dives, votes], points."""
     own = np.asarray(outputs['exemplar_difficulty'])
     distance = np.abs(own - np.asarray(difficulty, np.float32)[:, None])
     # What is not there comes last. Differences are of tenths.
     distance = np.where(own > 0, np.round(distance, 3), np.inf)
     # Of equally near ones those that were seen last.
     chosen = np.argsort(distance, axis=1, kind='stable')[:, : self.votes]
-    votes = np.take_along_axis(np.asarray(outputs['votes']), chosen, axis=1)
-    return votes.mean(axis=1)
+    return np.take_along_axis(np.asarray(outputs['votes']), chosen, axis=1)

@@ -1,6 +1,7 @@
 """The score of a dive: a regression in points (paper, equation 1)."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,15 +38,30 @@ def score_loss(predicted: jax.Array, points: jax.Array) -> jax.Array:
   return jnp.mean(error**2) + jnp.mean(jnp.abs(error))
 
 
-def _interval_line(measured: Mapping[str, Any]) -> str:
+def _interval_lines(measured: Mapping[str, Any]) -> list[str]:
   """Returns how wide the intervals of scores are, and how many dives hold."""
-  wanted, coverage, half = (
-    measured[name] for name in ('coverage_wanted', 'coverage', 'half_width')
-  )
-  return (
-    f'{100 * wanted:g} % interval of a score: +- {cell(half, 2)} points, holds '
-    f'{100 * coverage:.1f} % of these'
-  )
+  lines = [
+    f'{100 * measured["coverage_wanted"]:g} % interval of a score: '
+    + _held(measured)
+  ]
+  if 'one_width' in measured:
+    lines.append(f'  all of one width: {_held(measured["one_width"])}')
+  for name, groups in (
+    *measured.get('by_class', {}).items(),
+    ('difficulty', measured.get('by_difficulty', {})),
+  ):
+    if groups:
+      shares = ', '.join(
+        f'{100 * group["coverage"]:.0f} % {key}'
+        for key, group in groups.items()
+      )
+      lines.append(f'  by {name.replace("_", " ")}: {shares}')
+  return lines
+
+
+def _held(measured: Mapping[str, Any]) -> str:
+  half = cell(measured['half_width'], 2)
+  return f'+- {half} points, holds {100 * measured["coverage"]:.1f} % of these'
 
 
 def with_score_unit(
@@ -131,9 +147,10 @@ class ScoreTask(Task):
     return {'score': output * SCORE_UNIT}
 
   def measure(self, predictions: Predictions) -> dict[str, float]:
-    """Returns `metrics.score_metrics`, and execution_spearman.
+    """Returns `metrics.score_metrics`, execution_spearman and spread_tau.
 
-    A dataset without difficulties has no execution_spearman.
+    A dataset without difficulties has no execution_spearman, a head that tells
+    not how unsure it is no spread_tau.
     """
     return self._measure(predictions, np.arange(len(predictions)))
 
@@ -150,6 +167,10 @@ class ScoreTask(Task):
         predictions.label('difficulty')[dives],
         predictions.schema.score_rule,
       )
+    if 'score_spread' in predictions.outputs:
+      measured['spread_tau'] = metrics.spread_tau(
+        scores, true, predictions.outputs['score_spread'][dives]
+      )
     return measured
 
   def resampled(
@@ -165,11 +186,24 @@ class ScoreTask(Task):
     return measured
 
   def columns(self, predictions: Predictions, index: int) -> dict[str, Any]:
-    """Returns true_score and predicted_score, points."""
-    return {
+    """Returns true_score and predicted_score, points.
+
+    And score_spread, interval_low and interval_high, where there are any.
+    """
+    outputs = predictions.outputs
+    found = {
       'true_score': shortest(predictions.label('final_score')[index]),
-      'predicted_score': shortest(predictions.outputs['score'][index]),
+      'predicted_score': shortest(outputs['score'][index]),
     }
+    if 'score_spread' in outputs:
+      found['score_spread'] = float(f'{outputs["score_spread"][index]:.6g}')
+    half = outputs.get('score_half_width')
+    if half is not None and math.isfinite(half[index]):
+      score = float(outputs['score'][index])
+      # No dive has less than 0 points.
+      found['interval_low'] = round(max(score - half[index], 0.0), 2)
+      found['interval_high'] = round(score + half[index], 2)
+    return found
 
   def table(self, evaluation: Mapping[str, Any]) -> list[str]:
     """Returns the model above the baselines and the ceilings."""
@@ -186,10 +220,11 @@ class ScoreTask(Task):
         ends = [interval(intervals[key], n) for key, n in _DECIMALS.items()]
         lines.append(line('  95 % interval', ends))
     if 'score_interval' in evaluation:
-      lines.append(_interval_line(evaluation['score_interval']))
+      lines += _interval_lines(evaluation['score_interval'])
     for name, key in (
       ('model, execution alone', 'execution_spearman'),
       ('model, within an event', 'spearman_within_events'),
+      ("stated spread and error, Kendall's tau", 'spread_tau'),
     ):
       if key in evaluation:
         lines.append(line(name, [cell(evaluation[key], 4)]))
@@ -221,5 +256,6 @@ class ScoreTask(Task):
         'kendall_tau',
         'execution_spearman',
         'spearman_within_events',
+        'spread_tau',
       )
     }

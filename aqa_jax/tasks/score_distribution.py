@@ -43,6 +43,7 @@ class ScoreDistributionTask(ScoreTask):
 
   name = 'score_distribution'
   head = 'score_distribution'
+  spread_words = 'score_spread'
 
   @classmethod
   def create(
@@ -103,9 +104,14 @@ class ScoreDistributionTask(ScoreTask):
     return label_distribution.divergence(target, output).mean()
 
   def predict(self, output: jax.Array) -> dict[str, Any]:
-    """Returns score, float [batch], in points."""
+    """Returns score and score_spread, float [batch], in points.
+
+    The spread is the standard deviation of the distribution, which contains
+    that of the labels.
+    """
     return {
-      'score': label_distribution.readout(output, self.highest, self.readout)
+      'score': label_distribution.readout(output, self.highest, self.readout),
+      'score_spread': label_distribution.spread(output, self.highest),
     }
 
   def explained(self, output: jax.Array) -> jax.Array:
