@@ -249,15 +249,7 @@ def evaluate_best(training: DiveTraining) -> dict[str, dict[str, Any]]:
   Raises:
     InputError: there is no checkpoint.
   """
-  checkpoints = training.checkpoints
-  if training.config.init_from and not checkpoints.is_begun():
-    training_loop.create_state(training)
-  else:
-    training.state = checkpoints.restore_best(training.state)
-  training.state = training.state.replace(
-    params=sharding.gathered(training.state.params, training.mesh),
-    batch_stats=sharding.gathered(training.state.batch_stats, training.mesh),
-  )
+  restore_best(training)
   evaluators = chosen_evaluators(
     training.config, training.setup.tasks, training.train_labels()
   )
@@ -267,6 +259,28 @@ def evaluate_best(training: DiveTraining) -> dict[str, dict[str, Any]]:
     evaluations[name] = _evaluate_split(training, name, evaluators, intervals)
   print(f'\nPredictions and evaluations are in {training.workdir}.')
   return evaluations
+
+
+def restore_best(training: DiveTraining) -> None:
+  """Gives a training the state of its best checkpoint, whole on each device.
+
+  A workdir without a training has the weights of `config.init_from`.
+
+  Args:
+    training: made by `set_up`.
+
+  Raises:
+    InputError: there is no checkpoint.
+  """
+  checkpoints = training.checkpoints
+  if training.config.init_from and not checkpoints.is_begun():
+    training_loop.create_state(training)
+  else:
+    training.state = checkpoints.restore_best(training.state)
+  training.state = training.state.replace(
+    params=sharding.gathered(training.state.params, training.mesh),
+    batch_stats=sharding.gathered(training.state.batch_stats, training.mesh),
+  )
 
 
 def _calibrate(training: DiveTraining) -> ScoreIntervals | None:
@@ -305,7 +319,7 @@ def _evaluate_split(
     'split': name,
     'step': int(training.state.step),
     'selected_on': training.config.select_on,
-    'trained_on': _count_seen(training, split),
+    'trained_on': count_seen(training, split),
     'is_finished': training.checkpoints.latest_step() == training.num_steps,
   }
   if jax.process_index():
@@ -324,8 +338,13 @@ def _evaluate_split(
   return evaluation
 
 
-def _count_seen(training: DiveTraining, split: DiveSplit) -> int:
-  """Returns how many dives of a split had a part in the training."""
+def count_seen(training: DiveTraining, split: DiveSplit) -> int:
+  """Returns how many dives of a split had a part in the training.
+
+  Args:
+    training: made by `set_up`.
+    split: one of its splits.
+  """
   others = [training.train]
   # If the test split chooses the checkpoint, `selected_on` says so.
   if training.config.select_on == 'validation':
