@@ -98,6 +98,11 @@ INSTEAD = (
     (r'\g<0> --list',),
   ),
   Instead(
+    r'python -m aqa_jax\.ensemble .*',
+    'needs several trainings; checked: two small ones together',
+    ('python -m pytest --quiet tests/ensemble_test.py',),
+  ),
+  Instead(
     'make test',
     'takes long, and is run for every change; checked: ruff, and that every '
     'test can be imported',

@@ -18,6 +18,8 @@ from aqa_jax import bundle, export, train
 from aqa_jax.configs import quickstart, quickstart_mscadc
 from aqa_jax.data import judges_marks
 from aqa_jax.data.score_rule import ScoreRule
+from aqa_jax.evaluation.conformal import ScoreIntervals
+from aqa_jax.exporting.description import describe
 from aqa_jax.judging.dive_search import DiveFinder
 from aqa_jax.judging.finder_model import find_finder
 from aqa_jax.judging.judge import Judge
@@ -168,6 +170,24 @@ def test_a_folder_keeps_how_a_score_follows(execution, tmp_path):
   assert task.rule is ScoreRule.SUM
 
 
+def test_an_interval_is_as_wide_as_its_dive_is_difficult(execution, tmp_path):
+  intervals = ScoreIntervals(tuple(map(float, range(1, 20))), (2.0,) * 19)
+  write_model(execution.replace(intervals=intervals), tmp_path / 'model')
+  model = find_model(tmp_path / 'model')
+  assert model.intervals == intervals
+  assert 'on average' in (tmp_path / 'model' / 'README.md').read_text()
+  judge = Judge(model, DiveFinder(find_finder(None)))
+  video = np.zeros((30, 24, 32, 3), np.uint8)
+  for difficulty in (1.5, 3.0):
+    judgement = judge(video, force=True, difficulty=difficulty)
+    # The 18th of 19 errors, by a spread of 2.
+    assert judgement.score_interval == (0, pytest.approx(9 * difficulty))
+  assert describe(model, 'onnx')['score_interval'] == {
+    'coverage': 0.9, 'half_width': 18.0, 'half_width_by_spread': 9.0,
+    'spread': 'difficulty * 1',
+  }  # fmt: skip
+
+
 def test_exemplars_are_learned_kept_and_exported(tiny_config, tmp_path):
   """A training of a few steps: a model has its exemplars with it."""
   tiny_config.update_from_flattened_dict(
@@ -216,7 +236,14 @@ def test_what_is_exported(marks, tmp_path):
 
 
 @pytest.mark.parametrize(
-  'task', ['execution', 'score_distribution', 'judge_marks', 'relative_score']
+  'task',
+  [
+    'execution',
+    'gaussian_execution',
+    'score_distribution',
+    'judge_marks',
+    'relative_score',
+  ],
 )
 def test_every_network_takes_them(task, tiny_config, marks):
   schema = aqa_jax.load(marks[2]).model.schema
