@@ -248,9 +248,9 @@ def _curves(
 
 def _of_chart(measure: str) -> str:
   """Returns the part of a measure's name that its chart does not tell."""
-  for prefix in ('accuracy_', 'stage_end_mae_'):
+  for prefix in ('accuracy_', 'stage_end_mae_', 'fault_spearman_'):
     measure = measure.removeprefix(prefix)
-  return measure
+  return 'mean' if measure == 'mean_fault_spearman' else measure
 
 
 def _read_curves(path: pathlib.Path) -> dict[str, _Curve]:

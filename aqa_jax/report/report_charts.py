@@ -218,18 +218,23 @@ def _figure(size: tuple[float, float]) -> tuple[Figure, Axes]:
 
 
 def _legend_above(axes: Axes) -> None:
+  figure = axes.get_figure()
   handles, _ = axes.get_legend_handles_labels()
-  axes.legend(
-    loc='lower left',
-    bbox_to_anchor=(0, 1),
-    # Of two rows, four columns of long names would be too wide.
-    ncols=4 if len(handles) <= 4 else 3,
-    borderpad=0,
-    borderaxespad=0.3,
-    handlelength=1.2,
-    handletextpad=0.4,
-    columnspacing=1.0,
-  )
+  # Of two rows, four columns of long names would be too wide.
+  for columns in range(4 if len(handles) <= 4 else 3, 0, -1):
+    legend = axes.legend(
+      loc='lower left',
+      bbox_to_anchor=(0, 1),
+      ncols=columns,
+      borderpad=0,
+      borderaxespad=0.3,
+      handlelength=1.2,
+      handletextpad=0.4,
+      columnspacing=1.0,
+    )
+    # A wider one would squeeze the axes.
+    if figure and legend.get_window_extent().width < 0.9 * figure.bbox.width:
+      break
 
 
 def _thinned(
