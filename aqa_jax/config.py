@@ -43,6 +43,7 @@ _LEAST = {
   'optimizer.reference_batch_size': 1,
   'optimizer.clip_norm': 0,
   'optimizer.weight_decay': 0,
+  'optimizer.trunk_factor': 0,
   'progress_seconds': 0,
 }
 _DURATIONS = ('duration', 'checkpoint_every', 'optimizer.warmup')

@@ -210,6 +210,20 @@ INSTEAD = (
     (r'\g<0>' + TINY,),
   ),
   Instead(
+    _MAIN + r'--config=configs/(i3d|best)\.py .*',
+    'needs the videos of MTL-AQA and a GPU; checked: that it compiles, smaller',
+    (
+      r'\g<0> --mode=compile --topology=cpu:1 --config.model.width=8'
+      ' --config.model.windows=2 --config.input.crop=32'
+      ' --config.model.caption_hidden=8 --config.batch_size=2',
+    ),
+  ),
+  Instead(
+    _MAIN + r'--config=configs/(best_small|quickstart_i3d)\.py .*',
+    'takes minutes; checked: a few steps of it',
+    (r'\g<0> --config.duration=4steps --config.checkpoint_every=4steps',),
+  ),
+  Instead(
     _MAIN + r'.* --config\.validation\.fraction=0 .*',
     _VIDEOS,
     (r'\g<0>' + SMALL,),

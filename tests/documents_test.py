@@ -132,6 +132,7 @@ def test_fields_named_in_the_text_exist(path):
       'c3d_lstm_svr',
       'pose_dct',
       'segment_c3d',
+      'i3d',
       's3d_stages',
     )
     for field in command_line._fields(_parsed(config, []))

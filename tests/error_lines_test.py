@@ -7,12 +7,15 @@ change: python tests/error_lines_test.py writes the file anew.
 import pathlib
 import re
 
+import numpy as np
+
 from aqa_jax import duration, sharding
 from aqa_jax.config import check_config
 from aqa_jax.configs import (
   c3d_lstm,
   c3d_lstm_svr,
   c3davg,
+  i3d,
   mscadc,
   pretrain_ucf101,
   quickstart_commentary,
@@ -103,6 +106,18 @@ def _segments(**changes):
   return lambda: system.choose_tasks(config, _SCORES)
 
 
+def _windows(**changes):
+  config = _config(i3d, **changes)
+  system = chosen_system('i3d')
+  return lambda: system.choose_tasks(config, _SCORES)
+
+
+def _of_i3d(network, source):
+  variables = {'params': {network: {'conv1': {'bias': np.zeros(1)}}}}
+  names = chosen_system('c3davg').official_names
+  return lambda: pretrained.initialize(variables, source, 'backbone', names)
+
+
 def _of_mscadc():
   config = _config()
   config.model = mscadc.get_config().model
@@ -170,6 +185,13 @@ def _causes():
   yield _segments(**{'model.segment_frames': 11})
   yield _segments(**{'model.ranking_margin': -1.0})
   yield _segments(tasks='ranked_score,captions')
+  yield _windows(**{'model.windows': 0})
+  yield _windows(**{'model.windows': 11})
+  yield _windows(**{'model.window_frames': 7})
+  yield _windows(**{'model.width': 12})
+  yield _windows(**{'input.crop': 31})
+  yield _of_i3d('c3d', 'i3d')
+  yield _of_i3d('i3d', '/')
   yield lambda: choose_lstm_tasks(_config(c3d_lstm, tasks='classes'), _SCORES)
   yield lambda: choose_lstm_tasks(
     _config(c3d_lstm, **{'model.labels': 'last'}), _SCORES

@@ -209,3 +209,18 @@ def test_an_unknown_rule_of_scaling():
     optimizer.create_optimizer(
       _config(scaling='cubic'), num_steps=10, batch_size=3, num_examples=30
     )
+
+
+def test_trunk_factor_is_of_the_trunk_alone():
+  params = {
+    name: {'bias': np.array([1.0, -2.0])} for name in ('c3d', 'i3d', 'fc6')
+  }
+  gradients = [jax.tree.map(lambda p: 0.3 * p, params)] * 2
+  found = _run(_config(trunk_factor=0.1), params, gradients)
+  whole = _run(_config(), params, gradients)
+  for name, factor in (('c3d', 0.1), ('i3d', 0.1), ('fc6', 1.0)):
+    np.testing.assert_allclose(
+      found[name]['bias'] - params[name]['bias'],
+      factor * (whole[name]['bias'] - params[name]['bias']),
+      rtol=1e-5,
+    )

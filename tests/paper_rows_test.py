@@ -35,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 _SCALES = ('small', 'full')
 # Table 8 opens its dataset; its rows are those of table 4 on fewer dives.
-_TABLES = (4, 5, 6, 7, 9, 10)
+_TABLES = (4, 5, 6, 7, 9, 10, 'modern')
 
 
 def _rows(table, scale, **more):
@@ -54,7 +54,8 @@ def _parsed(command):
   """Returns workdir and config, parsed as aqa_jax.main does."""
   values = flags.FlagValues()
   config_flags.DEFINE_config_file('config', flag_values=values)
-  flags.DEFINE_string('workdir', None, '', flag_values=values)
+  for name in ('workdir', 'mode'):
+    flags.DEFINE_string(name, None, '', flag_values=values)
   argv = [command_line._with_config_path(part) for part in command]
   with mock.patch.object(sys, 'argv', argv):
     command_line._check_fields(_config_of(values, argv), argv[0])
@@ -183,7 +184,7 @@ def test_what_is_needed_comes_before_and_once():
 
 @pytest.mark.parametrize('scale', _SCALES)
 # Tables 5 and 6 compare none.
-@pytest.mark.parametrize('table', [4, 7, 9, 10])
+@pytest.mark.parametrize('table', [4, 7, 9, 10, 'modern'])
 def test_rows_are_compared_with_rows(table, scale):
   rows = _rows(table, scale)
   by_name = {row.name: row for row in rows}

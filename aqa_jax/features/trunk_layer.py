@@ -45,11 +45,12 @@ _OF_C3D = {
   'c4': 'conv4b',
   'c5': 'conv5b',
 }
-# Network -> what its module `c3d` is.
+# Network -> what its trunk is, the module `i3d` or `c3d`.
 _TRUNKS = {
   'c3davg': 'c3d',
   'mscadc': 'dilated_c3d',
   'dilated_classifier': 'dilated_c3d',
+  'i3d': 'i3d',
 }
 _OF_I3D = {
   'c1': 'Conv3d_1a_7x7',
@@ -255,16 +256,19 @@ def find_layer(weights: str, layer: str) -> TrunkLayer:
     trunk: nn.Module = C3D(width, batch_norm, **options)
   elif name == 'dilated_c3d':
     trunk = DilatedC3D(width, **options)
+  elif name == 'i3d':
+    trunk = I3D(width, **options)
   else:
     raise InputError(
       f"config.features.weights='{weights}': its network, {config.network}, "
       'has no trunk of layers c1 to c5; give one of '
       f'{", ".join(_TRUNKS)}.'
     )
+  module = 'i3d' if name == 'i3d' else 'c3d'
   of_trunk = {
-    kind: variables[kind]['c3d']
+    kind: variables[kind][module]
     for kind in ('params', 'batch_stats')
-    if 'c3d' in variables.get(kind, {})
+    if module in variables.get(kind, {})
   }
   fc6 = variables['params'].get('fc6') if name == 'c3d' else None
   _check_fc6(weights, layer, fc6)

@@ -27,3 +27,17 @@ def normalize(video: jax.Array, flip: jax.Array | None = None) -> jax.Array:
   dtype = at_least_float32(video.dtype)
   video = video.astype(dtype) / 255
   return (video - jnp.array(_MEAN, dtype)) / jnp.array(_STD, dtype)
+
+
+def to_symmetric(normalized: jax.Array) -> jax.Array:
+  """Returns what `normalize` gave as pixels from -1 to 1.
+
+  Args:
+    normalized: float [..., 3].
+
+  Returns:
+    Of the same shape and dtype.
+  """
+  dtype = normalized.dtype
+  mean, std = jnp.array(_MEAN, dtype), jnp.array(_STD, dtype)
+  return 2 * (normalized * std + mean) - 1

@@ -1,4 +1,4 @@
-r"""A table of the paper as a set of trainings.
+r"""A table of the paper, or of modern heads, as a set of trainings.
 
 python -m aqa_jax.paper --table=4 --dataset=simulated_dives --scale=small \
   --data_dir=data --workdir=workdir/tables
@@ -19,15 +19,21 @@ from aqa_jax.workdir import check_can_be_made, local_folder
 from tfds_mtl_aqa.input_error import InputError
 
 
+def _table(text: str) -> int | str:
+  """Returns the number of a table, or its name."""
+  return int(text) if text.isdecimal() else text
+
+
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
   parser = small_command.Parser(
     prog='python -m aqa_jax.paper',
-    description='Trains and evaluates the rows of a table of the paper.',
+    description='Trains and evaluates the rows of a table of the paper, or of '
+    'modern heads.',
     # Else --seed=5 would mean --seeds=5.
     allow_abbrev=False,
   )
   parser.add_argument(
-    '--table', type=int, required=True, choices=paper_tables.TABLES
+    '--table', type=_table, required=True, choices=paper_tables.TABLES
   )
   parser.add_argument('--dataset', default='simulated_dives')
   parser.add_argument('--scale', default='small', choices=paper_tables.SCALES)
@@ -95,7 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
   experiment_check.check(rows, runs)
   experiment.train_all(runs)
   table = make_table(chosen.table, rows, runs)
-  stem = f'table{chosen.table}_{chosen.dataset}_{chosen.scale}'
+  name = f'table{chosen.table}'
+  if isinstance(chosen.table, str):
+    name = f'table_{chosen.table}'
+  stem = f'{name}_{chosen.dataset}_{chosen.scale}'
   paths = table_files.write(table, chosen.workdir, stem)
   print('\n' + paths[0].read_text())
   print(f'Written: {", ".join(map(str, paths))}')

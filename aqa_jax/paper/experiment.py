@@ -95,6 +95,7 @@ class Plan:
       'aqa_jax.main',
       f'--config={row.config}',
       f'--workdir={folder}',
+      *([f'--mode={row.mode}'] if row.mode != 'train' else []),
       *(f'{_FLAG}{name}={value}' for name, value in fields.items()),
       *overrides,
     )
@@ -110,8 +111,10 @@ class Plan:
       if (field := _field(override)) in names
       and field != 'duration'
       # Weights to begin with are for what is compared, not for the trunk that
-      # it would begin with otherwise.
-      and not (row.is_trunk and field.startswith('init_'))
+      # it would begin with otherwise, or for what is evaluated alone.
+      and not (
+        (row.is_trunk or row.mode == 'eval') and field.startswith('init_')
+      )
     ]
 
   def _duration(self, row: Row) -> dict[str, str]:

@@ -41,7 +41,8 @@ def check(rows: Sequence[Row], runs: Sequence[Run]) -> None:
   on_dives = [run for run in waiting if not run.row.is_trunk]
   for name, data_dir, needs_video in dict.fromkeys(map(_dataset, on_dives)):
     open_builder(name, data_dir, needs_video)
-  if any(run.changes.get('features.weights') == 'i3d' for run in waiting):
+  weights = ('features.weights', 'init_from')
+  if any(run.changes.get(f) == 'i3d' for run in waiting for f in weights):
     i3d_weights.read_kinetics_400()
   for run in waiting:
     _check_files(run)

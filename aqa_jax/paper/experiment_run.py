@@ -91,6 +91,8 @@ class Run:
           f'{self.workdir}: was trained with config.{name}={found}, not '
           f'{needed}; give another --workdir, or remove this folder.'
         )
+    if self.row.mode == 'eval':
+      return True
     # Earlier versions did not write it.
     return all(
       self.evaluation_of(split).get('is_finished', True)

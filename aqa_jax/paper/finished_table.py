@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from aqa_jax.paper import (
   auxiliary_cells,
+  modern_cells,
   probe_cells,
   sample_cells,
   score_cells,
@@ -14,7 +15,7 @@ from aqa_jax.paper.experiment_run import Run
 from aqa_jax.paper.row import Row
 from aqa_jax.paper.table_files import Table
 
-_TITLES = {
+_TITLES: dict[int | str, str] = {
   4: 'STL against MTL, by network (Table 4)',
   5: 'The auxiliary tasks (Table 5)',
   6: 'What the networks say (Table 6)',
@@ -22,6 +23,7 @@ _TITLES = {
   8: 'STL against MTL, by training set (Table 8)',
   9: 'The score of dives from each layer (Table 9)',
   10: 'The score of vaults from each layer (Table 10)',
+  'modern': 'Heads in place of the score',
 }
 # Of table 10.
 _PARTS = {
@@ -30,11 +32,13 @@ _PARTS = {
 }
 
 
-def make_table(number: int, rows: Sequence[Row], runs: Sequence[Run]) -> Table:
+def make_table(
+  number: int | str, rows: Sequence[Row], runs: Sequence[Run]
+) -> Table:
   """Returns a table of finished runs.
 
   Args:
-    number: number of the paper's table.
+    number: number of the paper's table, or 'modern'.
     rows: its rows.
     runs: finished, of one or more seeds; also those that the rows need.
   """
@@ -55,6 +59,8 @@ def make_table(number: int, rows: Sequence[Row], runs: Sequence[Run]) -> Table:
     made = auxiliary_cells.make(by_row)
   elif number == 6:
     made = sample_cells.make(by_row)
+  elif number == 'modern':
+    made = modern_cells.make(by_row)
   else:
     made = probe_cells.make(by_row, _PARTS)
   examples = 'vaults' if number == 10 else 'dives'

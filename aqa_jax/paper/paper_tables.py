@@ -1,20 +1,25 @@
-"""The tables of the paper, and which rows each has."""
+"""The tables of the paper, that of modern heads, and which rows each has."""
 
 import dataclasses
 import fnmatch
 from collections.abc import Collection
 
-from aqa_jax.paper import comparison_rows, network_rows, probe_rows
+from aqa_jax.paper import (
+  comparison_rows,
+  modern_rows,
+  network_rows,
+  probe_rows,
+)
 from aqa_jax.paper.row import Row
 from tfds_mtl_aqa.input_error import InputError
 
-TABLES = (4, 5, 6, 7, 8, 9, 10)
+TABLES: tuple[int | str, ...] = (4, 5, 6, 7, 8, 9, 10, 'modern')
 # Scale -> the dataset that it is for.
 SCALES = {'small': 'simulated_dives', 'full': 'mtl_aqa'}
 
 
 def rows(
-  table: int,
+  table: int | str,
   dataset: str,
   scale: str,
   data_dir: str,
@@ -48,6 +53,8 @@ def rows(
     found = comparison_rows.rows(scale)
   elif table == 8:
     found = network_rows.by_size(scale, data_dir)
+  elif table == 'modern':
+    found = modern_rows.rows(scale)
   elif table in (9, 10):
     found = probe_rows.rows(scale, vaults=table == 10)
   else:

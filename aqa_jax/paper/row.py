@@ -26,6 +26,8 @@ class Row:
     splits: splits that it is evaluated on; the first is the one shown.
     column: its column, in a table whose rows have several; '' otherwise.
     part: part of the table that it is in; '' for a table of one part.
+    mode: `--mode` of `aqa_jax.main`: 'train'; or 'eval', of the weights that it
+      needs as `init_from`.
     note: what the reader has to know of it, a sentence; '' for nothing.
   """
 
@@ -42,6 +44,7 @@ class Row:
   splits: tuple[str, ...] = ('test',)
   column: str = ''
   part: str = ''
+  mode: str = 'train'
   note: str = ''
 
   @property

@@ -1,5 +1,7 @@
 """The Spearman of each row, and its difference to another's: tables 4, 7, 8."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from aqa_jax.paper import cells
@@ -22,7 +24,9 @@ def make(by_row: ByRow, compared_with: str) -> Cells:
     name: RowScores.of(runs, runs[0].row.splits[0])
     for name, runs in by_row.items()
   }
-  rows, notes, part = [], [], ''
+  rows: list[tuple[str, ...]] = []
+  notes: list[str] = []
+  part = ''
   for name, runs in by_row.items():
     row, spread = runs[0].row, scores[name].spread
     if row.part != part:
@@ -37,21 +41,38 @@ def make(by_row: ByRow, compared_with: str) -> Cells:
       cells.interval(spread.low, spread.high),
       f'{relative:.3f}',
     ]
-    gap = None
-    if other := scores.get(row.compared_with):
-      gap = scores[name].difference(other)
-      if gap is None:
-        notes.append(
-          f'{row.label}: tested on other dives than '
-          f'{by_row[row.compared_with][0].row.label}, and not compared.'
-        )
-    if gap:
-      texts += [
-        f'{gap.mean:+.3f}',
-        cells.interval(gap.low, gap.high, '+'),
-        cells.p_value(gap),
-      ]
-    else:
-      texts += [''] * 3
-    rows.append(tuple(texts))
+    gap, gap_notes = difference_cells(name, by_row, scores)
+    notes += gap_notes
+    rows.append((*texts, *gap))
   return Cells(columns, rows, notes=notes)
+
+
+def difference_cells(
+  name: str, by_row: ByRow, scores: Mapping[str, RowScores]
+) -> tuple[tuple[str, str, str], list[str]]:
+  """Returns how much higher the Spearman of a row is than that of another's.
+
+  Args:
+    name: name of the row.
+    by_row: finished runs of each row.
+    scores: name of a row -> its scores.
+
+  Returns:
+    The difference, its interval and its p, empty where the row is compared with
+    none; and what has to be said of it, sentences.
+  """
+  row = by_row[name][0].row
+  other = scores.get(row.compared_with)
+  if other is None:
+    return ('', '', ''), []
+  gap = scores[name].difference(other)
+  if gap is None:
+    return ('', '', ''), [
+      f'{row.label}: tested on other dives than '
+      f'{by_row[row.compared_with][0].row.label}, and not compared.'
+    ]
+  return (
+    f'{gap.mean:+.3f}',
+    cells.interval(gap.low, gap.high, '+'),
+    cells.p_value(gap),
+  ), []

@@ -9,6 +9,7 @@ NAMES = (
   'mscadc',
   'dilated_classifier',
   'segment_c3d',
+  'i3d',
   'action_classifier',
   'dive_finder',
   'ed_tcn',

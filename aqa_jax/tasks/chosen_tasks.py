@@ -37,7 +37,7 @@ _BUILT_IN: tuple[type[Task], ...] = (
 # Of the parts of networks, of a batch, and of a step's scalars.
 _RESERVED = (
   *(f'the head {n}' for n in ('c3d', 'fc6', 'bn_average', 'bn_clips')),
-  *(f'the head {n}' for n in ('bn_segments', 'conv_segments')),
+  *(f'the head {n}' for n in ('bn_segments', 'conv_segments', 'i3d')),
   'the head caption_head',
   *(f'the label {n}' for n in ('video', 'flip', 'features', 'dive_id')),
   *(f'the label {n}' for n in ('index', 'is_real')),

