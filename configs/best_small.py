@@ -3,8 +3,12 @@ r"""What is best on simulated dives within the budget of `quickstart.py`.
 python -m aqa_jax.main --config=configs/best_small.py \
   --workdir=workdir/small --config.dataset.data_dir=data
 
-The difficulty is given; beside the execution the network learns the classes,
-the faults, and a commentary that looks at the video.
+The difficulty is given; the network learns the rest: the execution, and beside
+it the classes, the faults, and a commentary that looks at the video. Expect, on
+400 dives of other events (seed 0, 2026-11-28): Spearman of the score 0.902, of
+the execution 0.845; the score off by 5.3 points on average, its 90 % interval
+10.9 points to each side; BLEU-4 0.271. `quickstart.py`, which is not told the
+difficulty: 0.818, 0.681.
 """
 
 import ml_collections
