@@ -136,4 +136,5 @@ def test_cells(tmp_path):
     notes
   )
   assert 'SAP-Net 0.9638' in notes
+  assert 'USDL are not told the difficulty' in notes
   assert 'from 10 m.' in notes

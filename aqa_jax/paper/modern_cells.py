@@ -30,7 +30,7 @@ def make(by_row: ByRow) -> Cells:
     by_row: finished runs of each row.
   """
   scores = {name: RowScores.of(runs, 'test') for name, runs in by_row.items()}
-  rows, notes = [], list(modern_rows.PUBLISHED_ELSEWHERE)
+  rows, notes = [], list(modern_rows.NOTES)
   first = next(iter(by_row.values()))[0].evaluation
   for name, label in _BASELINES.items():
     if name in first.get('baselines', {}):

@@ -44,7 +44,9 @@ _CORE = {
 _HEIGHTS = {'small': '10m', 'full': ''}
 
 # Notes of the whole table.
-PUBLISHED_ELSEWHERE = (
+NOTES = (
+  "The paper's head and USDL are not told the difficulty; the others are, "
+  'where their row does not say that it is predicted.',
   'Published: of MTL-AQA, as the authors state it, with I3D (the paper: C3D), '
   'by the epoch that is best on the test dives.',
   'Others on MTL-AQA, as their authors state it: with the difficulty or '
