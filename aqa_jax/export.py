@@ -129,7 +129,7 @@ def _free_place(text: str, file_format: str) -> pathlib.Path:
     )
   folder = out.absolute().parent
   if not folder.is_dir():
-    raise InputError(f'--out={text}: its folder is not there.')
+    raise InputError(f'--out={text}: its folder is not there; make it first.')
   if not os.access(folder, os.W_OK):
     raise InputError(
       f'--out={text}: its folder can not be written; give another.'

@@ -97,7 +97,9 @@ def _file(text: str) -> pathlib.Path:
   if text == '-' or path.is_dir():
     raise argparse.ArgumentTypeError(f'{text!r}: give the name of a file')
   if not path.absolute().parent.is_dir():
-    raise argparse.ArgumentTypeError(f'{text!r}: its folder is not there')
+    raise argparse.ArgumentTypeError(
+      f'{text!r}: its folder is not there; make it first'
+    )
   if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
     raise argparse.ArgumentTypeError(f'{text!r}: can not be written')
   return path

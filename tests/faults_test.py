@@ -92,7 +92,7 @@ def test_a_workdir_that_can_not_be_written(tmp_path, tiny_flags):
   )
   assert done.stdout.split() == ['2', '2'], done.stdout + done.stderr
   new, used = [x for x in done.stderr.splitlines() if x.startswith('aqa_jax')]
-  assert f'--workdir={tmp_path}/disk/w: Read-only file system' in new
+  assert f'--workdir={tmp_path}/disk/w: can not be written; give' in new
   assert f'--workdir={tmp_path}/disk: can not be written; give' in used
   assert 'Traceback' not in done.stderr
 

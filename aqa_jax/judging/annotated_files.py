@@ -67,7 +67,9 @@ def _check_file(out: pathlib.Path, num_videos: int) -> None:
   if out.suffix.lower() != '.mp4':
     raise InputError(f'--annotated={out}: give a name that ends in .mp4.')
   if not out.absolute().parent.is_dir():
-    raise InputError(f'--annotated={out}: its folder is not there.')
+    raise InputError(
+      f'--annotated={out}: its folder is not there; make it first.'
+    )
 
 
 def mark(video: pathlib.Path) -> str:

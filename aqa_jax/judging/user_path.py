@@ -30,5 +30,7 @@ def user_path(name: str | os.PathLike[str]) -> pathlib.Path:
       'it first.'
     )
   if not is_there or not str(name):
-    raise InputError(f'{str(name) or "(no name)"}: is not there.')
+    raise InputError(
+      f'{str(name) or "(no name)"}: is not there; give the path of what is.'
+    )
   return path

@@ -69,7 +69,10 @@ export class Player {
   playDive(from = this.seconds[0]) {
     this.seek(Math.max(from, 0));
     this._stopsAtEnd = true;
-    return this.video.play();
+    return this.video.play().catch((error) => {
+      // A pause before the first picture is what somebody asked for.
+      if (error.name !== 'AbortError') throw error;
+    });
   }
 
   /** Adds pictures of the dive, which lead to their moments. */
