@@ -147,7 +147,7 @@ def check_workdir(workdir: pathlib.Path, config: Recorded) -> None:
   if recorded is None or not has_checkpoint(workdir):
     _record(workdir, config)
     return
-  found = differences(recorded, _as_recorded(config, recorded))
+  found = differences(recorded, as_recorded(config, recorded))
   if found:
     more = len(found) - _SHOWN
     told = found[:_SHOWN] + [f'and {more} more fields'] * (more > 0)
@@ -179,11 +179,15 @@ def _record(workdir: pathlib.Path, config: Recorded) -> None:
     write_atomically(workdir / _CONFIG, json.dumps(config, indent=2) + '\n')
 
 
-def _as_recorded(config: Recorded, recorded: Recorded) -> dict[str, Any]:
+def as_recorded(config: Recorded, recorded: Recorded) -> dict[str, Any]:
   """Returns a config as JSON holds it, without what came after a workdir.
 
   Earlier versions had no `heads`, or fewer fields in it, and weights for fewer
   tasks: a training of theirs has used none of these.
+
+  Args:
+    config: a config, plain values.
+    recorded: the config that the workdir was begun with.
   """
   given: dict[str, Any] = json.loads(json.dumps(config))
   if 'heads' not in recorded:

@@ -163,6 +163,24 @@ def test_what_a_training_chooses_is_its_own(field, chosen, other, tmp_path):
       run.is_finished()
 
 
+def test_a_training_of_an_earlier_version_is_finished(tmp_path):
+  """It lacks fields of heads that came after it, and has used none."""
+  row = Row('score', 'score', 'configs/quickstart.py', {'seed': '0'}, '', {})
+  (run,) = Plan(tmp_path, '').runs([row], 1)
+  config = row_config(row.config)
+  config.dataset.data_dir = ''
+  run.workdir.mkdir(parents=True)
+  recorded = config.to_dict()
+  del recorded['heads']['votes'], recorded['loss_weights']['execution']
+  (run.workdir / 'config.json').write_text(json.dumps(recorded))
+  (run.workdir / 'eval_test.json').write_text('{}')
+  assert run.is_finished()
+  recorded['heads']['units'] += 1
+  (run.workdir / 'config.json').write_text(json.dumps(recorded))
+  with pytest.raises(InputError, match=r'config\.heads\.units=257, not 256'):
+    run.is_finished()
+
+
 def test_spread_and_difference_against_scipy():
   rng = np.random.default_rng(0)
   true = rng.normal(67, 17, 200)

@@ -20,7 +20,7 @@ from aqa_jax.data.video_input import VideoInput
 from aqa_jax.evaluation import evaluation_files
 from aqa_jax.paper.row import Row
 from aqa_jax.report import filmstrip
-from aqa_jax.workdir import FREE_FIELDS, recorded_config
+from aqa_jax.workdir import FREE_FIELDS, as_recorded, recorded_config
 from tfds_mtl_aqa.input_error import InputError
 
 _FLAG = '--config.'
@@ -73,7 +73,7 @@ class Run:
     config = runpy.run_path(str(find_config(self.row.config)))['get_config']()
     recorded, wanted = (
       traverse_util.flatten_dict(fields, sep='.')
-      for fields in (recorded, config.to_dict())
+      for fields in (recorded, as_recorded(config.to_dict(), recorded))
     )
     wanted |= {name: _literal(text) for name, text in self.changes.items()}
     for name in sorted(recorded.keys() | wanted.keys()):
