@@ -14,6 +14,24 @@ from tfds_mtl_aqa.input_error import InputError
 # Seconds that process 0 waits before it ends, so that the others can print
 # their messages first: they end with it.
 _LAST_WORDS = 5
+# What asyncio raises in a thread whose result comes too late.
+_CLOSED_LOOP = 'Event loop is closed'
+
+
+def leave_out_closed_loops() -> None:
+  """Keeps the threads of TensorStore from printing that nobody waits for them.
+
+  Where one file of a checkpoint can't be written, Orbax ends the wait for all
+  of them, and each of the others would print a traceback when it is done. The
+  error itself is raised as ever.
+  """
+  usual = sys.unraisablehook
+
+  def report(found: 'sys.UnraisableHookArgs') -> None:
+    if str(found.exc_value) != _CLOSED_LOOP:
+      usual(found)
+
+  sys.unraisablehook = report
 
 
 def end_with(error: BaseException, workdir: str | None) -> NoReturn:

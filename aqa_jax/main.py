@@ -160,6 +160,7 @@ def run() -> None:
   # --verbosity shows more.
   logging.set_verbosity(logging.ERROR)
   own_parts.find_in(os.getcwd())
+  exits.leave_out_closed_loops()
   try:
     app.run(main, flags_parser=command_line.parse_flags)
   # Not SystemExit, with which absl ends the program.
