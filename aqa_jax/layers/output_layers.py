@@ -1,6 +1,6 @@
 """The output layers of a task on one vector."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from aqa_jax.layers.captioner import Captioner
 from aqa_jax.layers.initializers import dense
 from aqa_jax.task import Task
 
@@ -83,3 +84,12 @@ def task_output(
     name=task.head,
   )
   return task.output(layers(features))
+
+
+def output_paths(tasks: Sequence[Task]) -> set[tuple[str, ...]]:
+  """Returns (head, layer) of the output layers of tasks, and of captioners."""
+  return {
+    (task.head, layer)
+    for task in tasks
+    for layer in task.layers or Captioner.OUTER_LAYERS
+  }

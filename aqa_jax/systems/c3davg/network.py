@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from aqa_jax.layers.attending_captioner import commentary
-from aqa_jax.layers.captioner import Captioner, captions
+from aqa_jax.layers.captioner import captions
 from aqa_jax.layers.initializers import dense
-from aqa_jax.layers.output_layers import task_output
+from aqa_jax.layers.output_layers import output_paths, task_output
 from aqa_jax.layers.precision import at_least_float32
 from aqa_jax.task import Task
 from aqa_jax.trunks.c3d import C3D
@@ -170,8 +170,4 @@ class C3DAVG(nn.Module):
 
   def output_layers(self) -> set[tuple[str, ...]]:
     """Returns the paths of the modules that give the outputs."""
-    return {
-      (task.head, layer)
-      for task in self.tasks
-      for layer in task.layers or Captioner.OUTER_LAYERS
-    }
+    return output_paths(self.tasks)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from aqa_jax.layers.batch_norm import convolution_block
-from aqa_jax.layers.output_layers import task_output
+from aqa_jax.layers.output_layers import output_paths, task_output
 from aqa_jax.layers.precision import at_least_float32
 from aqa_jax.task import Task
 from aqa_jax.trunks.dilated_c3d import DilatedC3D
@@ -106,4 +106,4 @@ class DilatedClassifier(nn.Module):
 
   def output_layers(self) -> set[tuple[str, ...]]:
     """Returns the paths of the modules that give the outputs."""
-    return {(task.head, layer) for task in self.tasks for layer in task.layers}
+    return output_paths(self.tasks)

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from aqa_jax.layers.attending_captioner import commentary
-from aqa_jax.layers.captioner import Captioner, captions
+from aqa_jax.layers.captioner import captions
 from aqa_jax.layers.normalize import to_symmetric
-from aqa_jax.layers.output_layers import task_output
+from aqa_jax.layers.output_layers import output_paths, task_output
 from aqa_jax.layers.precision import at_least_float32
 from aqa_jax.task import Task
 from aqa_jax.trunks.i3d import I3D
@@ -139,11 +139,7 @@ class WindowedI3D(nn.Module):
 
   def output_layers(self) -> set[tuple[str, ...]]:
     """Returns the paths of the modules that give the outputs."""
-    return {
-      (task.head, layer)
-      for task in self.tasks
-      for layer in task.layers or Captioner.OUTER_LAYERS
-    }
+    return output_paths(self.tasks)
 
 
 def first_frames(

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from aqa_jax.layers.initializers import dense, pytorch_uniform
-from aqa_jax.layers.output_layers import task_output
+from aqa_jax.layers.output_layers import output_paths, task_output
 from aqa_jax.layers.precision import at_least_float32, precision_of
 from aqa_jax.task import Task
 from aqa_jax.trunks.c3d import C3D
@@ -126,7 +126,7 @@ class SegmentC3D(nn.Module):
 
   def output_layers(self) -> set[tuple[str, ...]]:
     """Returns the paths of the modules that give the outputs."""
-    return {(task.head, layer) for task in self.tasks for layer in task.layers}
+    return output_paths(self.tasks)
 
 
 def first_frames(frames: int, segments: int, segment_frames: int) -> list[int]:
